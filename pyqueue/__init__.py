@@ -1,0 +1,1 @@
+"""A task queue in one SQLite file."""

@@ -1,0 +1,314 @@
+"""The border between Python and Rust, documented here and checked against the built module by stubtest.
+
+No SQL, no JSON and no dicts cross it. Bytes are opaque. Times are integer microseconds: ``*_us`` names an
+instant of wall time since 1970-01-01 UTC or a length of time. Every call that may wait leaves the GIL and
+answers signals within 100 ms.
+"""
+
+from collections.abc import Sequence
+from typing import Final, final
+
+__version__: Final[str]
+sqlite_version: Final[str]
+
+class QueueError(Exception):
+    """Base of every exception of the core; ``pyqueue.exceptions`` re-exports them."""
+
+class LeaseLost(QueueError): ...
+class InvalidJob(QueueError, ValueError): ...
+class FileRefused(QueueError): ...
+class DiskFull(QueueError, OSError): ...
+class DatabaseBusy(QueueError, TimeoutError): ...
+class DatabaseIOError(QueueError, OSError): ...
+class DatabaseCorrupt(QueueError): ...
+
+@final
+class NewJob:
+    """A call to be stored. ``body`` is the encoded message; ``content_type`` None means application/json."""
+
+    def __new__(
+        cls,
+        task: str,
+        body: bytes,
+        *,
+        queue: str = "default",
+        priority: int = 0,
+        content_type: str | None = None,
+        delay_us: int | None = None,
+        run_at_us: int | None = None,
+        expires_us: int | None = None,
+        dedup_key: str | None = None,
+        task_id: str | None = None,
+        max_losses: int = 5,
+        time_limit_us: int | None = None,
+        soft_time_limit_us: int | None = None,
+    ) -> NewJob:
+        """Raises InvalidJob for a priority outside -128…127, a name that is empty or over 255 characters."""
+
+@final
+class Failure:
+    """Why an attempt failed. ``error`` is the class as ``module.QualName``; ``body`` its encoded arguments."""
+
+    def __new__(
+        cls, error: str, message: str, traceback: str | None = None, body: bytes | None = None
+    ) -> Failure: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def traceback(self) -> str | None: ...
+    @property
+    def body(self) -> bytes | None: ...
+
+@final
+class Outcome:
+    """How an attempt ended."""
+
+    @staticmethod
+    def success(body: bytes | None = None, content_type: str | None = None) -> Outcome:
+        """It returned; None when the result is not kept."""
+    @staticmethod
+    def failure(failure: Failure) -> Outcome:
+        """It raised and is not tried again."""
+    @staticmethod
+    def retry(delay_us: int, failure: Failure) -> Outcome:
+        """It raised and is tried again after ``delay_us``."""
+    @staticmethod
+    def lost(reason: str, charged: bool = True) -> Outcome:
+        """Its process died; ``charged`` counts against ``max_losses``."""
+    @staticmethod
+    def given_back() -> Outcome:
+        """It was not started; back in line without using up an attempt."""
+
+@final
+class Job:
+    """A job under a lease, as a child runs it."""
+
+    @property
+    def id(self) -> str:
+        """The public id."""
+    @property
+    def token(self) -> int:
+        """The fencing token of the lease."""
+    @property
+    def task(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def content_type(self) -> str | None: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def attempt(self) -> int:
+        """From 1; losses count."""
+    @property
+    def retries(self) -> int:
+        """How many attempts ended in a retry: Celery's ``request.retries``."""
+    @property
+    def time_limit_us(self) -> int | None: ...
+    @property
+    def soft_time_limit_us(self) -> int | None: ...
+    @property
+    def enqueued_us(self) -> int: ...
+
+@final
+class JobView:
+    """What the file says about an id."""
+
+    @property
+    def state(self) -> str:
+        """waiting delayed parked running retrying success failed dead cancelled expired unknown"""
+    @property
+    def body(self) -> bytes | None:
+        """The result of a success."""
+    @property
+    def content_type(self) -> str | None: ...
+    @property
+    def failure(self) -> Failure | None: ...
+    @property
+    def retries(self) -> int: ...
+
+@final
+class Attempt:
+    """One ended attempt in the history."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def outcome(self) -> str:
+        """success failure retry cancelled expired lost"""
+    @property
+    def started_us(self) -> int | None: ...
+    @property
+    def finished_us(self) -> int: ...
+    @property
+    def worker(self) -> int | None: ...
+    @property
+    def failure(self) -> Failure | None: ...
+
+@final
+class QueueStatus:
+    """Counts of one queue."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def paused(self) -> bool: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def delayed(self) -> int: ...
+    @property
+    def parked(self) -> int: ...
+    @property
+    def running(self) -> int: ...
+    @property
+    def succeeded(self) -> int:
+        """Since the file was made."""
+    @property
+    def failed(self) -> int:
+        """Failed, dead, cancelled and expired since the file was made."""
+    @property
+    def retried(self) -> int:
+        """Attempts that ended in a retry, since the file was made."""
+    @property
+    def lost(self) -> int:
+        """Attempts that ended with their process, since the file was made."""
+
+@final
+class WorkerStatus:
+    """One worker known to the file."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def slots(self) -> int: ...
+    @property
+    def running(self) -> int:
+        """Jobs under its leases."""
+    @property
+    def alive(self) -> bool:
+        """By the kernel's word: whether it holds its liveness lock."""
+
+@final
+class Store:
+    """One queue file. Touches nothing before first use; safe in every thread and across fork.
+
+    ``durability`` is "full" (an acknowledged enqueue survives power loss) or "normal" (survives the death of
+    any process). ``embed`` allows a file that already holds other tables. ``history_age_us`` and
+    ``history_count`` bound what is kept of successes; ``failed_age_us`` what is kept of the rest.
+    """
+
+    def __new__(
+        cls,
+        path: str,
+        *,
+        embed: bool = False,
+        durability: str = "full",
+        max_body: int = 16_777_216,
+        history_age_us: int = 86_400_000_000,
+        history_count: int = 100_000,
+        failed_age_us: int = 2_592_000_000_000,
+    ) -> Store: ...
+    @property
+    def path(self) -> str: ...
+    def now_us(self) -> int:
+        """Wall time by the store's clock."""
+    def enqueue(self, jobs: Sequence[NewJob]) -> list[tuple[str, bool]]:
+        """Stores all or none in one transaction. One (id, created) per job, in order."""
+    def view(self, id: str) -> JobView: ...
+    def wait(self, id: str, timeout_us: int | None = None) -> JobView:
+        """Waits until the job has ended, is unknown, or the time is over; then what ``view`` says."""
+    def attempts(self, id: str) -> list[Attempt]: ...
+    def why(self, id: str) -> str:
+        """What the job waits for, in one sentence."""
+    def queues(self) -> list[QueueStatus]: ...
+    def workers(self) -> list[WorkerStatus]: ...
+    def pause(self, *, task: str | None = None, queue: str | None = None) -> None: ...
+    def resume(self, *, task: str | None = None, queue: str | None = None) -> None: ...
+    def cancel(self, id: str) -> bool:
+        """Cancels a job that is not running; False when it is too late."""
+    def purge(self, queue: str) -> int:
+        """Cancels every job of the queue that is in line; how many."""
+    def join(self, name: str, slots: int, visibility_us: int) -> int:
+        """Enters a worker; its leases live ``visibility_us`` after each beat. The worker's id."""
+    def beat(self, worker: int, visibility_us: int) -> bool:
+        """Renews the worker's leases; False when it has been taken for dead."""
+    def part(self, worker: int) -> None:
+        """Signs a worker off."""
+    def claim(
+        self,
+        worker: int,
+        limit: int,
+        *,
+        queues: Sequence[str] | None = None,
+        tasks: Sequence[str] | None = None,
+        visibility_us: int | None = None,
+    ) -> list[Job]:
+        """Takes up to ``limit`` jobs under a lease. ``tasks`` are those the caller can run; None is all."""
+    def finish(self, ends: Sequence[tuple[Job, Outcome]]) -> None:
+        """Writes how attempts ended, in one transaction. Raises LeaseLost if any token no longer counts;
+        the others are written."""
+    def extend(self, job: Job, visibility_us: int) -> None:
+        """Lets the lease of one job end ``visibility_us`` from now."""
+    def reap(self) -> int:
+        """Takes back the jobs of dead and hung workers; how many."""
+    def close(self) -> None: ...
+
+@final
+class Event:
+    """Something the supervisor did, for the log."""
+
+    @property
+    def kind(self) -> str:
+        """ready child_started child_lost job_lost lease_lost reaped stopping stopped warning error"""
+    @property
+    def text(self) -> str: ...
+    @property
+    def job(self) -> str | None: ...
+    @property
+    def pid(self) -> int | None: ...
+
+@final
+class Worker:
+    """The supervisor: claims, feeds children, writes outcomes, watches deaths; runs in threads of its own."""
+
+    def __new__(
+        cls,
+        store: Store,
+        command: Sequence[str],
+        *,
+        name: str,
+        concurrency: int,
+        queues: Sequence[str] | None = None,
+        tasks: Sequence[str] | None = None,
+        visibility_us: int = 30_000_000,
+        grace_us: int = 25_000_000,
+        burst: bool = False,
+    ) -> Worker:
+        """``command`` starts one child; its end of the socket pair is its standard input."""
+    def next_event(self) -> Event | None:
+        """Waits for the next event; None after the worker has stopped."""
+    def stop(self, *, cold: bool = False) -> None:
+        """Warm: no new claims, running jobs finish within the grace time. Cold: children are killed."""
+
+@final
+class ChildPipe:
+    """The child's end: takes standard input over and puts /dev/null in its place."""
+
+    def __new__(cls) -> ChildPipe: ...
+    def ready(self) -> None:
+        """Tells the supervisor that jobs may come."""
+    def failed(self, text: str) -> None:
+        """Tells the supervisor that the child can't start, and why."""
+    def recv(self) -> Job | None:
+        """The next job that is still ours to run; None when the supervisor is gone or done."""
+    def send(self, job: Job, outcome: Outcome) -> None:
+        """How it ended."""

@@ -1,0 +1,97 @@
+//! Time, randomness and sleep, injected: the whole core can run on a virtual clock.
+//!
+//! All times are integer microseconds. Wall time is for `run_at`, cron and timestamps only; leases use
+//! boot time (`CLOCK_BOOTTIME`), which no clock step moves and which counts suspend.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where time comes from.
+pub trait Clock: Send + Sync {
+    /// Microseconds since 1970-01-01 UTC.
+    fn wall_us(&self) -> i64;
+    /// Microseconds since boot, suspend included.
+    fn boot_us(&self) -> i64;
+    /// Which boot clock this is: boot id and time namespace. Boot times of different identities can't be compared.
+    fn identity(&self) -> &str;
+    /// Waits.
+    fn sleep(&self, time: Duration);
+}
+
+/// Where random bits come from.
+pub trait Random: Send + Sync {
+    /// 64 fresh random bits.
+    fn next(&self) -> u64;
+}
+
+/// Everything the core takes from its surroundings.
+#[derive(Clone)]
+pub struct Env {
+    /// Time and sleep.
+    pub clock: Arc<dyn Clock>,
+    /// Random bits.
+    pub random: Arc<dyn Random>,
+    /// The name of the SQLite VFS to open files with; `None` is the system's.
+    pub vfs: Option<String>,
+}
+
+impl Env {
+    /// The real world.
+    pub fn system() -> Env {
+        Env { clock: Arc::new(SystemClock::new()), random: Arc::new(SystemRandom), vfs: None }
+    }
+}
+
+/// The clocks of the system.
+pub struct SystemClock {
+    identity: String,
+}
+
+impl SystemClock {
+    /// Reads the identity of the boot clock.
+    pub fn new() -> Self {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let namespace = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
+        SystemClock { identity: format!("{}/{}", boot.trim(), namespace.display()) }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn read(clock: rustix::time::ClockId) -> i64 {
+    let time = rustix::time::clock_gettime(clock);
+    time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
+}
+
+impl Clock for SystemClock {
+    fn wall_us(&self) -> i64 {
+        read(rustix::time::ClockId::Realtime)
+    }
+
+    fn boot_us(&self) -> i64 {
+        read(rustix::time::ClockId::Boottime)
+    }
+
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
+/// The system's random numbers.
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn next(&self) -> u64 {
+        // The system's generator has no failure that a program could answer: it blocks until it is seeded.
+        getrandom::u64().expect("the system's random generator works")
+    }
+}

@@ -1,0 +1,82 @@
+//! The one error of the core. Each variant says what happened and what to do about it.
+
+use std::path::PathBuf;
+
+/// A result of the core.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong. `src/python/exceptions.rs` maps each variant to one Python exception.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A write came with a token that no longer covers the job.
+    #[error("the lease on job {job} is lost: its time ran out or the job was taken back; nothing was written")]
+    LeaseLost {
+        /// The public id of the job.
+        job: String,
+    },
+    /// An argument of a call can't be stored.
+    #[error("{0}")]
+    Invalid(String),
+    /// The file can't be used as a queue; it was left unchanged.
+    #[error("{path}: {reason}", path = path.display())]
+    Refused {
+        /// The database file.
+        path: PathBuf,
+        /// What is wrong and what to do, as one sentence.
+        reason: String,
+    },
+    /// No room for the write; nothing of it was stored.
+    #[error("the disk (or the size limit of the database) is full: nothing was stored; free some space and call again ({0})")]
+    Full(String),
+    /// The write lock was not to be had in time.
+    #[error("another connection held the write lock for {waited_ms} ms: nothing was stored; look for a long transaction on this file and call again")]
+    Busy {
+        /// How long the call waited, in milliseconds.
+        waited_ms: u64,
+    },
+    /// The system refused to read or write.
+    #[error("the database could not be read or written: {0}")]
+    Io(String),
+    /// The file is damaged.
+    #[error("the database is damaged ({0}): stop the workers, keep the file, restore a backup or run SQLite's .recover")]
+    Corrupt(String),
+    /// A system call failed.
+    #[error("{call} failed: {source}")]
+    System {
+        /// The call, for example `mmap`.
+        call: &'static str,
+        /// What the system answered.
+        source: rustix::io::Errno,
+    },
+    /// The wait ended before its time because a signal arrived.
+    #[error("interrupted by a signal")]
+    Interrupted,
+    /// A frame between supervisor and child can't be read.
+    #[error("a frame between worker and child can't be read ({0}): worker and child run different versions of pyqueue, restart the worker")]
+    Wire(String),
+    /// SQLite answered something that has no meaning of its own here.
+    #[error("SQLite: {0}")]
+    Sqlite(String),
+}
+
+impl Error {
+    /// An `Invalid` from anything printable.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Error::Invalid(message.into())
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure};
+        let text = error.to_string();
+        match error.sqlite_error_code() {
+            Some(DiskFull) => Error::Full(text),
+            Some(DatabaseBusy) => Error::Busy { waited_ms: 0 },
+            Some(SystemIoFailure) => Error::Io(text),
+            Some(DatabaseCorrupt | NotADatabase) => Error::Corrupt(text),
+            _ => Error::Sqlite(text),
+        }
+    }
+}

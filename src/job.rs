@@ -1,0 +1,220 @@
+//! The nouns of a job's life as plain values: a new job, a claimed job, an outcome, a view. No SQL, no Python.
+
+use crate::id::RowId;
+
+/// Opaque bytes with the name of their encoding; the core never looks inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// A media type; `None` is the default, `application/json`.
+    pub content_type: Option<String>,
+    /// The bytes.
+    pub body: Vec<u8>,
+}
+
+/// A call to be stored.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// The name of the task.
+    pub task: String,
+    /// The encoded arguments.
+    pub payload: Payload,
+    /// The name of the queue.
+    pub queue: String,
+    /// Higher runs first.
+    pub priority: i8,
+    /// Not before this wall time (µs); `None` is now.
+    pub run_at_us: Option<i64>,
+    /// Not after this wall time (µs).
+    pub expires_us: Option<i64>,
+    /// At most one unfinished job per queue and key.
+    pub dedup_key: Option<String>,
+    /// An id chosen by the caller instead of ours.
+    pub alias: Option<String>,
+    /// How many times the job may take its worker down before it is dead.
+    pub max_losses: u32,
+    /// The attempt's child is killed after this time (µs).
+    pub time_limit_us: Option<i64>,
+    /// `SoftTimeLimitExceeded` is raised in the task after this time (µs).
+    pub soft_time_limit_us: Option<i64>,
+}
+
+/// The answer to an enqueue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enqueued {
+    /// The public id.
+    pub id: String,
+    /// False where an unfinished job with the same dedup key was there already.
+    pub created: bool,
+}
+
+/// A job under a lease.
+#[derive(Debug, Clone)]
+pub struct ClaimedJob {
+    /// The row.
+    pub row: RowId,
+    /// The public id.
+    pub id: String,
+    /// The token of the lease: every later write about this attempt carries it.
+    pub token: i64,
+    /// The name of the task.
+    pub task: String,
+    /// The encoded arguments.
+    pub payload: Payload,
+    /// The name of the queue.
+    pub queue: String,
+    /// The priority.
+    pub priority: i8,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// How many attempts ended in a retry.
+    pub retries: u32,
+    /// Kill after this time (µs).
+    pub time_limit_us: Option<i64>,
+    /// Raise after this time (µs).
+    pub soft_time_limit_us: Option<i64>,
+    /// When it was enqueued, wall time (µs).
+    pub enqueued_us: i64,
+}
+
+/// What went wrong in an attempt, as text (nothing here can execute) and as the task's own encoded exception.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// The exception's class as `module.QualName`.
+    pub error: String,
+    /// Its message.
+    pub message: String,
+    /// The formatted traceback.
+    pub traceback: Option<String>,
+    /// The exception's arguments, encoded, where they could be.
+    pub payload: Option<Payload>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It returned; the result, unless it is not wanted.
+    Success(Option<Payload>),
+    /// It raised and is not tried again.
+    Failure(Failure),
+    /// It raised and is tried again after `delay_us`.
+    Retry {
+        /// Microseconds until the next attempt.
+        delay_us: i64,
+        /// Why.
+        failure: Failure,
+    },
+    /// Its child or worker died under it.
+    Lost {
+        /// One sentence: signal, exit code.
+        reason: String,
+        /// Whether the job may be the culprit (it was running): counts against `max_losses`.
+        charged: bool,
+    },
+    /// It was never started: back in line, no attempt used up.
+    GivenBack,
+}
+
+/// One end of an attempt, to be written under the token.
+#[derive(Debug, Clone)]
+pub struct Finish {
+    /// The row.
+    pub row: RowId,
+    /// The token the claim gave.
+    pub token: i64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When the attempt started, wall time (µs); `None` if it never did.
+    pub started_us: Option<i64>,
+}
+
+/// What became of a `Finish`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finished {
+    /// Written.
+    Done,
+    /// This very outcome is already in the history: the call was a repetition.
+    Again,
+    /// The token no longer covers the job; nothing was written.
+    LeaseLost,
+}
+
+/// The state of a job, as the store sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// In line.
+    Waiting,
+    /// Not before its time.
+    Delayed,
+    /// Set aside until a reason is lifted.
+    Parked,
+    /// Under a lease.
+    Running,
+    /// Waiting for its next attempt after an error.
+    Retrying,
+    /// Returned.
+    Success,
+    /// Raised, and is not tried again.
+    Failed,
+    /// Took its worker down too often, or can't be run at all; kept and replayable.
+    Dead,
+    /// Revoked.
+    Cancelled,
+    /// Not started in time.
+    Expired,
+    /// Not in this file.
+    Unknown,
+}
+
+impl State {
+    /// The name in DESIGN's words, as the command line and the views show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Delayed => "delayed",
+            State::Parked => "parked",
+            State::Running => "running",
+            State::Retrying => "retrying",
+            State::Success => "success",
+            State::Failed => "failed",
+            State::Dead => "dead",
+            State::Cancelled => "cancelled",
+            State::Expired => "expired",
+            State::Unknown => "unknown",
+        }
+    }
+
+    /// Whether nothing more will happen to the job.
+    pub fn ended(self) -> bool {
+        matches!(self, State::Success | State::Failed | State::Dead | State::Cancelled | State::Expired)
+    }
+}
+
+/// A job as `AsyncResult` sees it.
+#[derive(Debug, Clone)]
+pub struct JobView {
+    /// Its state.
+    pub state: State,
+    /// The result of a success, if one was kept.
+    pub result: Option<Payload>,
+    /// Why it failed, died, or is waiting for a retry.
+    pub failure: Option<Failure>,
+    /// How many attempts ended in a retry.
+    pub retries: u32,
+}
+
+/// One attempt in the history.
+#[derive(Debug, Clone)]
+pub struct AttemptView {
+    /// From 1.
+    pub number: u32,
+    /// success, failure, retry, cancelled, expired or lost.
+    pub outcome: &'static str,
+    /// Wall time (µs), if it started.
+    pub started_us: Option<i64>,
+    /// Wall time (µs).
+    pub finished_us: i64,
+    /// The id of the worker, if one ran it.
+    pub worker: Option<i64>,
+    /// What went wrong.
+    pub failure: Option<Failure>,
+}

@@ -1,0 +1,148 @@
+-- A job's body lies in pyqueue_job at a place that is its id for ever: queue 12 bits | inverted priority 8 |
+-- sequence 43. Above the band's head it is ready by being there. At or below the head, or on the shelf
+-- (band 0), exactly one row speaks for it: a lease interval, or its row in pyqueue_side.
+
+CREATE TABLE pyqueue_meta(
+  name TEXT PRIMARY KEY,
+  value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row a band: how far the claims have come (pos), and counters that every change of state keeps up. Bands
+-- below zero are counters of the whole file; they lie on the page that a claim writes anyway.
+CREATE TABLE pyqueue_head(
+  band INTEGER PRIMARY KEY CHECK(band BETWEEN -16 AND 1048575),
+  pos INTEGER NOT NULL CHECK(pos >= 0),
+  spoken INTEGER NOT NULL DEFAULT 0 CHECK(spoken >= 0),      -- rows above pos that are not ready: husks and moved ones
+  again INTEGER NOT NULL DEFAULT 0 CHECK(again >= 0),
+  parked INTEGER NOT NULL DEFAULT 0 CHECK(parked >= 0),
+  later INTEGER NOT NULL DEFAULT 0 CHECK(later >= 0),
+  succeeded INTEGER NOT NULL DEFAULT 0 CHECK(succeeded >= 0),
+  failed INTEGER NOT NULL DEFAULT 0 CHECK(failed >= 0),
+  retried INTEGER NOT NULL DEFAULT 0 CHECK(retried >= 0),
+  lost INTEGER NOT NULL DEFAULT 0 CHECK(lost >= 0)
+) STRICT;
+
+CREATE TABLE pyqueue_queue(
+  num INTEGER PRIMARY KEY CHECK(num BETWEEN 1 AND 4095),
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE pyqueue_job(
+  id INTEGER PRIMARY KEY CHECK(id > 0),
+  mark INTEGER NOT NULL DEFAULT 0 CHECK(mark BETWEEN 0 AND 2),  -- 1: another row speaks for it; 2: husk
+  nonce INTEGER NOT NULL,
+  home INTEGER,                                                 -- its band, where the id does not say it
+  attempts INTEGER NOT NULL DEFAULT 0 CHECK(attempts >= 0),
+  retries INTEGER NOT NULL DEFAULT 0 CHECK(retries >= 0),
+  losses INTEGER NOT NULL DEFAULT 0 CHECK(losses >= 0),
+  max_losses INTEGER NOT NULL DEFAULT 5 CHECK(max_losses > 0),
+  task TEXT NOT NULL,
+  dedup TEXT,
+  alias TEXT,
+  expires INTEGER,
+  enqueued INTEGER NOT NULL,
+  time_limit INTEGER,
+  soft_time_limit INTEGER,
+  content_type TEXT,
+  checksum INTEGER,
+  payload BLOB,
+  CHECK(mark <> 2 OR (payload IS NULL AND dedup IS NULL AND expires IS NULL))
+) STRICT;
+CREATE INDEX pyqueue_job_expires ON pyqueue_job(expires) WHERE expires IS NOT NULL;
+
+-- first..last holds only rows of this token; disjoint by construction.
+CREATE TABLE pyqueue_lease(
+  first INTEGER PRIMARY KEY,
+  last INTEGER NOT NULL,
+  jobs INTEGER NOT NULL CHECK(jobs > 0),
+  token INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
+  deadline INTEGER,                                             -- boot time; NULL: the owner's
+  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key or a mark
+  CHECK(last >= first)
+) STRICT;
+
+CREATE TABLE pyqueue_owner(
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  slots INTEGER NOT NULL,
+  clock TEXT NOT NULL,                                          -- which boot clock the deadlines are of
+  deadline INTEGER NOT NULL,
+  joined INTEGER NOT NULL
+) STRICT;
+
+-- Where a job is that is not simply ready: place 1 again, 2 waits for a gate, 3 later. k: 0, gate, run_at.
+-- at is its place in the order, a position like an id.
+CREATE TABLE pyqueue_side(
+  id INTEGER PRIMARY KEY,
+  place INTEGER NOT NULL CHECK(place BETWEEN 1 AND 3),
+  k INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  CHECK(place <> 1 OR k = 0)
+) STRICT;
+CREATE UNIQUE INDEX pyqueue_side_order ON pyqueue_side(place, k, at, id);
+
+-- A reason for which jobs wait. shut: they may not start. lack: the task is unknown to the worker that met it.
+CREATE TABLE pyqueue_gate(
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL CHECK(kind = 'pause' OR kind = 'lack'),
+  scope TEXT NOT NULL CHECK(scope = 'task' OR scope = 'queue'),
+  name TEXT NOT NULL,
+  shut INTEGER NOT NULL CHECK(shut BETWEEN 0 AND 1),
+  waiting INTEGER NOT NULL DEFAULT 0 CHECK(waiting >= 0),       -- the length of its list in pyqueue_side
+  UNIQUE(scope, name, kind)
+) STRICT;
+CREATE INDEX pyqueue_gate_waiting ON pyqueue_gate(kind, name) WHERE waiting > 0;
+
+CREATE TABLE pyqueue_dedup(
+  queue INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  id INTEGER NOT NULL,
+  PRIMARY KEY(queue, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pyqueue_alias(
+  name TEXT PRIMARY KEY,
+  id INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row an attempt, in the order of finishing; the last of a job has its state and its result.
+CREATE TABLE pyqueue_history(
+  seq INTEGER PRIMARY KEY,
+  job INTEGER NOT NULL,
+  nonce INTEGER NOT NULL,
+  alias TEXT,
+  band INTEGER NOT NULL,
+  task TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  outcome INTEGER NOT NULL CHECK(outcome BETWEEN 0 AND 5),      -- success failure retry cancelled expired lost
+  state INTEGER CHECK(state BETWEEN 0 AND 4),                   -- success failed dead cancelled expired; NULL: it went on
+  retries INTEGER NOT NULL,
+  token INTEGER,
+  owner INTEGER,
+  enqueued INTEGER NOT NULL,
+  started INTEGER,
+  finished INTEGER NOT NULL,
+  content_type TEXT,
+  result BLOB,                                                  -- of a success; of a failure the exception's arguments
+  error TEXT,
+  message TEXT,
+  traceback TEXT,
+  payload BLOB                                                  -- of a job that failed or is dead: so that it can be replayed
+) STRICT;
+CREATE INDEX pyqueue_history_job ON pyqueue_history(job);
+
+-- What a foreign connection writes; the next transaction of any worker folds it into the tables above.
+CREATE TABLE pyqueue_inbox(
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE DEFAULT (lower(hex(randomblob(16)))) CHECK(length(id) BETWEEN 1 AND 255),
+  task TEXT NOT NULL CHECK(length(task) BETWEEN 1 AND 255),
+  body BLOB NOT NULL,
+  queue TEXT NOT NULL DEFAULT 'default' CHECK(length(queue) BETWEEN 1 AND 255),
+  priority INTEGER NOT NULL DEFAULT 0 CHECK(priority BETWEEN -128 AND 127),
+  run_at INTEGER,
+  expires INTEGER,
+  dedup_key TEXT CHECK(length(dedup_key) BETWEEN 1 AND 255),
+  content_type TEXT
+) STRICT;
