@@ -252,3 +252,33 @@ fn a_checkpoint_empties_the_log() {
         .unwrap();
     assert_eq!(numbers.checkpoint().unwrap(), 0);
 }
+
+/// Printed, never asserted: `cargo test --release rates -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn rates() {
+    let clock = SystemClock::new();
+    let rate = |threads: i64, each: i64, durability: Durability| {
+        let directory = tempfile::tempdir_in(".").unwrap();
+        let numbers = open(&directory.path().join("q.db")).unwrap();
+        put(&numbers, durability, -1).unwrap();
+        let start = clock.boot_us();
+        thread::scope(|scope| {
+            for thread in 0..threads {
+                let numbers = &numbers;
+                scope.spawn(move || {
+                    (0..each).for_each(|n| put(numbers, durability, thread * each + n).unwrap())
+                });
+            }
+        });
+        let rate = threads * each * 1_000_000 / (clock.boot_us() - start).max(1);
+        println!("{threads:2} threads, {durability:?}: {rate} commits/s");
+    };
+    for _ in 0..3 {
+        rate(1, 100_000, Durability::Normal);
+        rate(4, 25_000, Durability::Normal);
+        rate(16, 6_000, Durability::Normal);
+        rate(1, 5_000, Durability::Full);
+        rate(16, 3_000, Durability::Full);
+    }
+}

@@ -1,5 +1,6 @@
 //! On real files. Threads of one test binary share the process, and with it the fork gate.
 
+mod beside;
 mod commit;
 mod forked;
 mod refusal;
