@@ -7,4 +7,4 @@ mod map;
 
 pub use bell::{Bell, Line, Wake};
 pub use foreign::Foreign;
-pub(crate) use map::Shared;
+pub(crate) use map::{Shared, system};

@@ -55,13 +55,14 @@ pub struct Page {
 }
 
 impl Page {
-    /// Makes the page of a new worker.
-    pub fn create(path: &Path, children: u32) -> Result<Page> {
+    /// Makes the page of a new worker. `clock` is the identity of its boot clock.
+    pub fn create(path: &Path, children: u32, clock: &str) -> Result<Page> {
         // A page of that name belongs to nobody: ids of workers are not used twice in one file.
         let _ = std::fs::remove_file(path);
         let shared = Shared::open(path, length(children), true)?;
         shared.word(8).store(children, Relaxed);
         shared.word(12).store(ENTRIES, Relaxed);
+        shared.word(16).store(boot(clock), Relaxed);
         shared.long(0).store(HEADER, Release);
         Ok(Page { shared, children })
     }
@@ -141,10 +142,17 @@ impl Page {
         (State::of(now).unwrap_or(State::Free), self.shared.signed(at + 24).load(Acquire))
     }
 
-    /// What the page of a dead worker says. A page that is missing, torn or of another version says nothing.
-    pub fn evidence(path: &Path) -> Evidence {
-        std::fs::read(path).ok().and_then(|bytes| read_evidence(&bytes)).map_or(Evidence::None, Evidence::Page)
+    /// What the page of a dead worker says. A page that is missing, torn or of another version says nothing,
+    /// nor does one from before a reboot: it was never synced, so a power cut may have taken its newest words.
+    pub fn evidence(path: &Path, clock: &str) -> Evidence {
+        let found = std::fs::read(path).ok().and_then(|bytes| read_evidence(&bytes, boot(clock)));
+        found.map_or(Evidence::None, Evidence::Page)
     }
+}
+
+/// The boot of an identity `boot/namespace`: pages can be read across time namespaces, not across reboots.
+fn boot(clock: &str) -> u32 {
+    crc32fast::hash(clock.split('/').next().unwrap_or_default().as_bytes())
 }
 
 fn place(child: u32, index: u32) -> usize {
@@ -155,13 +163,13 @@ fn length(children: u32) -> usize {
     place(children, 0)
 }
 
-fn read_evidence(bytes: &[u8]) -> Option<HashMap<RowId, bool>> {
+fn read_evidence(bytes: &[u8], boot: u32) -> Option<HashMap<RowId, bool>> {
     let long = |at: usize| bytes.get(at..at + 8).and_then(|slice| slice.try_into().ok()).map(u64::from_le_bytes);
     let children = long(8)? & u64::from(u32::MAX);
     if long(0)? != HEADER || long(8)? >> 32 != u64::from(ENTRIES) || children > 65_536 {
         return None;
     }
-    if bytes.len() < length(children as u32) {
+    if bytes.len() < length(children as u32) || long(16)? & u64::from(u32::MAX) != u64::from(boot) {
         return None;
     }
     // A row may be named twice: by an entry whose outcome was written just before the end and by the entry of
@@ -194,7 +202,7 @@ mod tests {
     fn pages() -> (tempfile::TempDir, Page, Page) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("worker-1.page");
-        let ours = Page::create(&path, 2).unwrap();
+        let ours = Page::create(&path, 2, "boot/ns").unwrap();
         let childs = Page::open(&path).unwrap();
         (directory, ours, childs)
     }
@@ -251,7 +259,7 @@ mod tests {
         childs.done(1, 6, 7);
         childs.take(1, 7, 8, 5);
         let path = directory.path().join("worker-1.page");
-        let Evidence::Page(found) = Page::evidence(&path) else { panic!("no evidence") };
+        let Evidence::Page(found) = Page::evidence(&path, "boot/other") else { panic!("no evidence") };
         assert_eq!(found, HashMap::from([(RowId(10), true), (RowId(11), false), (RowId(15), true)]));
     }
 
@@ -260,13 +268,14 @@ mod tests {
         let (directory, _ours, _childs) = pages();
         let path = directory.path().join("worker-1.page");
         let whole = std::fs::read(&path).unwrap();
-        assert!(matches!(Page::evidence(&path), Evidence::Page(_)));
+        assert!(matches!(Page::evidence(&path, "boot/other"), Evidence::Page(_)));
+        assert!(matches!(Page::evidence(&path, "another/ns"), Evidence::None));
         for cut in [0, 4, 20, 64, whole.len() - 1] {
             std::fs::write(&path, &whole[..cut]).unwrap();
-            assert!(matches!(Page::evidence(&path), Evidence::None), "cut at {cut}");
+            assert!(matches!(Page::evidence(&path, "boot/other"), Evidence::None), "cut at {cut}");
         }
         std::fs::write(&path, b"\0").unwrap();
         assert!(matches!(Page::open(&path), Err(Error::Wire(_))));
-        assert!(matches!(Page::evidence(&directory.path().join("none")), Evidence::None));
+        assert!(matches!(Page::evidence(&directory.path().join("none"), "boot"), Evidence::None));
     }
 }
