@@ -218,7 +218,7 @@ impl Store {
 
     fn reap(&self, py: Python<'_>) -> PyResult<usize> {
         self.away(py, |store| {
-            let lost = crate::worker::housekeeping::reap_dead(store, None)?.len();
+            let lost = liveness::reap_all(store, None)?.iter().map(|dead| dead.jobs.len()).sum();
             while store.upkeep()?.more {}
             Ok(lost)
         })

@@ -12,7 +12,9 @@ use crate::error::Result;
 /// What a pause is about.
 #[derive(Debug, Clone)]
 pub enum Scope {
+    /// Every job of a task.
     Task(String),
+    /// Every job of a queue.
     Queue(String),
 }
 

@@ -9,15 +9,25 @@ use crate::id;
 /// Counts of one queue.
 #[derive(Debug, Clone, Default)]
 pub struct QueueView {
+    /// Its name.
     pub name: String,
+    /// Whether it is paused as a whole.
     pub paused: bool,
+    /// Jobs in line, those of the inbox included.
     pub waiting: i64,
+    /// Jobs whose time has not come.
     pub delayed: i64,
+    /// Jobs set aside until a reason is lifted.
     pub parked: i64,
+    /// Jobs under leases.
     pub running: i64,
+    /// Jobs that succeeded since the file was made.
     pub succeeded: i64,
+    /// Jobs that failed, died, were cancelled or expired since the file was made.
     pub failed: i64,
+    /// Attempts that ended in a retry since the file was made.
     pub retried: i64,
+    /// Attempts that ended with their process since the file was made.
     pub lost: i64,
 }
 
