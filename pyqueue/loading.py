@@ -4,7 +4,6 @@ The string comes from the command line, the environment, pyproject.toml or a fil
 from the queue file.
 """
 
-# ruff: noqa: PTH  loading pathlib takes 9 ms of each process's start
 from __future__ import annotations
 
 import importlib

@@ -4,7 +4,6 @@ A script run as ``python app.py`` is the module ``__main__`` there and ``app`` i
 same. The name is the file's stem, preceded by the packages (directories with ``__init__.py``) around it.
 """
 
-# ruff: noqa: PTH  loading pathlib takes 9 ms of each process's start
 from __future__ import annotations
 
 import os

@@ -4,7 +4,6 @@ The row is replaced when a file is read again, so each file is in the catalogue 
 started. A row of ``running`` stands there while a job is being run, and names the process.
 """
 
-# ruff: noqa: PTH  loading pathlib takes 9 ms of each process's start
 from __future__ import annotations
 
 import functools

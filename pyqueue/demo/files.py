@@ -1,6 +1,5 @@
 """The files a run makes, and the older ones it may replace."""
 
-# ruff: noqa: PTH  loading pathlib takes 9 ms of each process's start
 from __future__ import annotations
 
 import contextlib

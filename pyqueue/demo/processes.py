@@ -1,6 +1,5 @@
 """Starting, stopping and killing workers, and what the kernel says about processes."""
 
-# ruff: noqa: PTH  loading pathlib takes 9 ms of each process's start
 from __future__ import annotations
 
 import os

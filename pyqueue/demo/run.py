@@ -1,6 +1,5 @@
 """Drives ``pyqueue demo catalog``: real workers, two kills, progress, and a check of everything at the end."""
 
-# ruff: noqa: PTH  loading pathlib takes 9 ms of each process's start
 from __future__ import annotations
 
 import contextlib

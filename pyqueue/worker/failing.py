@@ -1,6 +1,5 @@
 """An exception as the text that is kept of it."""
 
-# ruff: noqa: PTH  loading pathlib takes 9 ms of each process's start
 from __future__ import annotations
 
 import os

@@ -1,6 +1,5 @@
 """A worker: one supervisor in the core, its events in the log, its signals from here."""
 
-# ruff: noqa: PTH  loading pathlib takes 9 ms of each process's start
 from __future__ import annotations
 
 import logging
