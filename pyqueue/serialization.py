@@ -113,7 +113,7 @@ def _decode(body: bytes, content_type: str | None, limit: int) -> dict[str, Any]
         raise DecodeError(f"the message is nested deeper than {MAX_DEPTH} levels") from None
     except DecodeError:
         raise
-    except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
         raise DecodeError(f"the message is no JSON of ours: {error}") from None
     version = envelope.get("v") if isinstance(envelope, dict) else None
     if type(version) is not int or version != VERSION:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sqlite3
 import sys
 import time
@@ -51,7 +52,7 @@ def run_catalog(root: str, db: str, *, force: bool, concurrency: int, out: TextI
     _report(findings, ran, files, out)
     out.write(
         f"\n{files.sums} has {lines:,} lines; confirm them with:\n"
-        f"  cd {files.root(root)} && sha256sum --quiet -c {files.sums}\n"
+        f"  cd {shlex.quote(files.root(root))} && sha256sum --quiet -c {shlex.quote(files.sums)}\n"
     )
     return 1 if findings.wrong else 0
 

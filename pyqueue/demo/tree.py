@@ -50,6 +50,9 @@ def chunked(files: list[str]) -> list[list[str]]:
 def sum_line(sha256: str, path: bytes) -> bytes:
     """One line as ``sha256sum`` writes it: a name with a backslash or a line feed is escaped, and the line marked."""
     escaped = path.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
+    # coreutils 9 drops a carriage return at a line's end, and coreutils 8 does not know its escape.
+    if escaped.endswith(b"\r"):
+        escaped = escaped[:-1] + b"\\r"
     mark = b"\\" if escaped != path else b""
     return mark + sha256.encode("ascii") + b"  " + escaped + b"\n"
 
