@@ -66,8 +66,10 @@ def decode_result(body: bytes, content_type: str | None = None) -> Any:
 
 def encode_exception(error: BaseException, limit: int = MAX_BODY) -> bytes | None:
     """An exception's arguments and attributes; None where they are no JSON."""
+    # An OSError keeps its file names beside ``args``.
+    args: Any = OSError.__reduce__(error)[1] if isinstance(error, OSError) else error.args
     try:
-        return _encode({"v": VERSION, "args": list(error.args), "attributes": vars(error)}, "it", limit)
+        return _encode({"v": VERSION, "args": list(args), "attributes": vars(error)}, "it", limit)
     except EncodeError:
         return None
 

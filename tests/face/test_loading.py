@@ -40,13 +40,6 @@ def test_the_order_is_flag_environment_pyproject_usual_file(
     assert loading.find(flag.stem).target == f"{flag.stem}:app"
 
 
-def test_tasks_py_is_found_by_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, project: Project
-) -> None:
-    monkeypatch.setattr(loading, "USUAL_FILES", (project(APP).file.name,))
-    assert loading.find(None).target.endswith(":app")
-
-
 @pytest.mark.parametrize(
     ("source", "message"),
     [
