@@ -1,4 +1,10 @@
-//! Ring a sleeper, wait for a ring. Knows no SQL.
+//! Ring a sleeper, wait for a ring, notice strangers. Knows no SQL.
 
-/// A mapped side file of futex words.
-pub struct Bell;
+mod bell;
+mod foreign;
+mod futex;
+mod map;
+
+pub use bell::{Bell, Line, Wake};
+pub use foreign::Foreign;
+pub(crate) use map::{Shared, system};

@@ -1,1 +1,160 @@
 //! The supervisor and its children. Calls no Python.
+//!
+//! One thread per worker decides everything (`supervisor`); it waits in one poll for children, the bell, other
+//! programs' commits, peers' deaths and requests. Children are processes that speak `wire` over a socket pair
+//! and share a `page` with it.
+
+mod child;
+mod codec;
+mod deaths;
+mod dispatcher;
+mod ear;
+mod finisher;
+mod housekeeping;
+pub mod liveness;
+mod outside;
+mod pace;
+pub mod page;
+pub mod pipe;
+pub mod signals;
+mod stopping;
+mod supervisor;
+pub mod wire;
+
+use std::collections::HashSet;
+use std::os::fd::BorrowedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+use rustix::io::Errno;
+
+pub use outside::{Event, Kind, Next};
+use outside::{Order, Outside};
+use supervisor::Supervisor;
+
+use crate::error::{Error, Result};
+use crate::store::Store;
+
+/// What a worker is.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Shown to people.
+    pub name: String,
+    /// Starts one child; its end of the socket pair is its standard input.
+    pub command: Vec<String>,
+    /// How many children.
+    pub concurrency: u32,
+    /// The queues to serve; `None` is all.
+    pub queues: Option<Arc<[String]>>,
+    /// The tasks the children can run; `None` is all.
+    pub tasks: Option<Arc<HashSet<String>>>,
+    /// How long leases live after each beat (µs).
+    pub visibility_us: i64,
+    /// How long running jobs may go on after a stop was asked for (µs).
+    pub grace_us: i64,
+    /// Stop when nothing is left to do.
+    pub burst: bool,
+}
+
+impl Options {
+    fn check(&self) -> Result<()> {
+        let wrong = if self.command.is_empty() {
+            "the command of the children is empty"
+        } else if !(1..=1024).contains(&self.concurrency) {
+            "the concurrency must lie between 1 and 1024"
+        } else if !(100_000..=86_400_000_000).contains(&self.visibility_us) {
+            "the visibility time must lie between 0.1 s and one day"
+        } else if self.grace_us < 0 {
+            "the grace time must not be negative"
+        } else {
+            return Ok(());
+        };
+        Err(Error::invalid(wrong))
+    }
+}
+
+/// A running worker.
+pub struct Worker {
+    outside: Arc<Outside>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    pid: u32,
+}
+
+impl Worker {
+    /// Enters the file and starts the supervisor's thread; children come up after the return.
+    pub fn start(store: Arc<Store>, options: Options) -> Result<Worker> {
+        options.check()?;
+        let outside = Arc::new(Outside::new()?);
+        let (report, entered) = mpsc::channel();
+        let ours = Arc::clone(&outside);
+        let thread = std::thread::Builder::new().name("pyqueue-worker".into()).spawn(move || {
+            signals::block_all();
+            supervise(store, options, &ours, &report);
+            ours.end();
+        });
+        let thread = thread.map_err(|error| Error::System {
+            call: "pthread_create",
+            source: Errno::from_io_error(&error).unwrap_or(Errno::AGAIN),
+        })?;
+        match entered.recv() {
+            Ok(Ok(())) => Ok(Worker { outside, thread: Mutex::new(Some(thread)), pid: std::process::id() }),
+            Ok(Err(error)) => Err(error),
+            Err(mpsc::RecvError) => Err(Error::invalid("the worker's thread ended while it started")),
+        }
+    }
+
+    /// The next event, if there is one.
+    pub fn next_event(&self) -> Next {
+        self.outside.next()
+    }
+
+    /// Can be read when an event has come since `next_event` last said that there is none.
+    pub fn events_fd(&self) -> BorrowedFd<'_> {
+        self.outside.events_fd()
+    }
+
+    /// Warm: no new claims, running jobs may end within the grace time. Cold: children are killed.
+    pub fn stop(&self, cold: bool) {
+        self.outside.order(if cold { Order::Kill } else { Order::Drain });
+    }
+
+    /// Waits until the supervisor's thread has ended.
+    pub fn join(&self) {
+        // Taken out first: two that wait must not both hold the lock.
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // A fork has the value and not the thread.
+        if self.pid == std::process::id() {
+            self.stop(true);
+            self.join();
+        }
+    }
+}
+
+/// A panic ends the worker and is told; the children end with the thread, and whoever reaps the worker finds its
+/// lock free.
+fn supervise(store: Arc<Store>, options: Options, outside: &Arc<Outside>, report: &mpsc::Sender<Result<()>>) {
+    let run = AssertUnwindSafe(|| match Supervisor::new(store, options, Arc::clone(outside)) {
+        Ok(supervisor) => {
+            let _ = report.send(Ok(()));
+            supervisor.run();
+        }
+        Err(error) => {
+            let _ = report.send(Err(error));
+        }
+    });
+    if catch_unwind(run).is_err() {
+        outside.tell(Kind::Error, "the worker failed by an error in pyqueue itself; its jobs will be taken back");
+    }
+}
+
+#[cfg(test)]
+mod tests;

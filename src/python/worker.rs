@@ -1,0 +1,100 @@
+//! `Worker` and `Event`: the supervisor as Python sees it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+
+use super::exceptions::to_py;
+use super::store::Store;
+use crate::worker::signals::Held;
+use crate::worker::{self, Next, Options};
+
+/// Something the supervisor did, for the log.
+#[pyclass(frozen, module = "pyqueue._core")]
+pub struct Event {
+    inner: worker::Event,
+}
+
+#[pymethods]
+impl Event {
+    /// ready child_started child_lost job_lost lease_lost reaped stopping stopped warning error
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.inner.kind.name()
+    }
+
+    #[getter]
+    fn text(&self) -> &str {
+        &self.inner.text
+    }
+
+    #[getter]
+    fn job(&self) -> Option<&str> {
+        self.inner.job.as_deref()
+    }
+
+    #[getter]
+    fn pid(&self) -> Option<u32> {
+        self.inner.pid
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Event {}: {}>", self.inner.kind.name(), self.inner.text)
+    }
+}
+
+/// The supervisor: claims, feeds children, writes outcomes, watches deaths; runs in threads of its own.
+#[pyclass(frozen, module = "pyqueue._core")]
+pub struct Worker {
+    inner: worker::Worker,
+}
+
+#[pymethods]
+impl Worker {
+    /// ``command`` starts one child; its end of the socket pair is its standard input.
+    #[new]
+    #[pyo3(signature = (store, command, *, name, concurrency, queues=None, tasks=None, visibility_us=30_000_000, grace_us=25_000_000, burst=false))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python class")]
+    fn new(
+        py: Python<'_>,
+        store: PyRef<'_, Store>,
+        command: Vec<String>,
+        name: String,
+        concurrency: u32,
+        queues: Option<Vec<String>>,
+        tasks: Option<HashSet<String>>,
+        visibility_us: i64,
+        grace_us: i64,
+        burst: bool,
+    ) -> PyResult<Worker> {
+        let (queues, tasks) = (queues.map(Arc::from), tasks.map(Arc::new));
+        let options = Options { name, command, concurrency, queues, tasks, visibility_us, grace_us, burst };
+        let core = store.core();
+        let started = py.detach(|| worker::Worker::start(core, options));
+        started.map(|inner| Worker { inner }).map_err(to_py)
+    }
+
+    /// Waits for the next event; None after the worker has stopped.
+    fn next_event(&self, py: Python<'_>) -> PyResult<Option<Event>> {
+        loop {
+            py.check_signals()?;
+            match self.inner.next_event() {
+                Next::Event(inner) => return Ok(Some(Event { inner })),
+                Next::Over => return Ok(None),
+                Next::None => {}
+            }
+            // From the last look at signals to the wait they are held, and the wait lets them through: none can
+            // arrive in between and be answered only after the next event. So an idle wait needs no time-out.
+            let held = Held::new();
+            py.check_signals()?;
+            py.detach(|| held.wait(self.inner.events_fd()));
+        }
+    }
+
+    /// Warm: no new claims, running jobs finish within the grace time. Cold: children are killed.
+    #[pyo3(signature = (*, cold=false))]
+    fn stop(&self, cold: bool) {
+        self.inner.stop(cold);
+    }
+}

@@ -1,0 +1,244 @@
+//! One child process as the supervisor sees it: process, socket, and the jobs it holds.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::page::{Page, State};
+use super::wire::{self, Frame, Inbound};
+use crate::error::{Error, Result};
+use crate::job::ClaimedJob;
+
+/// A job that was offered to a child and whose outcome has not come back.
+pub(super) struct Held {
+    pub index: u32,
+    pub stamp: u64,
+    pub offered_us: i64,
+    pub expected_us: i64,
+    pub job: ClaimedJob,
+}
+
+/// How far a child has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It has not said that jobs may come.
+    Starting,
+    /// It runs jobs.
+    Ready,
+    /// It was told that no jobs come any more.
+    Leaving,
+}
+
+/// Why we killed it, if we did: what becomes of the job it was running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// We did not.
+    Own,
+    /// The job under this stamp overran its time limit.
+    TimeLimit(u64),
+    /// The worker stops: the job is given back.
+    Stopped,
+}
+
+/// A child process.
+pub(super) struct Child {
+    process: std::process::Child,
+    pub pid: u32,
+    pub pidfd: OwnedFd,
+    pub socket: OwnedFd,
+    inbound: Inbound,
+    outbound: VecDeque<u8>,
+    pub phase: Phase,
+    pub fate: Fate,
+    /// In the order of the offers, which is the order of the starts.
+    pub held: VecDeque<Held>,
+    /// What it said when it could not start.
+    pub trouble: Option<String>,
+    open: bool,
+}
+
+impl Child {
+    /// Starts a process. The thread that calls this must live as long as the worker: the child asks the kernel to
+    /// kill it when this thread ends. No pre_exec, so that the standard library uses posix_spawn.
+    pub fn spawn(command: &[String], page: &Path, slot: u32) -> Result<Child> {
+        let (ours, childs) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+                .map_err(|source| Error::System { call: "socketpair", source })?;
+        let (program, arguments) = command.split_first().ok_or_else(|| Error::invalid("no command for children"))?;
+        let mut process = Command::new(program)
+            .args(arguments)
+            .env("PYQUEUE_PAGE", page)
+            .env("PYQUEUE_SLOT", slot.to_string())
+            .env("PYQUEUE_PARENT", std::process::id().to_string())
+            .stdin(Stdio::from(childs))
+            .spawn()
+            .map_err(|error| Error::Invalid(format!("{program} can't be started: {error}")))?;
+        let pid = process.id();
+        // Not yet waited for: the number can't name another process.
+        let known = Pid::from_raw(pid.cast_signed()).ok_or_else(|| Error::invalid("a child without a number"))?;
+        let pidfd = match rustix::process::pidfd_open(known, PidfdFlags::empty()) {
+            Ok(pidfd) => pidfd,
+            Err(source) => {
+                let _ = process.kill();
+                let _ = process.wait();
+                return Err(Error::System { call: "pidfd_open", source });
+            }
+        };
+        Ok(Child {
+            process,
+            pid,
+            pidfd,
+            socket: ours,
+            inbound: Inbound::default(),
+            outbound: VecDeque::new(),
+            phase: Phase::Starting,
+            fate: Fate::Own,
+            held: VecDeque::new(),
+            trouble: None,
+            open: true,
+        })
+    }
+
+    /// Reads what has come. `all`: until nothing is left, for a child that is dead.
+    pub fn read(&mut self, all: bool) -> Result<()> {
+        loop {
+            match self.inbound.read(&self.socket, RecvFlags::DONTWAIT) {
+                Ok(0) | Err(Errno::CONNRESET) => self.open = false,
+                Ok(_) if all => continue,
+                Ok(_) | Err(Errno::AGAIN) => {}
+                Err(Errno::INTR) => continue,
+                Err(source) => return Err(Error::System { call: "recv", source }),
+            }
+            return Ok(());
+        }
+    }
+
+    /// The next whole frame of what was read.
+    pub fn frame(&mut self) -> Result<Option<Frame>> {
+        self.inbound.frame()
+    }
+
+    /// Whether the socket is worth polling: after its end only the pidfd speaks.
+    pub fn open(&self) -> bool {
+        self.open
+    }
+
+    /// Sends, or keeps for later what the socket does not take: the supervisor never waits for a child.
+    pub fn send(&mut self, bytes: &[u8]) {
+        let mut sent = 0;
+        if self.outbound.is_empty() {
+            // A gone child is noticed by its pidfd.
+            sent = wire::send(&self.socket, bytes, SendFlags::DONTWAIT).unwrap_or(0);
+        }
+        self.outbound.extend(&bytes[sent..]);
+    }
+
+    /// Sends more of what was kept.
+    pub fn flush(&mut self) {
+        while !self.outbound.is_empty() {
+            let (head, _) = self.outbound.as_slices();
+            match wire::send(&self.socket, head, SendFlags::DONTWAIT) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => drop(self.outbound.drain(..count)),
+            }
+        }
+        if self.outbound.is_empty() {
+            self.outbound.shrink_to(1 << 20);
+        }
+    }
+
+    /// Whether bytes wait for room in the socket.
+    pub fn stuffed(&self) -> bool {
+        !self.outbound.is_empty()
+    }
+
+    /// Tells the child that no jobs come any more; what it has sent is still read.
+    pub fn close(&mut self) {
+        self.phase = Phase::Leaving;
+        let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
+    }
+
+    /// Kills it; its death is noticed by the pidfd.
+    pub fn kill(&mut self, fate: Fate) {
+        if self.fate == Fate::Own {
+            self.fate = fate;
+        }
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    /// Kills it and waits until it is gone.
+    pub fn destroy(mut self) {
+        self.kill(Fate::Stopped);
+        let _ = self.process.wait();
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<String> {
+        match self.process.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(describe(status)),
+            // Somebody ignores SIGCHLD or waits for all children of this process.
+            Err(_) => Some("an exit status that another part of the program has taken".into()),
+        }
+    }
+
+    /// The job it is running and since when (boot time).
+    pub fn current(&self, page: &Page, slot: u32) -> Option<(&Held, i64)> {
+        self.held.iter().find_map(|held| match page.look(slot, held.index, held.stamp) {
+            (State::Started, since) if since > 0 => Some((held, since)),
+            _ => None,
+        })
+    }
+
+    /// Whether its first unfinished job has kept the others waiting for so long. One that is offered and not
+    /// started counts only after five times that: the child may just not have had the processor.
+    pub fn stuck(&self, page: &Page, slot: u32, now_us: i64, for_us: i64) -> bool {
+        for held in &self.held {
+            match page.look(slot, held.index, held.stamp) {
+                (State::Done, _) => {}
+                (State::Started, since) => return since > 0 && now_us - since >= for_us,
+                _ => return now_us - held.offered_us >= 5 * for_us,
+            }
+        }
+        false
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (_, Some(number)) => match name(number) {
+            Some(name) => format!("signal {number} ({name})"),
+            None => format!("signal {number}"),
+        },
+        _ => status.to_string(),
+    }
+}
+
+fn name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGILL => "SIGILL",
+        libc::SIGTRAP => "SIGTRAP",
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ",
+        libc::SIGSYS => "SIGSYS",
+        _ => return None,
+    })
+}

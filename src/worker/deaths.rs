@@ -1,0 +1,176 @@
+//! What children say and what they leave behind.
+
+use super::child::{Child, Fate, Phase};
+use super::finisher::End;
+use super::outside::{Event, Kind, Order};
+use super::page::State;
+use super::stopping::Stage;
+use super::supervisor::Supervisor;
+use super::wire::{self, Ended, Frame};
+use crate::error::{Error, Result};
+use crate::job::{Failure, Finish, Outcome};
+
+/// So many children in a row that can't start stop the worker.
+const START_FAILURES: u32 = 3;
+/// The pause after the first of them (µs); it doubles.
+const START_PAUSE_US: i64 = 100_000;
+
+impl Supervisor {
+    /// Reads what a child has sent.
+    pub fn hear(&mut self, number: usize, all: bool, now: i64) {
+        if let Err(error) = self.listen_to(number, all, now)
+            && let Some(child) = &mut self.slots[number].child
+        {
+            // A child of another version, or out of its mind: whatever it still runs is lost.
+            child.trouble = Some(error.to_string());
+            child.kill(Fate::Own);
+        }
+    }
+
+    fn listen_to(&mut self, number: usize, all: bool, now: i64) -> Result<()> {
+        let Some(child) = &mut self.slots[number].child else { return Ok(()) };
+        child.read(all)?;
+        // Frame by frame: what came before a bad one counts.
+        while let Some(child) = &mut self.slots[number].child {
+            let Some(frame) = child.frame()? else { break };
+            self.understand(number, frame, now)?;
+        }
+        Ok(())
+    }
+
+    fn understand(&mut self, number: usize, frame: Frame, now: i64) -> Result<()> {
+        let Some(child) = &mut self.slots[number].child else { return Ok(()) };
+        match frame {
+            Frame::Hello { version: wire::VERSION, .. } => {}
+            Frame::Hello { version, .. } => {
+                return Err(Error::Wire(format!("version {version} instead of {}", wire::VERSION)));
+            }
+            Frame::Ready => {
+                if child.phase == Phase::Starting {
+                    child.phase = Phase::Ready;
+                    self.started(number);
+                }
+            }
+            Frame::Failed(text) => child.trouble = Some(text),
+            Frame::Outcomes(list) => list.into_iter().try_for_each(|ended| self.ended(number, ended, now))?,
+            Frame::Jobs(_) => return Err(Error::Wire("a child offers no jobs".into())),
+        }
+        Ok(())
+    }
+
+    fn started(&mut self, number: usize) {
+        self.failures = 0;
+        let pid = self.slots[number].child.as_ref().map(|child| child.pid);
+        let text = format!("child {} takes jobs", pid.unwrap_or_default());
+        self.outside.event(Event { kind: Kind::ChildStarted, text, job: None, pid });
+        if !self.announced && self.ready().count() == self.slots.len() {
+            self.announced = true;
+            self.outside.tell(Kind::Ready, format!("worker {} takes jobs", self.member.id));
+        }
+    }
+
+    fn ended(&mut self, number: usize, ended: Ended, now: i64) -> Result<()> {
+        let Some(child) = &mut self.slots[number].child else { return Ok(()) };
+        let known = child.held.iter().position(|held| held.index == ended.index && held.stamp == ended.stamp);
+        let Some(held) = known.and_then(|place| child.held.remove(place)) else {
+            return Err(Error::Wire("an outcome of a job that was not offered".into()));
+        };
+        if (held.job.row, held.job.token) != (ended.row, ended.token) {
+            return Err(Error::Wire("an outcome of another job".into()));
+        }
+        self.pace.learn(&held.job.task, ended.ended_us - ended.started_us);
+        let started_us = self.wall(ended.started_us, now);
+        let finish = Finish { row: ended.row, token: ended.token, outcome: ended.outcome, started_us };
+        self.ledger.push(End { finish, id: held.job.id, entry: Some((number, held.index)) }, now);
+        Ok(())
+    }
+
+    /// The wall time of a boot time, by what both clocks show now.
+    fn wall(&self, boot_us: i64, now: i64) -> Option<i64> {
+        (boot_us > 0).then(|| self.clock.wall_us() - now.saturating_sub(boot_us))
+    }
+
+    /// Settles the affairs of a child that has ended.
+    pub fn bury(&mut self, number: usize, now: i64) {
+        let Some(child) = &mut self.slots[number].child else { return };
+        let Some(how) = child.ended() else { return };
+        // What it sent before its death counts, in whichever order the kernel told us.
+        self.hear(number, true, now);
+        let Some(child) = self.slots[number].child.take() else { return };
+        let reason = format!("child {} ended with {how}", child.pid);
+        let busy = !child.held.is_empty();
+        let (phase, fate, pid) = (child.phase, child.fate, child.pid);
+        let trouble = child.trouble.clone();
+        self.inherit(number, child, &reason, now);
+        if self.stage != Stage::Running {
+            return;
+        }
+        if phase == Phase::Starting {
+            let text = trouble.map_or(reason.clone(), |said| format!("{reason}: {said}"));
+            self.failed_to_start(number, &text, now);
+            return;
+        }
+        self.slots[number].spawn_us = Some(now);
+        if fate == Fate::Own || busy {
+            let text = trouble.map_or(reason.clone(), |said| format!("{reason}: {said}"));
+            self.outside.event(Event { kind: Kind::ChildLost, text, job: None, pid: Some(pid) });
+        }
+    }
+
+    /// Decides about each job of a dead child by its entry on the page.
+    fn inherit(&mut self, number: usize, child: Child, reason: &str, now: i64) {
+        let mut unstarted = Vec::new();
+        for held in child.held {
+            let (state, since) = self.member.page.look(number as u32, held.index, held.stamp);
+            let outcome = match (state, child.fate) {
+                (State::Started | State::Done, Fate::TimeLimit(stamp)) if stamp == held.stamp => {
+                    Outcome::Failure(overrun(held.job.time_limit_us.unwrap_or_default()))
+                }
+                (State::Started, Fate::Stopped) => Outcome::GivenBack,
+                (State::Started, _) => Outcome::Lost { reason: reason.to_owned(), charged: true },
+                (State::Done, _) => {
+                    let reason = format!("{reason} before the job's outcome was sent");
+                    Outcome::Lost { reason, charged: false }
+                }
+                (State::Offered | State::TakenBack | State::Free, _) => {
+                    self.member.page.retract(number as u32, held.index, held.stamp);
+                    self.slots[number].free.push(held.index);
+                    unstarted.push(held.job);
+                    continue;
+                }
+            };
+            if let Outcome::Lost { reason, .. } = &outcome {
+                let (text, id) = (reason.clone(), held.job.id.clone());
+                self.outside.event(Event { kind: Kind::JobLost, text, job: Some(id), pid: Some(child.pid) });
+            }
+            let started_us = if outcome == Outcome::GivenBack { None } else { self.wall(since, now) };
+            let finish = Finish { row: held.job.row, token: held.job.token, outcome, started_us };
+            self.ledger.push(End { finish, id: held.job.id, entry: Some((number, held.index)) }, now);
+        }
+        for job in unstarted.into_iter().rev() {
+            self.hand.push_front(job);
+        }
+    }
+
+    /// A child could not start: another try after a pause, or the end of the worker.
+    pub fn failed_to_start(&mut self, number: usize, text: &str, now: i64) {
+        self.failures += 1;
+        if self.failures >= START_FAILURES {
+            let text = format!("{START_FAILURES} children in a row could not start; the worker stops. The last: {text}");
+            self.outside.tell(Kind::Error, text);
+            self.outside.order(Order::Kill);
+            return;
+        }
+        self.outside.tell(Kind::Warning, format!("a child could not start and is tried again: {text}"));
+        self.slots[number].spawn_us = Some(now + (START_PAUSE_US << self.failures.min(6)));
+    }
+}
+
+fn overrun(limit_us: i64) -> Failure {
+    let seconds = limit_us as f64 / 1e6;
+    Failure {
+        error: "pyqueue.exceptions.TimeLimitExceeded".into(),
+        message: format!("the job ran longer than its time limit of {seconds} s and its process was killed"),
+        ..Failure::default()
+    }
+}

@@ -1,0 +1,262 @@
+//! What has to be done whether jobs flow or not: renew the leases, notice dead peers, keep the file small.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags};
+
+use super::liveness::{self, Reaped};
+use super::outside::{Event, Kind, Order, Outside};
+use super::signals;
+use super::stopping::Stage;
+use super::supervisor::{Member, Slot, Supervisor, TICK_US};
+use crate::error::{Error, Result};
+use crate::store::{Store, WorkerView};
+
+/// So many written outcomes send the keeper out of turn.
+const KEEPER_ENDS: usize = 10_000;
+/// A smaller WAL is left alone.
+const WAL_BYTES: u64 = 4 << 20;
+
+/// Another worker of the same file.
+pub(super) struct Peer {
+    id: i64,
+    /// Where the kernel tells of its end at once. A hint only: the process may be one of another namespace.
+    pidfd: Option<OwnedFd>,
+}
+
+impl Peer {
+    fn meet(worker: &WorkerView) -> Peer {
+        let elsewhere = (worker.pid != std::process::id()).then_some(worker.pid);
+        let pid = elsewhere.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let pidfd = pid.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
+        Peer { id: worker.id, pidfd }
+    }
+
+    pub fn pidfd(&self) -> Option<(i64, &OwnedFd)> {
+        self.pidfd.as_ref().map(|fd| (self.id, fd))
+    }
+}
+
+/// Tells of jobs that were taken back.
+pub(super) fn tell(outside: &Outside, reaped: &Reaped) {
+    let text = format!("{} jobs are back in line: {}", reaped.jobs.len(), reaped.reason);
+    outside.event(Event { kind: Kind::Reaped, text, job: None, pid: Some(reaped.worker.pid) });
+    for id in &reaped.jobs {
+        let job = Some(id.clone());
+        outside.event(Event { kind: Kind::JobLost, text: reaped.reason.clone(), job, pid: Some(reaped.worker.pid) });
+    }
+}
+
+impl Supervisor {
+    /// Does what is due. Comes before anything is claimed or written: a worker that slept longer than its leases
+    /// learns here that they are gone.
+    pub fn keep_house(&mut self, now: i64) {
+        if now >= self.beat_us {
+            self.beat(now);
+        }
+        if now >= self.tick_us {
+            self.tick_us = now + TICK_US;
+            self.tick(now);
+        } else if self.ledger.written >= KEEPER_ENDS {
+            self.ledger.written = 0;
+            self.keeper.send();
+        }
+    }
+
+    fn beat(&mut self, now: i64) {
+        let visibility = self.options.visibility_us;
+        match self.store.beat(self.member.id, visibility) {
+            Ok(true) => {
+                self.beat_us = now + visibility / 3;
+                self.keeper.send();
+            }
+            Ok(false) => self.rejoin(now),
+            Err(error) => {
+                self.beat_us = now + (visibility / 10).min(TICK_US);
+                self.trouble(&error);
+            }
+        }
+    }
+
+    fn tick(&mut self, now: i64) {
+        self.foreign.tick(now);
+        let changed = self.changed();
+        if changed || self.ledger.written > 0 {
+            self.ledger.written = 0;
+            self.keeper.send();
+        }
+        // A worker that enters the file changes it: alone and without news there is nobody to look for.
+        if (changed || !self.peers.is_empty()) && self.stage == Stage::Running {
+            self.meet_peers();
+        }
+    }
+
+    /// Looks who else serves the file, and whose jobs have to be taken back.
+    pub fn meet_peers(&mut self) {
+        let workers = match self.store.workers() {
+            Ok(workers) => workers,
+            Err(error) => return self.trouble(&error),
+        };
+        self.peers.retain(|peer| workers.iter().any(|worker| worker.id == peer.id));
+        for worker in workers {
+            if worker.id == self.member.id {
+                continue;
+            }
+            if !self.peers.iter().any(|peer| peer.id == worker.id) {
+                self.peers.push(Peer::meet(&worker));
+            }
+            self.reap(worker);
+        }
+    }
+
+    fn reap(&mut self, worker: WorkerView) {
+        let id = worker.id;
+        match liveness::reap(&self.store, worker) {
+            Ok(Some(reaped)) => {
+                tell(&self.outside, &reaped);
+                self.peers.retain(|peer| peer.id != id);
+            }
+            Ok(None) => {}
+            Err(error) => self.trouble(&error),
+        }
+    }
+
+    /// A peer's process has ended, as far as its number can tell.
+    pub fn peer_died(&mut self, id: i64) {
+        for peer in &mut self.peers {
+            if peer.id == id {
+                peer.pidfd = None;
+            }
+        }
+        if self.stage == Stage::Running {
+            self.meet_peers();
+        }
+    }
+
+    /// This worker was taken for dead and its jobs are others' now. What its children do is void: they are
+    /// killed, and the worker enters the file anew.
+    fn rejoin(&mut self, now: i64) {
+        let text = "this worker was taken for dead, because it did not renew its leases in time; its jobs are back \
+                    in line and its children start anew";
+        self.outside.tell(Kind::Warning, text);
+        let mut lost: Vec<String> = self.hand.drain(..).map(|job| job.id).collect();
+        lost.extend(std::mem::take(&mut self.ledger.ends).into_iter().map(|end| end.id));
+        for slot in &mut self.slots {
+            if let Some(mut child) = std::mem::replace(slot, Slot::new()).child {
+                lost.extend(child.held.drain(..).map(|held| held.job.id));
+                child.destroy();
+            }
+        }
+        for id in lost {
+            let text = "its lease was lost when this worker was taken for dead".into();
+            self.outside.event(Event { kind: Kind::LeaseLost, text, job: Some(id), pid: None });
+        }
+        match Member::join(&self.store, &self.options) {
+            Ok(member) => {
+                std::mem::replace(&mut self.member, member).leave();
+                self.ledger.dry = false;
+                self.beat_us = now + self.options.visibility_us / 3;
+            }
+            Err(error) => {
+                // The next beat tries again; until then there is nobody to claim for.
+                self.beat_us = now + TICK_US;
+                for slot in &mut self.slots {
+                    slot.spawn_us = Some(self.beat_us);
+                }
+                self.trouble(&error);
+            }
+        }
+        if self.stage != Stage::Running {
+            self.outside.order(Order::Kill);
+        }
+    }
+}
+
+/// The thread for what may take long and that nobody waits for: old history is deleted, the WAL emptied.
+pub(super) struct Keeper {
+    shared: Arc<Errand>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Errand {
+    store: Arc<Store>,
+    wal: PathBuf,
+    outside: Arc<Outside>,
+    sent: Mutex<bool>,
+    wake: Condvar,
+    closed: AtomicBool,
+}
+
+impl Keeper {
+    pub fn start(store: Arc<Store>, wal: PathBuf, outside: Arc<Outside>) -> Result<Keeper> {
+        let (sent, wake) = (Mutex::new(false), Condvar::new());
+        let shared = Arc::new(Errand { store, wal, outside, sent, wake, closed: AtomicBool::new(false) });
+        let ours = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("pyqueue-keeper".into()).spawn(move || {
+            signals::block_all();
+            ours.run();
+        });
+        match thread {
+            Ok(thread) => Ok(Keeper { shared, thread: Some(thread) }),
+            Err(error) => Err(Error::System {
+                call: "pthread_create",
+                source: rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::AGAIN),
+            }),
+        }
+    }
+
+    /// Sends it on its round.
+    pub fn send(&self) {
+        *self.shared.sent() = true;
+        self.shared.wake.notify_one();
+    }
+}
+
+impl Errand {
+    fn sent(&self) -> MutexGuard<'_, bool> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        loop {
+            let mut sent = self.sent();
+            while !*sent && !self.closed.load(SeqCst) {
+                sent = self.wake.wait(sent).unwrap_or_else(PoisonError::into_inner);
+            }
+            *sent = false;
+            drop(sent);
+            if self.closed.load(SeqCst) {
+                return;
+            }
+            if let Err(error) = self.round() {
+                self.outside.tell(Kind::Warning, format!("upkeep was put off: {error}"));
+            }
+        }
+    }
+
+    fn round(&self) -> Result<()> {
+        while self.store.upkeep()?.more && !self.closed.load(SeqCst) {
+            // Between two small steps others write.
+            self.store.env().clock.sleep(Duration::from_millis(2));
+        }
+        if std::fs::metadata(&self.wal).is_ok_and(|facts| facts.len() >= WAL_BYTES) {
+            self.store.checkpoint()?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, SeqCst);
+        self.send();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The page: a mapped file that supervisor and children share, and that outlives both for whoever reaps them.
+//!
+//! Each child has a ring of entries, one for each job it was offered. One word of an entry decides whose the
+//! job is: `stamp << 8 | state`. The child takes a job by compare-and-swap from offered to started, the
+//! supervisor takes it back by compare-and-swap from offered to taken back, and exactly one of them wins, even
+//! when the child is stuck in the user's code. A stamp is never used twice, so that an old frame that names a
+//! reused entry finds nothing.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use crate::error::{Error, Result};
+use crate::id::RowId;
+use crate::store::Evidence;
+use crate::wake::Shared;
+
+/// Entries of one child: three frames of 64 on their way, and as many finished but not yet written.
+pub const ENTRIES: u32 = 512;
+
+/// "pyqpage" and the version of the layout.
+const HEADER: u64 = u64::from_le_bytes(*b"pyqpage\x01");
+const HEAD_BYTES: usize = 64;
+const ENTRY_BYTES: usize = 32;
+
+/// Whose a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// No job.
+    Free,
+    /// The child may take it.
+    Offered,
+    /// The supervisor took it back before the child did.
+    TakenBack,
+    /// The child runs it.
+    Started,
+    /// It has ended; its outcome may not be written yet.
+    Done,
+}
+
+impl State {
+    fn of(word: u64) -> Option<State> {
+        [State::Free, State::Offered, State::TakenBack, State::Started, State::Done].get((word & 255) as usize).copied()
+    }
+}
+
+fn word(stamp: u64, state: State) -> u64 {
+    stamp << 8 | state as u64
+}
+
+/// The shared entries of all children of one worker.
+pub struct Page {
+    shared: Shared,
+    children: u32,
+}
+
+impl Page {
+    /// Makes the page of a new worker. `clock` is the identity of its boot clock.
+    pub fn create(path: &Path, children: u32, clock: &str) -> Result<Page> {
+        // A page of that name belongs to nobody: ids of workers are not used twice in one file.
+        let _ = std::fs::remove_file(path);
+        let shared = Shared::open(path, length(children), true)?;
+        shared.word(8).store(children, Relaxed);
+        shared.word(12).store(ENTRIES, Relaxed);
+        shared.word(16).store(boot(clock), Relaxed);
+        shared.long(0).store(HEADER, Release);
+        Ok(Page { shared, children })
+    }
+
+    /// Maps the page of the worker that started this child.
+    pub fn open(path: &Path) -> Result<Page> {
+        let head = Shared::open(path, HEAD_BYTES, false)?;
+        let (children, entries) = (head.word(8).load(Relaxed), head.word(12).load(Relaxed));
+        if head.long(0).load(Acquire) != HEADER || entries != ENTRIES || children > 65_536 {
+            return Err(Error::Wire("the shared page has another layout".into()));
+        }
+        Ok(Page { shared: Shared::open(path, length(children), false)?, children })
+    }
+
+    /// How many children the page has room for.
+    pub fn children(&self) -> u32 {
+        self.children
+    }
+
+    fn at(&self, child: u32, index: u32) -> usize {
+        assert!(child < self.children && index < ENTRIES);
+        place(child, index)
+    }
+
+    /// Supervisor: offers a job in an entry that nobody else looks at.
+    pub fn offer(&self, child: u32, index: u32, stamp: u64, row: RowId, token: i64) {
+        let at = self.at(child, index);
+        self.shared.signed(at + 8).store(row.0, Relaxed);
+        self.shared.signed(at + 16).store(token, Relaxed);
+        self.shared.signed(at + 24).store(0, Relaxed);
+        self.shared.long(at).store(word(stamp, State::Offered), Release);
+    }
+
+    fn change(&self, child: u32, index: u32, stamp: u64, from: State, to: State) -> bool {
+        let state = self.shared.long(self.at(child, index));
+        state.compare_exchange(word(stamp, from), word(stamp, to), std::sync::atomic::Ordering::AcqRel, Relaxed).is_ok()
+    }
+
+    /// Supervisor: takes an offer back; false when the child was faster.
+    pub fn retract(&self, child: u32, index: u32, stamp: u64) -> bool {
+        self.change(child, index, stamp, State::Offered, State::TakenBack)
+    }
+
+    /// Supervisor: nothing is known about the entry's job any more, because its outcome is written or because
+    /// it was offered elsewhere.
+    pub fn free(&self, child: u32, index: u32) {
+        self.shared.long(self.at(child, index)).store(word(0, State::Free), Release);
+    }
+
+    /// Child: takes an offered job; false when it was taken back.
+    pub fn take(&self, child: u32, index: u32, stamp: u64, now_us: i64) -> bool {
+        let taken = self.change(child, index, stamp, State::Offered, State::Started);
+        if taken {
+            self.shared.signed(self.at(child, index) + 24).store(now_us, Release);
+        }
+        taken
+    }
+
+    /// Child: the job has ended.
+    pub fn done(&self, child: u32, index: u32, stamp: u64) {
+        self.change(child, index, stamp, State::Started, State::Done);
+    }
+
+    /// Whether the child may still take the offer.
+    pub fn offered(&self, child: u32, index: u32, stamp: u64) -> bool {
+        self.shared.long(self.at(child, index)).load(Acquire) == word(stamp, State::Offered)
+    }
+
+    /// State and start (boot time) of an offer; `Free` if the entry speaks of another. The start is 0 for the
+    /// moment between a child's two writes.
+    pub fn look(&self, child: u32, index: u32, stamp: u64) -> (State, i64) {
+        let at = self.at(child, index);
+        let now = self.shared.long(at).load(Acquire);
+        if now >> 8 != stamp {
+            return (State::Free, 0);
+        }
+        (State::of(now).unwrap_or(State::Free), self.shared.signed(at + 24).load(Acquire))
+    }
+
+    /// What the page of a dead worker says. A page that is missing, torn or of another version says nothing,
+    /// nor does one from before a reboot: it was never synced, so a power cut may have taken its newest words.
+    pub fn evidence(path: &Path, clock: &str) -> Evidence {
+        let found = std::fs::read(path).ok().and_then(|bytes| read_evidence(&bytes, boot(clock)));
+        found.map_or(Evidence::None, Evidence::Page)
+    }
+}
+
+/// The boot of an identity `boot/namespace`: pages can be read across time namespaces, not across reboots.
+fn boot(clock: &str) -> u32 {
+    crc32fast::hash(clock.split('/').next().unwrap_or_default().as_bytes())
+}
+
+fn place(child: u32, index: u32) -> usize {
+    HEAD_BYTES + (child as usize * ENTRIES as usize + index as usize) * ENTRY_BYTES
+}
+
+fn length(children: u32) -> usize {
+    place(children, 0)
+}
+
+fn read_evidence(bytes: &[u8], boot: u32) -> Option<HashMap<RowId, bool>> {
+    let long = |at: usize| bytes.get(at..at + 8).and_then(|slice| slice.try_into().ok()).map(u64::from_le_bytes);
+    let children = long(8)? & u64::from(u32::MAX);
+    if long(0)? != HEADER || long(8)? >> 32 != u64::from(ENTRIES) || children > 65_536 {
+        return None;
+    }
+    if bytes.len() < length(children as u32) || long(16)? & u64::from(u32::MAX) != u64::from(boot) {
+        return None;
+    }
+    // A row may be named twice: by an entry whose outcome was written just before the end and by the entry of
+    // its next claim. The larger token is the later word.
+    let mut latest: HashMap<RowId, (i64, State)> = HashMap::new();
+    for at in (HEAD_BYTES..length(children as u32)).step_by(ENTRY_BYTES) {
+        let state = State::of(long(at)?)?;
+        if matches!(state, State::Free | State::TakenBack) {
+            continue;
+        }
+        let (row, token) = (RowId(long(at + 8)? as i64), long(at + 16)? as i64);
+        let known = latest.entry(row).or_insert((token, state));
+        if token > known.0 {
+            *known = (token, state);
+        }
+    }
+    let started = latest.into_iter().filter_map(|(row, (_, state))| match state {
+        State::Started => Some((row, true)),
+        State::Done => Some((row, false)),
+        _ => None,
+    });
+    Some(started.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+    fn pages() -> (tempfile::TempDir, Page, Page) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("worker-1.page");
+        let ours = Page::create(&path, 2, "boot/ns").unwrap();
+        let childs = Page::open(&path).unwrap();
+        (directory, ours, childs)
+    }
+
+    #[test]
+    fn a_job_is_taken_or_taken_back_and_never_both() {
+        let (_directory, ours, childs) = pages();
+        let wins = [AtomicU32::new(0), AtomicU32::new(0)];
+        for stamp in 1..2_000 {
+            ours.offer(1, 7, stamp, RowId(5), 9);
+            std::thread::scope(|scope| {
+                scope.spawn(|| wins[0].fetch_add(u32::from(childs.take(1, 7, stamp, 1)), SeqCst));
+                wins[1].fetch_add(u32::from(ours.retract(1, 7, stamp)), SeqCst);
+            });
+            assert_eq!(wins[0].load(SeqCst) + wins[1].load(SeqCst), stamp as u32);
+        }
+    }
+
+    #[test]
+    fn an_old_frame_cannot_take_a_reused_entry() {
+        let (_directory, ours, childs) = pages();
+        ours.offer(0, 3, 1, RowId(5), 9);
+        assert!(ours.retract(0, 3, 1));
+        ours.offer(0, 3, 2, RowId(6), 9);
+        assert!(!childs.take(0, 3, 1, 100));
+        assert!(childs.take(0, 3, 2, 100));
+        assert!(!ours.retract(0, 3, 2));
+        assert_eq!(ours.look(0, 3, 2), (State::Started, 100));
+        assert_eq!(ours.look(0, 3, 1), (State::Free, 0));
+        childs.done(0, 3, 1);
+        assert_eq!(ours.look(0, 3, 2).0, State::Started);
+        childs.done(0, 3, 2);
+        assert_eq!(ours.look(0, 3, 2).0, State::Done);
+    }
+
+    #[test]
+    fn the_evidence_tells_running_from_finished_from_never_started() {
+        let (directory, ours, childs) = pages();
+        for (index, row) in [(0, 10), (1, 11), (2, 12), (3, 13)] {
+            ours.offer(0, index, u64::from(index) + 1, RowId(row), 1);
+        }
+        childs.take(0, 0, 1, 5);
+        childs.take(0, 1, 2, 5);
+        childs.done(0, 1, 2);
+        ours.retract(0, 2, 3);
+        // Row 14: an older attempt ended, the new one was not started. Row 15: the other way about.
+        for (index, token) in [(4, 1), (5, 2)] {
+            ours.offer(1, index, u64::from(index) + 1, RowId(14), token);
+            ours.offer(1, index + 2, u64::from(index) + 3, RowId(15), token);
+        }
+        childs.take(1, 4, 5, 5);
+        childs.done(1, 4, 5);
+        childs.take(1, 6, 7, 5);
+        childs.done(1, 6, 7);
+        childs.take(1, 7, 8, 5);
+        let path = directory.path().join("worker-1.page");
+        let Evidence::Page(found) = Page::evidence(&path, "boot/other") else { panic!("no evidence") };
+        assert_eq!(found, HashMap::from([(RowId(10), true), (RowId(11), false), (RowId(15), true)]));
+    }
+
+    #[test]
+    fn a_torn_page_is_no_evidence_and_no_page() {
+        let (directory, _ours, _childs) = pages();
+        let path = directory.path().join("worker-1.page");
+        let whole = std::fs::read(&path).unwrap();
+        assert!(matches!(Page::evidence(&path, "boot/other"), Evidence::Page(_)));
+        assert!(matches!(Page::evidence(&path, "another/ns"), Evidence::None));
+        for cut in [0, 4, 20, 64, whole.len() - 1] {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            assert!(matches!(Page::evidence(&path, "boot/other"), Evidence::None), "cut at {cut}");
+        }
+        std::fs::write(&path, b"\0").unwrap();
+        assert!(matches!(Page::open(&path), Err(Error::Wire(_))));
+        assert!(matches!(Page::evidence(&directory.path().join("none"), "boot"), Evidence::None));
+    }
+}

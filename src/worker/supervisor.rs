@@ -1,0 +1,318 @@
+//! The one thread of the worker: looks at everything that can happen, decides, waits.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
+
+use super::Options;
+use super::child::{Child, Phase};
+use super::ear::Ear;
+use super::finisher::Ledger;
+use super::housekeeping::{Keeper, Peer};
+use super::liveness::{self, Lock};
+use super::outside::{Kind, Order, Outside};
+use super::pace::Pace;
+use super::page::{ENTRIES, Page};
+use super::stopping::Stage;
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::job::ClaimedJob;
+use crate::store::{NewWorker, Store};
+use crate::wake::{Bell, Foreign, Line};
+
+/// Safety look at the database, peers' locks.
+pub(super) const TICK_US: i64 = 1_000_000;
+
+/// The worker as the file and its peers know it.
+pub(super) struct Member {
+    pub id: i64,
+    pub page: Page,
+    pub page_path: std::path::PathBuf,
+    pub lock: Lock,
+}
+
+impl Member {
+    /// Enters the file. The page is there before the lock is, so that a worker proven dead has one.
+    pub fn join(store: &Store, options: &Options) -> Result<Member> {
+        let id = store.join(NewWorker {
+            name: options.name.clone(),
+            pid: std::process::id(),
+            slots: options.concurrency,
+            visibility_us: options.visibility_us,
+        })?;
+        let directory = store.directory()?;
+        let page_path = liveness::page_path(&directory, id);
+        let page = Page::create(&page_path, options.concurrency, store.env().clock.identity())?;
+        Ok(Member { id, page, page_path, lock: Lock::take(&directory, id)? })
+    }
+
+    /// Removes what it left behind; the file no longer knows it.
+    pub fn leave(self) {
+        let _ = std::fs::remove_file(&self.page_path);
+        self.lock.leave();
+    }
+}
+
+/// Room for one child: its part of the page, and the child that is in it now.
+pub(super) struct Slot {
+    pub free: Vec<u32>,
+    pub child: Option<Child>,
+    pub spawn_us: Option<i64>,
+}
+
+impl Slot {
+    pub fn new() -> Slot {
+        Slot { free: (0..ENTRIES).rev().collect(), child: None, spawn_us: Some(0) }
+    }
+}
+
+/// The state of the supervisor's thread.
+pub(super) struct Supervisor {
+    pub store: Arc<Store>,
+    pub clock: Arc<dyn Clock>,
+    pub options: Options,
+    pub outside: Arc<Outside>,
+    pub member: Member,
+    pub slots: Vec<Slot>,
+    /// Claimed jobs that no child has.
+    pub hand: VecDeque<ClaimedJob>,
+    /// Since when the hand is not empty and nobody can take from it.
+    pub idle_hand_us: Option<i64>,
+    pub ledger: Ledger,
+    pub pace: Pace,
+    pub stamp: u64,
+    pub stage: Stage,
+    /// Children in a row that ended before they could run jobs.
+    pub failures: u32,
+    pub announced: bool,
+    pub bell: Arc<Bell>,
+    pub ear: Ear,
+    pub foreign: Foreign,
+    pub peers: Vec<Peer>,
+    pub beat_us: i64,
+    pub tick_us: i64,
+    pub keeper: Keeper,
+}
+
+/// Whom a descriptor of the poll set belongs to.
+#[derive(Clone, Copy)]
+enum Source {
+    Wake,
+    Foreign,
+    Socket(usize),
+    Death(usize),
+    Peer(i64),
+}
+
+impl Supervisor {
+    pub fn new(store: Arc<Store>, options: Options, outside: Arc<Outside>) -> Result<Supervisor> {
+        let clock = Arc::clone(&store.env().clock);
+        let now = clock.boot_us();
+        for reaped in liveness::reap_all(&store, None)? {
+            super::housekeeping::tell(&outside, &reaped);
+        }
+        let member = Member::join(&store, &options)?;
+        let bell = store.bell()?;
+        let ear = Ear::open(Arc::clone(&bell), Arc::clone(&outside))?;
+        let mut wal = store.path().as_os_str().to_owned();
+        wal.push("-wal");
+        let (foreign, warning) = Foreign::new(wal.clone().into(), now);
+        if let Some(text) = warning {
+            outside.tell(Kind::Warning, text);
+        }
+        Ok(Supervisor {
+            keeper: Keeper::start(Arc::clone(&store), wal.into(), Arc::clone(&outside))?,
+            slots: (0..options.concurrency).map(|_| Slot::new()).collect(),
+            hand: VecDeque::new(),
+            idle_hand_us: None,
+            ledger: Ledger::new(),
+            pace: Pace::new(),
+            stamp: 0,
+            stage: Stage::Running,
+            failures: 0,
+            announced: false,
+            peers: Vec::new(),
+            beat_us: now + options.visibility_us / 3,
+            tick_us: now,
+            store,
+            clock,
+            options,
+            outside,
+            member,
+            bell,
+            ear,
+            foreign,
+        })
+    }
+
+    /// Runs until the worker has stopped.
+    pub fn run(mut self) {
+        self.meet_peers();
+        loop {
+            let now = self.clock.boot_us();
+            self.follow_orders(now);
+            self.keep_house(now);
+            self.spawn(now);
+            self.watch_limits(now);
+            self.take_back(now);
+            self.dispatch(now);
+            self.exchange(now);
+            self.dispatch(now);
+            if self.over(now) {
+                break;
+            }
+            self.wait();
+        }
+        self.sign_off();
+    }
+
+    fn spawn(&mut self, now: i64) {
+        if self.stage != Stage::Running {
+            return;
+        }
+        for number in 0..self.slots.len() {
+            if self.slots[number].spawn_us.is_none_or(|due| due > now) {
+                continue;
+            }
+            self.slots[number].spawn_us = None;
+            match Child::spawn(&self.options.command, &self.member.page_path, number as u32) {
+                Ok(child) => self.slots[number].child = Some(child),
+                Err(error) => self.failed_to_start(number, &error.to_string(), now),
+            }
+        }
+    }
+
+    /// Children that take jobs.
+    pub fn ready(&self) -> impl Iterator<Item = (usize, &Child)> {
+        let children = self.slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.child.as_ref()?)));
+        children.filter(|(_, child)| child.phase == Phase::Ready && child.fate == super::child::Fate::Own)
+    }
+
+    /// Whether there is room for jobs that nobody offers at the moment.
+    fn hungry(&self) -> bool {
+        self.stage == Stage::Running && self.ledger.dry && self.ledger.trouble.is_none() && self.capacity() > 0
+    }
+
+    fn wait(&mut self) {
+        let hungry = self.hungry();
+        if hungry {
+            self.ear.listen(self.ledger.seen);
+        }
+        let now = self.clock.boot_us();
+        let pause = (self.next_us(now, hungry) - now).max(0);
+        let timeout = Timespec { tv_sec: pause / 1_000_000, tv_nsec: pause % 1_000_000 * 1_000 };
+        let mut sources = vec![Source::Wake];
+        let mut set = vec![PollFd::from_borrowed_fd(self.outside.wake_fd(), PollFlags::IN)];
+        for (number, slot) in self.slots.iter().enumerate() {
+            let Some(child) = &slot.child else { continue };
+            sources.push(Source::Death(number));
+            set.push(PollFd::new(&child.pidfd, PollFlags::IN));
+            if child.open() {
+                let more = if child.stuffed() { PollFlags::OUT } else { PollFlags::empty() };
+                sources.push(Source::Socket(number));
+                set.push(PollFd::new(&child.socket, PollFlags::IN | more));
+            }
+        }
+        if let Some(fd) = self.foreign.fd().filter(|_| hungry) {
+            sources.push(Source::Foreign);
+            set.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        }
+        for (id, fd) in self.peers.iter().filter_map(Peer::pidfd) {
+            sources.push(Source::Peer(id));
+            set.push(PollFd::from_borrowed_fd(OwnedFd::as_fd(fd), PollFlags::IN));
+        }
+        let fired: Vec<(Source, PollFlags)> = match poll(&mut set, Some(&timeout)) {
+            Ok(0) | Err(_) => Vec::new(),
+            Ok(_) => sources.into_iter().zip(set.iter().map(PollFd::revents)).filter(|(_, what)| !what.is_empty()).collect(),
+        };
+        let now = self.clock.boot_us();
+        let mut deaths = Vec::new();
+        for (source, what) in fired {
+            match source {
+                Source::Wake => self.outside.awake(),
+                Source::Foreign => self.foreign.fired(now),
+                Source::Socket(number) => {
+                    if what.contains(PollFlags::OUT)
+                        && let Some(child) = &mut self.slots[number].child
+                    {
+                        child.flush();
+                    }
+                    if what.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+                        self.hear(number, false, now);
+                    }
+                }
+                // After the sockets: what a child has sent before its death counts.
+                Source::Death(number) => deaths.push(number),
+                Source::Peer(id) => self.peer_died(id),
+            }
+        }
+        for number in deaths {
+            self.bury(number, now);
+        }
+        self.look_for_strangers(now, hungry);
+    }
+
+    /// Asks the database whether others have committed, when it is time to.
+    fn look_for_strangers(&mut self, now: i64, hungry: bool) {
+        if !hungry || self.foreign.due_us().is_none_or(|due| due > now) {
+            return;
+        }
+        let changed = self.changed();
+        self.foreign.looked(now, changed);
+    }
+
+    pub fn changed(&mut self) -> bool {
+        match self.store.changed() {
+            Ok(true) => {
+                self.ledger.dry = false;
+                true
+            }
+            Ok(false) => false,
+            Err(error) => {
+                self.trouble(&error);
+                false
+            }
+        }
+    }
+
+    /// When to look again at the latest (boot time).
+    fn next_us(&self, now: i64, hungry: bool) -> i64 {
+        let mut next = self.tick_us.min(self.beat_us);
+        let mut by = |due: Option<i64>| next = next.min(due.unwrap_or(i64::MAX));
+        by(self.slots.iter().filter_map(|slot| slot.spawn_us).min());
+        by(self.limit_due(now));
+        by(self.take_back_due(now));
+        by(self.exchange_due(now));
+        by(self.stage.due_us());
+        if hungry {
+            by(self.foreign.due_us());
+            // Wall time: looked at each second at the latest, because that clock may step.
+            by(self.ledger.next_us.map(|at| now.saturating_add(at.saturating_sub(self.clock.wall_us()))));
+        }
+        next
+    }
+
+    /// Whether it is time to end the loop.
+    fn over(&mut self, now: i64) -> bool {
+        if self.options.burst && self.stage == Stage::Running && self.drained() {
+            self.outside.order(Order::Drain);
+            self.follow_orders(now);
+        }
+        self.stopped(now)
+    }
+
+    /// Reports an error of the store; the loop goes on after a pause.
+    pub fn trouble(&mut self, error: &Error) {
+        if let Some(text) = self.ledger.trouble(error, self.clock.boot_us()) {
+            self.outside.tell(Kind::Error, text);
+        }
+    }
+
+    /// The number of rings of the bell so far.
+    pub fn rings(&self) -> u32 {
+        self.bell.seen(Line::Ready)
+    }
+}

@@ -1,0 +1,128 @@
+use super::*;
+use proptest::prelude::*;
+
+fn payloads() -> impl Strategy<Value = Payload> {
+    (proptest::option::of(".{0,20}"), proptest::collection::vec(any::<u8>(), 0..200))
+        .prop_map(|(content_type, body)| Payload { content_type, body })
+}
+
+fn failures() -> impl Strategy<Value = Failure> {
+    (".{0,20}", ".{0,40}", proptest::option::of(".{0,80}"), proptest::option::of(payloads()))
+        .prop_map(|(error, message, traceback, payload)| Failure { error, message, traceback, payload })
+}
+
+fn outcomes() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        proptest::option::of(payloads()).prop_map(Outcome::Success),
+        failures().prop_map(Outcome::Failure),
+        (any::<i64>(), failures()).prop_map(|(delay_us, failure)| Outcome::Retry { delay_us, failure }),
+        (".{0,20}", any::<bool>()).prop_map(|(reason, charged)| Outcome::Lost { reason, charged }),
+        Just(Outcome::GivenBack),
+    ]
+}
+
+fn ended() -> impl Strategy<Value = Ended> {
+    (any::<u32>(), any::<u64>(), any::<i64>(), any::<i64>(), outcomes(), any::<i64>(), any::<i64>()).prop_map(
+        |(index, stamp, row, token, outcome, started_us, ended_us)| Ended {
+            index,
+            stamp,
+            row: RowId(row),
+            token,
+            outcome,
+            started_us,
+            ended_us,
+        },
+    )
+}
+
+fn jobs() -> impl Strategy<Value = ClaimedJob> {
+    let names = (".{0,40}", ".{0,40}", ".{0,20}", payloads());
+    let numbers = (any::<i64>(), any::<i64>(), any::<i8>(), any::<u32>(), any::<u32>(), any::<i64>());
+    let limits = (proptest::option::of(any::<i64>()), proptest::option::of(any::<i64>()));
+    (names, numbers, limits).prop_map(|((id, task, queue, payload), numbers, limits)| {
+        let (row, token, priority, attempt, retries, enqueued_us) = numbers;
+        let (time_limit_us, soft_time_limit_us) = limits;
+        ClaimedJob {
+            row: RowId(row),
+            id,
+            token,
+            task,
+            payload,
+            queue,
+            priority,
+            attempt,
+            retries,
+            time_limit_us,
+            soft_time_limit_us,
+            enqueued_us,
+        }
+    })
+}
+
+fn inbound(bytes: &[u8]) -> Inbound {
+    Inbound { bytes: bytes.to_vec(), from: 0 }
+}
+
+proptest! {
+    #[test]
+    fn outcomes_come_back_as_they_were_sent(list in proptest::collection::vec(ended(), 0..5)) {
+        let mut batch = Batch::outcomes(b"left".to_vec());
+        list.iter().for_each(|ended| batch.outcome(ended));
+        let bytes = batch.close().unwrap();
+        let Some(Frame::Outcomes(read)) = inbound(&bytes[4..]).frame().unwrap() else { panic!() };
+        prop_assert_eq!(read, list);
+    }
+
+    #[test]
+    fn jobs_come_back_as_they_were_sent(list in proptest::collection::vec(jobs(), 0..5)) {
+        let mut batch = Batch::jobs(Vec::new());
+        list.iter().for_each(|job| batch.job(3, 1 << 55, job));
+        prop_assert_eq!(batch.count() as usize, list.len());
+        let Some(Frame::Jobs(read)) = inbound(&batch.close().unwrap()).frame().unwrap() else { panic!() };
+        for (offered, job) in read.iter().zip(&list) {
+            prop_assert_eq!((offered.index, offered.stamp), (3, 1 << 55));
+            prop_assert_eq!(format!("{:?}", offered.job), format!("{job:?}"));
+        }
+    }
+
+    #[test]
+    fn garbage_is_an_error_and_never_a_panic(kind in 0_u8..7, bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = decode(&bytes);
+        let _ = decode(&[&[kind], &bytes[..]].concat());
+    }
+
+    #[test]
+    fn a_cut_or_bent_frame_is_an_error_and_never_a_panic(ended in ended(), cut: usize, flip: usize, to: u8) {
+        let mut batch = Batch::outcomes(Vec::new());
+        batch.outcome(&ended);
+        let mut bytes = batch.close().unwrap();
+        prop_assert!(decode(&bytes[4..4 + cut % (bytes.len() - 4)]).is_err());
+        let place = 4 + flip % (bytes.len() - 4);
+        bytes[place] = to;
+        let _ = decode(&bytes[4..]);
+    }
+}
+
+#[test]
+fn frames_arrive_in_pieces() {
+    let mut bytes = hello(VERSION, 7);
+    bytes.extend(ready());
+    bytes.extend(failed("no module named app"));
+    let mut inbound = Inbound::default();
+    let mut read = Vec::new();
+    for byte in bytes {
+        inbound.bytes.push(byte);
+        while let Some(frame) = inbound.frame().unwrap() {
+            read.push(frame);
+        }
+    }
+    assert!(matches!(
+        &read[..],
+        [Frame::Hello { version: VERSION, pid: 7 }, Frame::Ready, Frame::Failed(text)] if text == "no module named app"
+    ));
+}
+
+#[test]
+fn a_length_beyond_reason_is_refused_before_anything_is_allocated() {
+    assert!(matches!(inbound(&[255; 8]).frame(), Err(Error::Wire(_))));
+}
