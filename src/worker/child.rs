@@ -74,7 +74,7 @@ impl Child {
             command.split_first().ok_or_else(|| Error::invalid("no command for children"))?;
         let mut process = Command::new(program)
             .args(arguments)
-            .env("PYQUEUE_PAGE", page)
+            .env("PYQUEUE_PAGE", std::path::absolute(page).unwrap_or_else(|_| page.into()))
             .env("PYQUEUE_SLOT", slot.to_string())
             .env("PYQUEUE_PARENT", std::process::id().to_string())
             .stdin(Stdio::from(childs))
