@@ -1,1 +1,21 @@
 """A task queue in one SQLite file."""
+
+from pyqueue._core import __version__ as __version__
+from pyqueue.app import PyQueue as PyQueue
+from pyqueue.canvas import Chunks as Chunks
+from pyqueue.request import current_task as current_task
+from pyqueue.result import AsyncResult as AsyncResult
+from pyqueue.result import GroupResult as GroupResult
+from pyqueue.signature import Signature as Signature
+from pyqueue.task import Task as Task
+
+__all__ = [
+    "AsyncResult",
+    "Chunks",
+    "GroupResult",
+    "PyQueue",
+    "Signature",
+    "Task",
+    "__version__",
+    "current_task",
+]

@@ -10,10 +10,20 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A write came with a token that no longer covers the job.
-    #[error("the lease on job {job} is lost: its time ran out or the job was taken back; nothing was written")]
+    #[error(
+        "the lease on job {job} is lost: its time ran out or the job was taken back; nothing was written"
+    )]
     LeaseLost {
         /// The public id of the job.
         job: String,
+    },
+    /// A worker that was taken for dead asked for jobs.
+    #[error(
+        "worker {worker} was taken for dead and its jobs were given to others: join again under a new id"
+    )]
+    Fenced {
+        /// The worker's id.
+        worker: i64,
     },
     /// An argument of a call can't be stored.
     #[error("{0}")]
@@ -27,10 +37,14 @@ pub enum Error {
         reason: String,
     },
     /// No room for the write; nothing of it was stored.
-    #[error("the disk (or the size limit of the database) is full: nothing was stored; free some space and call again ({0})")]
+    #[error(
+        "the disk (or the size limit of the database) is full: nothing was stored; free some space and call again ({0})"
+    )]
     Full(String),
     /// The write lock was not to be had in time.
-    #[error("another connection held the write lock for {waited_ms} ms: nothing was stored; look for a long transaction on this file and call again")]
+    #[error(
+        "another connection held the write lock for {waited_ms} ms: nothing was stored; look for a long transaction on this file and call again"
+    )]
     Busy {
         /// How long the call waited, in milliseconds.
         waited_ms: u64,
@@ -39,7 +53,9 @@ pub enum Error {
     #[error("the database could not be read or written: {0}")]
     Io(String),
     /// The file is damaged.
-    #[error("the database is damaged ({0}): stop the workers, keep the file, restore a backup or run SQLite's .recover")]
+    #[error(
+        "the database is damaged ({0}): stop the workers, keep the file, restore a backup or run SQLite's .recover"
+    )]
     Corrupt(String),
     /// A system call failed.
     #[error("{call} failed: {source}")]
@@ -53,7 +69,9 @@ pub enum Error {
     #[error("interrupted by a signal")]
     Interrupted,
     /// A frame between supervisor and child can't be read.
-    #[error("a frame between worker and child can't be read ({0}): worker and child run different versions of pyqueue, restart the worker")]
+    #[error(
+        "a frame between worker and child can't be read ({0}): worker and child run different versions of pyqueue, restart the worker"
+    )]
     Wire(String),
     /// SQLite answered something that has no meaning of its own here.
     #[error("SQLite: {0}")]

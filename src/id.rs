@@ -71,8 +71,9 @@ pub struct PublicId {
 impl PublicId {
     /// As 122 free bits of a UUID.
     pub fn uuid(self) -> Uuid {
-        let bits =
-            ((self.row.0 as u128) << (NONCE_BITS + 32)) | ((self.nonce as u128) << 32) | u128::from(self.file);
+        let bits = ((self.row.0 as u128) << (NONCE_BITS + 32))
+            | ((self.nonce as u128) << 32)
+            | u128::from(self.file);
         // 48 bits, version, 12 bits, variant, 62 bits.
         let high = bits >> 74;
         let middle = (bits >> 62) & 0xfff;

@@ -1,1 +1,30 @@
-//! The only pyo3.
+//! The only pyo3. Converts, leaves the GIL, answers signals; decides nothing.
+
+mod exceptions;
+mod job;
+mod pipe;
+mod status;
+mod store;
+mod worker;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("sqlite_version", rusqlite::version())?;
+    exceptions::add(module)?;
+    module.add_class::<job::NewJob>()?;
+    module.add_class::<job::Failure>()?;
+    module.add_class::<job::Outcome>()?;
+    module.add_class::<job::Job>()?;
+    module.add_class::<status::JobView>()?;
+    module.add_class::<status::Attempt>()?;
+    module.add_class::<status::QueueStatus>()?;
+    module.add_class::<status::WorkerStatus>()?;
+    module.add_class::<store::Store>()?;
+    module.add_class::<worker::Event>()?;
+    module.add_class::<worker::Worker>()?;
+    module.add_class::<pipe::ChildPipe>()?;
+    Ok(())
+}

@@ -1,4 +1,25 @@
 //! Our copy of SQLite made safe: locks, fork, busy, group commit. Knows no table of ours.
+//!
+//! * `syscalls`, `descriptors`: safe beside the application's own copy of SQLite
+//! * `fork`: safe across fork
+//! * `check`: refuses files that can't be safe
+//! * `connection`: settings and waiting
+//! * `database`, `writer`, `ticket`: one writer with group commit, readers beside it
+
+mod check;
+mod connection;
+mod database;
+mod descriptors;
+pub mod fork;
+mod syscalls;
+#[cfg(test)]
+mod tests;
+mod ticket;
+mod writer;
+
+pub use database::Database;
+pub use syscalls::STOCK_LOCKS;
+pub use writer::Tx;
 
 /// What an acknowledged write survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

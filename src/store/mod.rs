@@ -1,17 +1,50 @@
 //! All SQL. One verb a file; each verb is a function over one open transaction. This file alone opens
 //! transactions and rings the bell after they are committed.
-#![allow(unused_variables, dead_code)]
+
+mod alias;
+mod change;
+mod claim;
+mod dedup;
+mod enqueue;
+mod finish;
+mod gate;
+mod head;
+mod history;
+mod inbox;
+mod inspect;
+mod lease;
+mod leave;
+mod open;
+mod owner;
+mod purge;
+mod reap;
+mod row;
+mod rules;
+mod schema;
+mod side;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+mod view;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use change::{Change, Context};
+use open::Open;
+
+pub use enqueue::check;
+pub use gate::Scope;
+pub use inspect::QueueView;
+pub use upkeep::Upkeep;
 
 use crate::clock::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::RowId;
 use crate::job::{AttemptView, ClaimedJob, Enqueued, Finish, Finished, JobView, NewJob};
 use crate::sqlite::Durability;
-use crate::wake::Bell;
+use crate::wake::{Bell, Line};
 
 /// How a file is opened and kept.
 #[derive(Debug, Clone)]
@@ -99,12 +132,19 @@ pub enum Evidence {
 /// One queue file. Touches nothing before first use; safe in every thread and across fork.
 pub struct Store {
     path: PathBuf,
+    options: Arc<Options>,
+    env: Env,
+    /// Taken only inside the fork gate, so that no thread holds it across a fork.
+    open: Mutex<Option<Arc<Open>>>,
 }
+
+/// How many jobs one transaction takes back or cancels before it lets others write.
+const STEP: usize = 500;
 
 impl Store {
     /// A handle; no file is touched.
     pub fn new(path: PathBuf, options: Options, env: Env) -> Store {
-        todo!()
+        Store { path, options: Arc::new(options), env, open: Mutex::new(None) }
     }
 
     /// The database file.
@@ -114,88 +154,218 @@ impl Store {
 
     /// The injected surroundings.
     pub fn env(&self) -> &Env {
-        todo!()
+        &self.env
     }
 
     /// Where bell, liveness locks and pages lie: `<db>-pyqueue/`, made with mode 0700 at first use.
     pub fn directory(&self) -> Result<PathBuf> {
-        todo!()
+        Ok(self.opened()?.directory.clone())
     }
 
     /// The bell of this file.
     pub fn bell(&self) -> Result<Arc<Bell>> {
-        todo!()
+        Ok(self.opened()?.bell.clone())
     }
 
     /// Stores all or none, rings `Line::Ready`.
     pub fn enqueue(&self, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>> {
-        todo!()
+        for job in &jobs {
+            enqueue::check(job)?;
+            enqueue::check_size(job, self.options.max_body)?;
+        }
+        self.write(self.options.durability, move |change| {
+            jobs.into_iter().map(|job| enqueue::enqueue(change, job)).collect()
+        })
     }
 
     /// Takes jobs under a lease.
     pub fn claim(&self, ask: Ask) -> Result<Claimed> {
-        todo!()
+        self.write(Durability::Normal, move |change| claim::claim(change, &ask))
     }
 
     /// Writes ends of attempts and claims the next jobs, in one transaction. One `Finished` per end, in order.
     /// Rings the result lines of jobs that ended, and `Line::Ready` if jobs came back in line.
-    pub fn finish(&self, ends: Vec<Finish>, ask: Option<Ask>) -> Result<(Vec<Finished>, Claimed)> {
-        todo!()
+    pub fn finish(&self, mut ends: Vec<Finish>, ask: Option<Ask>) -> Result<(Vec<Finished>, Claimed)> {
+        for end in &mut ends {
+            finish::bound(end, self.options.max_body);
+        }
+        self.write(Durability::Normal, move |change| {
+            let finished = finish::finish(change, &ends)?;
+            let claimed = ask.map(|ask| claim::claim(change, &ask)).transpose()?.unwrap_or_default();
+            Ok((finished, claimed))
+        })
     }
 
     /// Lets the lease of one job end `visibility_us` from now; `LeaseLost` if the token no longer counts.
     pub fn extend(&self, row: RowId, token: i64, visibility_us: i64) -> Result<()> {
-        todo!()
+        let held =
+            self.write(Durability::Normal, move |change| lease::extend(change, row, token, visibility_us))?;
+        if held { Ok(()) } else { Err(Error::LeaseLost { job: row.0.to_string() }) }
     }
 
     /// Enters a worker; its id.
     pub fn join(&self, worker: NewWorker) -> Result<i64> {
-        todo!()
+        self.write(Durability::Normal, move |change| owner::join(change, &worker))
     }
 
     /// Renews a worker's leases; false when it has been taken for dead and its jobs are gone.
     pub fn beat(&self, worker: i64, visibility_us: i64) -> Result<bool> {
-        todo!()
+        self.write(Durability::Normal, move |change| owner::beat(change, worker, visibility_us))
     }
 
-    /// Signs a worker off that holds nothing any more.
+    /// Signs a worker off; what it still holds comes back in line as never started.
     pub fn part(&self, worker: i64) -> Result<()> {
-        todo!()
+        self.reap(worker, Evidence::Page(HashMap::new()), "it signed off").map(drop)
     }
 
     /// The workers in the file.
     pub fn workers(&self) -> Result<Vec<WorkerView>> {
-        todo!()
+        let (boot, clock) = (self.env.clock.boot_us(), self.env.clock.clone());
+        self.read(|conn, _| owner::list(conn, boot, clock.identity()))
     }
 
-    /// Takes back every job of a dead or hung worker and strikes it from the file; how many jobs. The caller
-    /// has made sure that the worker is dead or overdue. Rings `Line::Ready`.
+    /// Takes back every job of a dead or hung worker and strikes it from the file. The caller has made sure
+    /// that the worker is dead or overdue. Rings `Line::Ready`. The public ids of the jobs whose attempt is lost.
     pub fn reap(&self, worker: i64, evidence: Evidence, reason: &str) -> Result<Vec<String>> {
-        todo!()
+        let evidence = Arc::new(evidence);
+        let mut lost = Vec::new();
+        loop {
+            let (evidence, reason) = (evidence.clone(), reason.to_owned());
+            let step = self.write(Durability::Normal, move |change| {
+                reap::reap(change, worker, &evidence, &reason, STEP)
+            })?;
+            lost.extend(step.lost);
+            if !step.more {
+                return Ok(lost);
+            }
+        }
     }
 
     /// What the file says about an id.
     pub fn view(&self, id: &str) -> Result<JobView> {
-        todo!()
+        self.read(|conn, file| view::view(conn, file, id))
+    }
+
+    /// The line of the bell that rings when a job may have ended; `None` for an id that names no row (yet).
+    pub fn line(&self, id: &str) -> Result<Option<Line>> {
+        self.read(|conn, file| Ok(view::resolve(conn, file, id)?.map(|named| Line::result(named.row))))
     }
 
     /// The ended attempts of a job.
     pub fn attempts(&self, id: &str) -> Result<Vec<AttemptView>> {
-        todo!()
+        self.read(|conn, file| view::attempts(conn, file, id))
+    }
+
+    /// What a job waits for, in one sentence.
+    pub fn why(&self, id: &str) -> Result<String> {
+        let now = self.env.clock.wall_us();
+        self.read(|conn, file| view::why(conn, file, id, now))
+    }
+
+    /// Counts of every queue.
+    pub fn queues(&self) -> Result<Vec<QueueView>> {
+        self.read(|conn, _| inspect::queues(conn))
+    }
+
+    /// Lets no job of a task or queue start.
+    pub fn pause(&self, scope: Scope) -> Result<()> {
+        self.write(self.options.durability, move |change| gate::pause(change, &scope))
+    }
+
+    /// Lets them start again.
+    pub fn resume(&self, scope: Scope) -> Result<()> {
+        self.write(self.options.durability, move |change| gate::resume(change, &scope))
+    }
+
+    /// Cancels a job that is not running; false when it is too late or unknown.
+    pub fn cancel(&self, id: &str) -> Result<bool> {
+        let id = id.to_owned();
+        self.write(self.options.durability, move |change| purge::cancel(change, &id))
+    }
+
+    /// Cancels every job of a queue that is in line, delayed or parked; how many.
+    pub fn purge(&self, queue: &str) -> Result<usize> {
+        let mut all = 0;
+        loop {
+            let name = queue.to_owned();
+            let step =
+                self.write(self.options.durability, move |change| purge::purge(change, &name, STEP))?;
+            all += step;
+            if step < STEP {
+                return Ok(all);
+            }
+        }
     }
 
     /// Whether a connection that is not this store's writer has committed since the last call.
     pub fn changed(&self) -> Result<bool> {
-        todo!()
+        self.opened()?.db.changed()
     }
 
-    /// One small step of upkeep: expired jobs leave, old history is deleted. True if there is more to do.
-    pub fn upkeep(&self) -> Result<bool> {
-        todo!()
+    /// One small step of upkeep: expired jobs leave, jobs past a deadline of their own come back, old history
+    /// is deleted.
+    pub fn upkeep(&self) -> Result<Upkeep> {
+        self.write(Durability::Normal, upkeep::upkeep)
     }
 
     /// Moves the WAL's content into the database and lets the WAL start again.
     pub fn checkpoint(&self) -> Result<()> {
-        todo!()
+        self.opened()?.db.checkpoint().map(drop)
+    }
+
+    /// Lets go of the file; the next use opens it again.
+    pub fn close(&self) {
+        let _gate = crate::sqlite::fork::enter();
+        let open = self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(open) = open
+            && open.db.generation() != crate::sqlite::fork::generation()
+        {
+            std::mem::forget(open);
+        }
+    }
+
+    fn opened(&self) -> Result<Arc<Open>> {
+        let _gate = crate::sqlite::fork::enter();
+        let mut open = self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(there) = open.as_ref() {
+            if there.db.generation() == crate::sqlite::fork::generation() {
+                return Ok(there.clone());
+            }
+            // Inherited over a fork: never closed, or the parent's locks would be in danger.
+            std::mem::forget(open.take());
+        }
+        let fresh = Arc::new(Open::new(&self.path, &self.options, &self.env)?);
+        *open = Some(fresh.clone());
+        Ok(fresh)
+    }
+
+    /// One change in one transaction; rings after the commit.
+    fn write<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&mut Change) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let open = self.opened()?;
+        let context = Context { env: self.env.clone(), options: self.options.clone(), file: open.file };
+        let (value, rings) = open.db.write(durability, move |tx| {
+            let mut change = Change::begin(tx, context)?;
+            let value = work(&mut change)?;
+            Ok((value, change.close()?))
+        })?;
+        if rings.ready {
+            open.bell.ring(Line::Ready);
+        }
+        if rings.control {
+            open.bell.ring(Line::Control);
+        }
+        for row in rings.ended {
+            open.bell.ring(Line::result(row));
+        }
+        Ok(value)
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&rusqlite::Connection, u32) -> Result<T>) -> Result<T> {
+        let open = self.opened()?;
+        open.db.read(|conn| work(conn, open.file))
     }
 }

@@ -245,7 +245,7 @@ impl Errand {
     }
 
     fn round(&self) -> Result<()> {
-        while self.store.upkeep()? && !self.closed.load(SeqCst) {
+        while self.store.upkeep()?.more && !self.closed.load(SeqCst) {
             // Between two small steps others write.
             self.store.env().clock.sleep(Duration::from_millis(2));
         }

@@ -93,7 +93,8 @@ CREATE TABLE pyqueue_gate(
   waiting INTEGER NOT NULL DEFAULT 0 CHECK(waiting >= 0),       -- the length of its list in pyqueue_side
   UNIQUE(scope, name, kind)
 ) STRICT;
-CREATE INDEX pyqueue_gate_waiting ON pyqueue_gate(kind, name) WHERE waiting > 0;
+-- The lists that claims may draw from.
+CREATE INDEX pyqueue_gate_list ON pyqueue_gate(id) WHERE waiting>0 AND (shut=0 OR kind='lack');
 
 CREATE TABLE pyqueue_dedup(
   queue INTEGER NOT NULL,
@@ -106,6 +107,7 @@ CREATE TABLE pyqueue_alias(
   name TEXT PRIMARY KEY,
   id INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX pyqueue_alias_id ON pyqueue_alias(id);
 
 -- One row an attempt, in the order of finishing; the last of a job has its state and its result.
 CREATE TABLE pyqueue_history(

@@ -1,0 +1,7 @@
+"""``python -m pyqueue``."""
+
+import sys
+
+from pyqueue.cli.main import main
+
+sys.exit(main())

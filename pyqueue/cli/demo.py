@@ -1,0 +1,48 @@
+"""``pyqueue demo``: real work on real files, with processes killed in the middle."""
+
+from __future__ import annotations
+
+import sysconfig
+from typing import TYPE_CHECKING
+
+from pyqueue.cli.worker import positive
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace, _SubParsersAction
+
+
+def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> None:
+    """Adds the command."""
+    demos = commands.add_parser("demo", help="run a demonstration").add_subparsers(
+        title="demonstrations", metavar="NAME", required=True
+    )
+    parser = demos.add_parser(
+        "catalog",
+        parents=[shared],
+        help="hash every file of a tree, with a child and a worker killed in the middle",
+    )
+    parser.add_argument(
+        "path", nargs="?", metavar="PATH", help="the tree (default: this Python's standard library)"
+    )
+    parser.add_argument(
+        "--db", default="catalog.db", metavar="FILE", help="the queue file (default: %(default)s)"
+    )
+    parser.add_argument("--force", action="store_true", help="delete an older queue file of that name first")
+    parser.add_argument(
+        "-c",
+        "--concurrency",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="children of each worker (default: 2)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Namespace) -> int:
+    """Runs the command."""
+    # Here and not above: a worker's start must not pay for the demonstration's modules.
+    from pyqueue.demo.run import run_catalog  # noqa: PLC0415
+
+    root = arguments.path if arguments.path is not None else sysconfig.get_path("stdlib")
+    return run_catalog(root, arguments.db, force=arguments.force, concurrency=arguments.concurrency)

@@ -1,0 +1,66 @@
+"""A signature and its options as the row to be stored."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pyqueue._core import NewJob
+from pyqueue.canvas import Starmap
+from pyqueue.options import CallOptions
+from pyqueue.serialization import Call, encode_call
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from pyqueue.signature import Signature
+
+
+def new_job(
+    signature: Signature[Any], options: CallOptions, now_us: Callable[[], int], max_body: int
+) -> NewJob:
+    """The job of one call. ``now_us`` is asked only where the call expires after a length of time."""
+    call = Call(
+        list(signature.args), dict(signature.kwargs), options.ignore_result, isinstance(signature, Starmap)
+    )
+    body = encode_call(call, f"the call of {signature.task}", max_body)
+    if options[:3] == (None, None, None):
+        delay = run_at = expires = None
+    else:
+        delay = None if options.countdown is None else _length_us(options.countdown)
+        run_at = None if options.eta is None else _instant_us(options.eta)
+        expires = None if options.expires is None else _expiry_us(options.expires, now_us)
+    return NewJob(
+        signature.task,
+        body,
+        queue=options.queue,
+        priority=options.priority,
+        delay_us=delay,
+        run_at_us=run_at,
+        expires_us=expires,
+        dedup_key=options.dedup_key,
+        task_id=options.task_id,
+        max_losses=options.max_losses,
+        time_limit_us=None if options.time_limit is None else _length_us(options.time_limit),
+        soft_time_limit_us=None if options.soft_time_limit is None else _length_us(options.soft_time_limit),
+    )
+
+
+def _length_us(length: float | timedelta) -> int:
+    seconds = length if isinstance(length, (int, float)) else length.total_seconds()
+    return max(0, round(seconds * 1e6))
+
+
+def _instant_us(instant: datetime) -> int:
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=sys.modules["datetime"].timezone.utc)
+    return round(instant.timestamp() * 1e6)
+
+
+def _expiry_us(expires: float | timedelta | datetime, now_us: Callable[[], int]) -> int:
+    if isinstance(expires, (int, float)):
+        return now_us() + _length_us(expires)
+    from datetime import datetime  # noqa: PLC0415
+
+    return _instant_us(expires) if isinstance(expires, datetime) else now_us() + _length_us(expires)

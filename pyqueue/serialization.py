@@ -1,0 +1,144 @@
+"""Values ↔ bytes: one versioned JSON envelope for calls, results and exceptions.
+
+Tags for what JSON lacks are kombu's, so Celery reads them. Tuples become lists and keys become strings.
+Nothing in a payload is imported or executed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Final, NamedTuple
+
+from pyqueue.exceptions import DecodeError, EncodeError
+from pyqueue.tags import refuse_lookalikes, tagged, untagged
+
+VERSION: Final = 1
+CONTENT_TYPE: Final = "application/json"
+MAX_BODY: Final = 16_777_216
+"""Bytes of one encoded message; the store's own limit is the same."""
+MAX_DEPTH: Final = 200
+
+
+class Call(NamedTuple):
+    """What a job's body says. ``mapped``: ``args`` are argument lists, one call each (chunks)."""
+
+    args: list[Any]
+    kwargs: dict[str, Any]
+    ignore_result: bool = False
+    mapped: bool = False
+
+
+def encode_call(call: Call, what: str, limit: int = MAX_BODY) -> bytes:
+    """The body of a new job. ``what`` names it in errors. Raises EncodeError."""
+    envelope: dict[str, Any] = {"v": VERSION, "args": call.args, "kwargs": call.kwargs}
+    if call.ignore_result:
+        envelope["ignore_result"] = True
+    if call.mapped:
+        envelope["mapped"] = True
+    return _encode(envelope, what, limit)
+
+
+def decode_call(body: bytes, content_type: str | None = None, limit: int = MAX_BODY) -> Call:
+    """Reads a job's body. Raises DecodeError."""
+    envelope = _decode(body, content_type, limit)
+    args, kwargs = envelope.get("args"), envelope.get("kwargs")
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        raise DecodeError("a call needs a list 'args' and an object 'kwargs'")
+    mapped = envelope.get("mapped") is True
+    if mapped and not all(isinstance(each, list) for each in args):
+        raise DecodeError("the 'args' of a mapped call must be lists")
+    return Call(args, kwargs, envelope.get("ignore_result") is True, mapped)
+
+
+def encode_result(value: object, what: str, limit: int = MAX_BODY) -> bytes:
+    """The body of a result. Raises EncodeError."""
+    return _encode({"v": VERSION, "result": value}, what, limit)
+
+
+def decode_result(body: bytes, content_type: str | None = None) -> Any:
+    """Reads a result. Raises DecodeError."""
+    envelope = _decode(body, content_type, sys.maxsize)
+    if "result" not in envelope:
+        raise DecodeError("the message holds no 'result'")
+    return envelope["result"]
+
+
+def encode_exception(error: BaseException, limit: int = MAX_BODY) -> bytes | None:
+    """An exception's arguments and attributes; None where they are no JSON."""
+    # An OSError keeps its file names beside ``args``.
+    args: Any = OSError.__reduce__(error)[1] if isinstance(error, OSError) else error.args
+    try:
+        return _encode({"v": VERSION, "args": list(args), "attributes": vars(error)}, "it", limit)
+    except EncodeError:
+        return None
+
+
+def decode_exception(body: bytes) -> tuple[list[Any], dict[str, Any]]:
+    """Reads what ``encode_exception`` wrote. Raises DecodeError."""
+    envelope = _decode(body, None, sys.maxsize)
+    args, attributes = envelope.get("args"), envelope.get("attributes")
+    if not isinstance(args, list) or not isinstance(attributes, dict):
+        raise DecodeError("an exception needs a list 'args' and an object 'attributes'")
+    return args, attributes
+
+
+def _encode(envelope: dict[str, Any], what: str, limit: int) -> bytes:
+    try:
+        text = _ENCODER.encode(envelope)
+        if '"__type__"' in text:
+            refuse_lookalikes(envelope)
+        # Depth can't exceed the number of brackets, and counting those costs a hundredth of a walk.
+        if text.count("[") + text.count("{") > MAX_DEPTH and _depth(envelope) > MAX_DEPTH:
+            raise EncodeError(f"nested deeper than {MAX_DEPTH} levels")
+    except RecursionError:
+        raise EncodeError(f"{what} is nested deeper than {MAX_DEPTH} levels, or contains itself") from None
+    except (TypeError, ValueError) as error:
+        raise EncodeError(f"{what} can't be written as JSON: {error}") from None
+    if len(text) > limit:
+        raise EncodeError(
+            f"{what} takes {len(text):,} bytes as JSON and the limit is {limit:,}; store it elsewhere"
+        )
+    return text.encode("ascii")
+
+
+def _decode(body: bytes, content_type: str | None, limit: int) -> dict[str, Any]:
+    if content_type not in (None, CONTENT_TYPE):
+        raise DecodeError(f"the content type is {content_type!r}; this version reads {CONTENT_TYPE}")
+    if len(body) > limit:
+        raise DecodeError(f"the message has {len(body):,} bytes and the limit is {limit:,}")
+    try:
+        envelope = _DECODER.decode(body.decode("utf-8"))
+        if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(envelope) > MAX_DEPTH:
+            raise DecodeError(f"the message is nested deeper than {MAX_DEPTH} levels")
+    except RecursionError:
+        raise DecodeError(f"the message is nested deeper than {MAX_DEPTH} levels") from None
+    except DecodeError:
+        raise
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+        raise DecodeError(f"the message is no JSON of ours: {error}") from None
+    version = envelope.get("v") if isinstance(envelope, dict) else None
+    if type(version) is not int or version != VERSION:
+        raise DecodeError(f"the message has version {version!r} and this program reads version {VERSION}")
+    return envelope  # type: ignore[no-any-return]
+
+
+def _depth(value: object) -> int:
+    """Levels of lists and objects, without recursion."""
+    deepest, stack = 0, [(value, 1)]
+    while stack:
+        item, level = stack.pop()
+        deepest = max(deepest, level)
+        if isinstance(item, dict):
+            stack += [(each, level + 1) for each in item.values() if isinstance(each, (dict, list, tuple))]
+        elif isinstance(item, (list, tuple)):
+            stack += [(each, level + 1) for each in item if isinstance(each, (dict, list, tuple))]
+    return deepest
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+_ENCODER: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=tagged)
+_DECODER: Final = json.JSONDecoder(object_hook=untagged, parse_constant=_refuse_constant)

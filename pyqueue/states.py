@@ -1,0 +1,38 @@
+"""Celery's state names, and which of the store's states each one covers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PENDING: Final = "PENDING"
+STARTED: Final = "STARTED"
+RETRY: Final = "RETRY"
+SUCCESS: Final = "SUCCESS"
+FAILURE: Final = "FAILURE"
+REVOKED: Final = "REVOKED"
+UNKNOWN: Final = "UNKNOWN"
+
+READY_STATES: Final = frozenset({SUCCESS, FAILURE, REVOKED})
+UNREADY_STATES: Final = frozenset({PENDING, STARTED, RETRY})
+EXCEPTION_STATES: Final = frozenset({RETRY, FAILURE, REVOKED})
+PROPAGATE_STATES: Final = frozenset({FAILURE, REVOKED})
+
+_SHOWN: Final = {
+    "waiting": PENDING,
+    "delayed": PENDING,
+    "parked": PENDING,
+    "prepared": PENDING,
+    "running": STARTED,
+    "retrying": RETRY,
+    "success": SUCCESS,
+    "failed": FAILURE,
+    "dead": FAILURE,
+    "cancelled": REVOKED,
+    "expired": REVOKED,
+    "unknown": UNKNOWN,
+}
+
+
+def shown(stored: str) -> str:
+    """Celery's name for a state of the store."""
+    return _SHOWN[stored]

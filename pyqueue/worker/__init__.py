@@ -1,0 +1,1 @@
+"""Running jobs: the supervisor's Python side and its children."""

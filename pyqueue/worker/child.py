@@ -1,0 +1,47 @@
+"""A child: loads the app, then runs the jobs it is handed until the supervisor has no more.
+
+Started as ``python -m pyqueue.worker.child TARGET DB LOGLEVEL NAME`` with its end of the pipe as standard input.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from types import FrameType
+
+from pyqueue import loading
+from pyqueue._core import ChildPipe
+from pyqueue.worker.log import set_up
+from pyqueue.worker.run_job import run_job
+
+
+def main(target: str, path: str, level: str, name: str) -> int:
+    """Returns the exit code: 1 if the app can't be loaded."""
+    # The terminal and service managers signal the whole group; the supervisor alone decides when a child ends.
+    # A handler, not SIG_IGN: that would be inherited by programs the tasks start.
+    signal.signal(signal.SIGINT, _leave_to_supervisor)
+    signal.signal(signal.SIGTERM, _leave_to_supervisor)
+    # What a task has printed must not die in a buffer with a killed child.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    pipe = ChildPipe()
+    try:
+        app = loading.load(target).app
+        app.use(path)
+    except (Exception, SystemExit):  # noqa: BLE001  the user's module may raise anything; the supervisor must hear it
+        pipe.failed(traceback.format_exc())
+        return 1
+    set_up(level)
+    pipe.ready()
+    while (job := pipe.recv()) is not None:
+        pipe.send(job, run_job(app, job, name))
+    return 0
+
+
+def _leave_to_supervisor(number: int, frame: FrameType | None) -> None:
+    pass
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,247 @@
+//! The store as a Python class.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+
+use super::exceptions::to_py;
+use super::job::{Job, NewJob, Outcome};
+use super::status::{Attempt, JobView, QueueStatus, WorkerStatus};
+use crate::clock::Env;
+use crate::error::{Error, Result};
+use crate::job::{Finish, Finished};
+use crate::sqlite::Durability;
+use crate::store::{self, Ask, NewWorker, Options, Scope};
+use crate::wake::Line;
+use crate::worker::liveness;
+
+/// Signals are answered at least this often while a call waits.
+const SIGNALS: Duration = Duration::from_millis(100);
+/// How often an id is asked for again that has not become a row yet.
+const INBOX: Duration = Duration::from_millis(20);
+
+/// One queue file.
+#[pyclass(frozen, module = "pyqueue._core")]
+pub struct Store {
+    core: Arc<store::Store>,
+}
+
+impl Store {
+    /// The store itself.
+    pub fn core(&self) -> Arc<store::Store> {
+        self.core.clone()
+    }
+
+    /// Leaves the GIL for a call.
+    fn away<T: Send>(&self, py: Python<'_>, call: impl FnOnce(&store::Store) -> Result<T> + Send) -> PyResult<T> {
+        py.detach(|| call(&self.core)).map_err(to_py)
+    }
+}
+
+fn scope(task: Option<String>, queue: Option<String>) -> PyResult<Scope> {
+    match (task, queue) {
+        (Some(task), None) => Ok(Scope::Task(task)),
+        (None, Some(queue)) => Ok(Scope::Queue(queue)),
+        _ => Err(to_py(Error::invalid("say what: either task= or queue="))),
+    }
+}
+
+#[pymethods]
+impl Store {
+    #[new]
+    #[pyo3(signature = (path, *, embed=false, durability="full", max_body=16_777_216,
+        history_age_us=86_400_000_000, history_count=100_000, failed_age_us=2_592_000_000_000))]
+    fn new(
+        path: &str,
+        embed: bool,
+        durability: &str,
+        max_body: usize,
+        history_age_us: i64,
+        history_count: i64,
+        failed_age_us: i64,
+    ) -> PyResult<Self> {
+        let durability = match durability {
+            "full" => Durability::Full,
+            "normal" => Durability::Normal,
+            other => {
+                return Err(to_py(Error::invalid(format!("durability is \"full\" or \"normal\", not {other:?}"))));
+            }
+        };
+        let options = Options { embed, durability, max_body, history_age_us, history_count, failed_age_us };
+        Ok(Store { core: Arc::new(store::Store::new(path.into(), options, Env::system())) })
+    }
+
+    #[getter]
+    fn path(&self) -> String {
+        self.core.path().to_string_lossy().into_owned()
+    }
+
+    fn now_us(&self) -> i64 {
+        self.core.env().clock.wall_us()
+    }
+
+    fn enqueue(&self, py: Python<'_>, jobs: Vec<PyRef<'_, NewJob>>) -> PyResult<Vec<(String, bool)>> {
+        let now = self.now_us();
+        let jobs = jobs.iter().map(|job| job.at(now)).collect();
+        let stored = self.away(py, |store| store.enqueue(jobs))?;
+        Ok(stored.into_iter().map(|job| (job.id, job.created)).collect())
+    }
+
+    fn view(&self, py: Python<'_>, id: &str) -> PyResult<JobView> {
+        self.away(py, |store| store.view(id)).map(JobView::from)
+    }
+
+    #[pyo3(signature = (id, timeout_us=None))]
+    fn wait(&self, py: Python<'_>, id: &str, timeout_us: Option<i64>) -> PyResult<JobView> {
+        let until = timeout_us.map(|time| self.core.env().clock.boot_us().saturating_add(time));
+        loop {
+            let (view, over) = self.away(py, |store| wait_a_little(store, id, until))?;
+            py.check_signals()?;
+            if over {
+                return Ok(view.into());
+            }
+        }
+    }
+
+    fn attempts(&self, py: Python<'_>, id: &str) -> PyResult<Vec<Attempt>> {
+        let attempts = self.away(py, |store| store.attempts(id))?;
+        Ok(attempts.into_iter().map(Attempt::from).collect())
+    }
+
+    fn why(&self, py: Python<'_>, id: &str) -> PyResult<String> {
+        self.away(py, |store| store.why(id))
+    }
+
+    fn queues(&self, py: Python<'_>) -> PyResult<Vec<QueueStatus>> {
+        let queues = self.away(py, store::Store::queues)?;
+        Ok(queues.into_iter().map(QueueStatus::from).collect())
+    }
+
+    fn workers(&self, py: Python<'_>) -> PyResult<Vec<WorkerStatus>> {
+        self.away(py, |store| {
+            let directory = store.directory()?;
+            let workers = store.workers()?.into_iter();
+            Ok(workers
+                .map(|view| {
+                    let alive = liveness::alive(&directory, view.id);
+                    WorkerStatus::new(view, alive)
+                })
+                .collect())
+        })
+    }
+
+    #[pyo3(signature = (*, task=None, queue=None))]
+    fn pause(&self, py: Python<'_>, task: Option<String>, queue: Option<String>) -> PyResult<()> {
+        let scope = scope(task, queue)?;
+        self.away(py, |store| store.pause(scope))
+    }
+
+    #[pyo3(signature = (*, task=None, queue=None))]
+    fn resume(&self, py: Python<'_>, task: Option<String>, queue: Option<String>) -> PyResult<()> {
+        let scope = scope(task, queue)?;
+        self.away(py, |store| store.resume(scope))
+    }
+
+    fn cancel(&self, py: Python<'_>, id: &str) -> PyResult<bool> {
+        self.away(py, |store| store.cancel(id))
+    }
+
+    fn purge(&self, py: Python<'_>, queue: &str) -> PyResult<usize> {
+        self.away(py, |store| store.purge(queue))
+    }
+
+    fn join(&self, py: Python<'_>, name: String, slots: u32, visibility_us: i64) -> PyResult<i64> {
+        let pid = std::process::id();
+        self.away(py, |store| store.join(NewWorker { name, pid, slots, visibility_us }))
+    }
+
+    fn beat(&self, py: Python<'_>, worker: i64, visibility_us: i64) -> PyResult<bool> {
+        self.away(py, |store| store.beat(worker, visibility_us))
+    }
+
+    fn part(&self, py: Python<'_>, worker: i64) -> PyResult<()> {
+        self.away(py, |store| store.part(worker))
+    }
+
+    #[pyo3(signature = (worker, limit, *, queues=None, tasks=None, visibility_us=None))]
+    fn claim(
+        &self,
+        py: Python<'_>,
+        worker: i64,
+        limit: usize,
+        queues: Option<Vec<String>>,
+        tasks: Option<Vec<String>>,
+        visibility_us: Option<i64>,
+    ) -> PyResult<Vec<Job>> {
+        let ask = Ask {
+            owner: worker,
+            limit,
+            queues: queues.map(Arc::from),
+            tasks: tasks.map(|tasks| Arc::new(tasks.into_iter().collect())),
+            visibility_us,
+        };
+        let claimed = self.away(py, |store| {
+            loop {
+                let claimed = store.claim(ask.clone())?;
+                if !claimed.jobs.is_empty() || !claimed.more {
+                    return Ok(claimed);
+                }
+            }
+        })?;
+        Ok(claimed.jobs.into_iter().map(|inner| Job { inner, offer: None }).collect())
+    }
+
+    fn finish(&self, py: Python<'_>, ends: Vec<(PyRef<'_, Job>, PyRef<'_, Outcome>)>) -> PyResult<()> {
+        let finishes = ends
+            .iter()
+            .map(|(job, outcome)| Finish {
+                row: job.inner.row,
+                token: job.inner.token,
+                outcome: outcome.inner.clone(),
+                started_us: None,
+            })
+            .collect();
+        let (answers, _) = self.away(py, |store| store.finish(finishes, None))?;
+        match answers.iter().position(|answer| *answer == Finished::LeaseLost) {
+            Some(at) => Err(to_py(Error::LeaseLost { job: ends[at].0.inner.id.clone() })),
+            None => Ok(()),
+        }
+    }
+
+    fn extend(&self, py: Python<'_>, job: &Job, visibility_us: i64) -> PyResult<()> {
+        let (row, token) = (job.inner.row, job.inner.token);
+        self.away(py, |store| store.extend(row, token, visibility_us)).map_err(|_| {
+            to_py(Error::LeaseLost { job: job.inner.id.clone() })
+        })
+    }
+
+    fn reap(&self, py: Python<'_>) -> PyResult<usize> {
+        self.away(py, |store| {
+            let lost = liveness::reap_all(store, None)?.iter().map(|dead| dead.jobs.len()).sum();
+            while store.upkeep()?.more {}
+            Ok(lost)
+        })
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.core.close());
+    }
+}
+
+/// Waits until the job has ended, at most until it is time to look for signals. True when the wait is over.
+fn wait_a_little(store: &store::Store, id: &str, until: Option<i64>) -> Result<(crate::job::JobView, bool)> {
+    let bell = store.bell()?;
+    let line = store.line(id)?;
+    // The bell is read before the store: a ring between the two is not missed.
+    let seen = bell.seen(line.unwrap_or(Line::Control));
+    let view = store.view(id)?;
+    let left = until.map(|at| at - store.env().clock.boot_us());
+    if view.state.ended() || view.state == crate::job::State::Unknown || left.is_some_and(|left| left <= 0) {
+        return Ok((view, true));
+    }
+    let longest = if line.is_some() { SIGNALS } else { INBOX };
+    let time = left.map_or(longest, |left| longest.min(Duration::from_micros(left.unsigned_abs())));
+    bell.wait(line.unwrap_or(Line::Control), seen, Some(time));
+    Ok((view, false))
+}

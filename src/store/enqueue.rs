@@ -1,0 +1,125 @@
+//! Enqueue: a job's body gets the next place of its band; a delayed one goes to the shelf.
+
+use rusqlite::params;
+
+use super::change::Change;
+use super::{alias, dedup, rules, side};
+use crate::error::{Error, Result};
+use crate::id::{self, RowId, SHELF};
+use crate::job::{Enqueued, NewJob};
+
+/// Refuses names and numbers that can't be stored.
+pub fn check(job: &NewJob) -> Result<()> {
+    name("task's name", &job.task)?;
+    name("queue's name", &job.queue)?;
+    if let Some(key) = &job.dedup_key {
+        name("dedup key", key)?;
+    }
+    if let Some(alias) = &job.alias {
+        name("task_id", alias)?;
+    }
+    if job.max_losses == 0 {
+        return Err(Error::invalid("max_losses must be at least 1"));
+    }
+    Ok(())
+}
+
+/// Refuses arguments that are too large.
+pub fn check_size(job: &NewJob, max_body: usize) -> Result<()> {
+    let size = job.payload.body.len();
+    if size > max_body {
+        return Err(Error::invalid(format!(
+            "the arguments of {} take {size} bytes, the limit is {max_body}: store the data elsewhere and pass a reference, or raise max_body",
+            job.task
+        )));
+    }
+    Ok(())
+}
+
+fn name(what: &str, text: &str) -> Result<()> {
+    let length = text.chars().count();
+    if length == 0 || length > 255 || text.contains('\0') {
+        return Err(Error::invalid(format!(
+            "a {what} has 1 to 255 characters and no NUL, not {length}: {text:.40?}"
+        )));
+    }
+    Ok(())
+}
+
+/// Stores a job, or finds the unfinished one with its dedup key or its own id.
+pub fn enqueue(change: &mut Change, job: NewJob) -> Result<Enqueued> {
+    let queue = rules::queue(change, &job.queue)?;
+    if let Some(own) = &job.alias
+        && let Some(id) = alias::find(change.conn, own)?
+    {
+        let _: RowId = id;
+        return Ok(Enqueued { id: own.clone(), created: false });
+    }
+    if let Some(key) = &job.dedup_key
+        && let Some((row, id)) = dedup::find(change, queue, key)?
+    {
+        if let Some(own) = job.alias {
+            alias::insert(change.conn, &own, row)?;
+        }
+        return Ok(Enqueued { id, created: false });
+    }
+    let band = id::band(queue, job.priority);
+    let later = job.run_at_us.filter(|at| *at > change.now);
+    let row = place(change, if later.is_some() { SHELF } else { band })?;
+    let nonce = change.nonce();
+    insert(change, &job, row, nonce, later.map(|_| band))?;
+    if let Some(run_at) = later {
+        side::put_later(change, row, run_at, id::floor(band))?;
+    }
+    if let Some(key) = &job.dedup_key {
+        dedup::insert(change.conn, queue, key, row)?;
+    }
+    if let Some(own) = &job.alias {
+        alias::insert(change.conn, own, row)?;
+    }
+    change.rings.ready = true;
+    Ok(Enqueued { id: change.public(row, nonce, job.alias), created: true })
+}
+
+/// The next place of a band. Read under the write lock in the inserting transaction, so no claim can have
+/// passed it and no other insert can be in flight.
+fn place(change: &mut Change, band: i64) -> Result<RowId> {
+    let tail = match change.tails.iter().find(|(of, _)| *of == band) {
+        Some((_, tail)) => *tail,
+        None => change.heads.tail(band)?,
+    };
+    if tail >= id::ceiling(band) {
+        return Err(Error::invalid(
+            "this queue and priority have used up their 8.8 * 10^12 places; use another queue name",
+        ));
+    }
+    change.tails.retain(|(of, _)| *of != band);
+    change.tails.push((band, tail + 1));
+    Ok(RowId(tail + 1))
+}
+
+fn insert(change: &mut Change, job: &NewJob, row: RowId, nonce: i64, home: Option<i64>) -> Result<()> {
+    change
+        .conn
+        .prepare_cached(
+            "INSERT INTO pyqueue_job(id, nonce, home, max_losses, task, dedup, alias, expires, enqueued, time_limit, \
+             soft_time_limit, content_type, checksum, payload) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
+        )?
+        .execute(params![
+            row.0,
+            nonce,
+            home,
+            job.max_losses,
+            job.task,
+            job.dedup_key,
+            job.alias,
+            job.expires_us,
+            change.now,
+            job.time_limit_us,
+            job.soft_time_limit_us,
+            job.payload.content_type,
+            crc32fast::hash(&job.payload.body),
+            job.payload.body
+        ])?;
+    Ok(())
+}

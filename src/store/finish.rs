@@ -1,0 +1,220 @@
+//! Finish: the ends of attempts, any subset of a claim in any order, each under its token.
+
+use rusqlite::OptionalExtension;
+
+use super::change::Change;
+use super::history::{self, Run};
+use super::lease::{self, Lease};
+use super::row::{self, JobRow};
+use super::{leave, side};
+use crate::error::Result;
+use crate::id::{RowId, SHELF};
+use crate::job::{Failure, Finish, Finished, Outcome, State};
+
+/// Turns a success whose result is larger than the limit into a failure that says so.
+pub fn bound(end: &mut Finish, max_body: usize) {
+    if let Outcome::Success(Some(result)) = &end.outcome
+        && result.body.len() > max_body
+    {
+        end.outcome = Outcome::Failure(Failure {
+            error: "pyqueue.exceptions.EncodeError".into(),
+            message: format!(
+                "the result takes {} bytes, the limit is {max_body}: store it elsewhere and return a reference, or raise max_body",
+                result.body.len()
+            ),
+            ..Failure::default()
+        });
+    }
+}
+
+/// Writes every end whose token still covers its job. One answer an end, in the order given.
+pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
+    let mut order: Vec<usize> = (0..ends.len()).collect();
+    order.sort_by_key(|&at| ends[at].row);
+    let mut answers = vec![Finished::LeaseLost; ends.len()];
+    let mut held: Option<Lease> = None;
+    let mut at = 0;
+    while at < order.len() {
+        let end = &ends[order[at]];
+        // A lease that an earlier end of this call has cut is known without a look.
+        let lease = match held
+            .filter(|lease| lease.token == end.token && (lease.first..=lease.last).contains(&end.row.0))
+        {
+            Some(lease) => Some(lease),
+            None => lease::mine(change, end.row, end.token)?,
+        };
+        let Some(lease) = lease else {
+            answers[order[at]] = repeated(change, end)?;
+            at += 1;
+            continue;
+        };
+        let run = run_of_successes(ends, &order[at..], &lease);
+        if run > 0 {
+            held = succeed(change, &lease, ends, &order[at..at + run])?;
+            for &index in &order[at..at + run] {
+                answers[index] = Finished::Done;
+            }
+            at += run;
+            continue;
+        }
+        if let Some(job) = row::read(change.conn, end.row)? {
+            held = lease::cut(change.conn, &lease, end.row.0, end.row.0)?;
+            one(change, &job, &lease, end)?;
+            answers[order[at]] = Finished::Done;
+        }
+        at += 1;
+    }
+    if !ends.is_empty() {
+        // History stays inside its bound while it is written: twice as fast out as in.
+        history::prune_surplus(change, 2 * ends.len() as i64 + 16)?;
+    }
+    Ok(answers)
+}
+
+/// A write without a lease is either the repetition of one that was made, or too late.
+fn repeated(change: &Change, end: &Finish) -> Result<Finished> {
+    let outcome = match &end.outcome {
+        Outcome::Success(_) => history::SUCCESS,
+        Outcome::Failure(_) => history::FAILURE,
+        Outcome::Retry { .. } => history::RETRY,
+        Outcome::Lost { .. } => history::LOST,
+        Outcome::GivenBack => return Ok(Finished::LeaseLost),
+    };
+    let again = history::recorded(change.conn, end.row, end.token, outcome)?;
+    Ok(if again { Finished::Again } else { Finished::LeaseLost })
+}
+
+/// How many of the next ends are successes of neighbouring rows of this lease. Neighbouring ids have no row
+/// between them, so that one range statement takes exactly these.
+fn run_of_successes(ends: &[Finish], order: &[usize], lease: &Lease) -> usize {
+    let mut run = 0;
+    let mut next = ends[order[0]].row.0;
+    for &index in order {
+        let end = &ends[index];
+        let fits = end.row.0 == next && end.row.0 <= lease.last && end.token == lease.token;
+        if !fits || !matches!(end.outcome, Outcome::Success(_)) {
+            break;
+        }
+        next += 1;
+        run += 1;
+    }
+    run
+}
+
+/// Ends a run of neighbours as successes: a history row each, then one range statement.
+fn succeed(change: &mut Change, lease: &Lease, ends: &[Finish], run: &[usize]) -> Result<Option<Lease>> {
+    let (first, last) = (ends[run[0]].row, ends[run[run.len() - 1]].row);
+    for &index in run {
+        let end = &ends[index];
+        let Outcome::Success(result) = &end.outcome else { continue };
+        history::append_success(change, end.row, ran(lease, end), result.as_ref())?;
+        if first.band() == SHELF {
+            let home = home(change, end.row)?;
+            change.heads.get(home)?.succeeded += 1;
+        }
+        change.rings.ended.push(end.row);
+    }
+    if first.band() != SHELF {
+        change.heads.get(first.band())?.succeeded += run.len() as i64;
+    }
+    let rest = lease::cut(change.conn, lease, first.0, last.0)?;
+    if !lease.plain {
+        change
+            .conn
+            .prepare_cached(
+                "DELETE FROM pyqueue_dedup WHERE (queue, key, id) IN \
+                 (SELECT ifnull(home, id>>43)>>8, dedup, id FROM pyqueue_job WHERE id BETWEEN ?1 AND ?2 AND dedup IS NOT NULL)",
+            )?
+            .execute([first.0, last.0])?;
+    }
+    change
+        .conn
+        .prepare_cached("DELETE FROM pyqueue_job WHERE id BETWEEN ?1 AND ?2")?
+        .execute([first.0, last.0])?;
+    Ok(rest)
+}
+
+fn home(change: &Change, id: RowId) -> Result<i64> {
+    let home: Option<i64> = change
+        .conn
+        .prepare_cached("SELECT ifnull(home, id>>43) FROM pyqueue_job WHERE id=?")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    Ok(home.unwrap_or_else(|| id.band()))
+}
+
+fn ran(lease: &Lease, end: &Finish) -> Run {
+    Run { token: Some(lease.token), owner: Some(lease.owner), started: end.started_us }
+}
+
+/// Ends one attempt; its place is cut out of the lease already.
+fn one(change: &mut Change, job: &JobRow, lease: &Lease, end: &Finish) -> Result<()> {
+    let run = ran(lease, end);
+    match &end.outcome {
+        Outcome::Success(result) => {
+            history::append_success(change, job.id, run, result.as_ref())?;
+            change.heads.get(job.band())?.succeeded += 1;
+            leave::remove(change, job)
+        }
+        Outcome::Failure(failure) => {
+            history::append(change, job, history::FAILURE, Some(state_of(failure)), run, Some(failure))?;
+            change.heads.get(job.band())?.failed += 1;
+            leave::remove(change, job)
+        }
+        Outcome::Retry { delay_us, failure } => {
+            history::append(change, job, history::RETRY, None, run, Some(failure))?;
+            change.heads.get(job.band())?.retried += 1;
+            charge(change, job.id, 1, 0)?;
+            if *delay_us > 0 {
+                side::put_later(change, job.id, change.now + delay_us, job.at())
+            } else {
+                side::put_again(change, job.id, job.at())
+            }
+        }
+        Outcome::Lost { reason, charged } => lose(change, job, run, reason, *charged),
+        Outcome::GivenBack => side::put_again(change, job.id, job.at()),
+    }
+}
+
+/// A message that can't be read can never be run: dead, not failed, so that it is kept apart from errors of
+/// the task itself.
+fn state_of(failure: &Failure) -> State {
+    match failure.error.as_str() {
+        "pyqueue.exceptions.DecodeError" => State::Dead,
+        _ => State::Failed,
+    }
+}
+
+/// Ends an attempt whose process died under it: the job comes again, or is dead once it has taken too many
+/// processes with it. Its lease must be cut already.
+pub fn lose(change: &mut Change, job: &JobRow, run: Run, reason: &str, charged: bool) -> Result<()> {
+    let losses = job.losses + u32::from(charged);
+    let dead = losses >= job.max_losses;
+    let message = if dead {
+        format!(
+            "the job's process died {losses} times, the last time by {reason}; it is kept as dead and not tried again"
+        )
+    } else {
+        format!("the job's process died: {reason}")
+    };
+    let failure =
+        Failure { error: "pyqueue.exceptions.WorkerLostError".into(), message, ..Failure::default() };
+    history::append(change, job, history::LOST, dead.then_some(State::Dead), run, Some(&failure))?;
+    change.heads.get(job.band())?.lost += 1;
+    if dead {
+        change.heads.get(job.band())?.failed += 1;
+        return leave::remove(change, job);
+    }
+    charge(change, job.id, 0, u32::from(charged))?;
+    side::put_again(change, job.id, job.at())
+}
+
+fn charge(change: &Change, id: RowId, retries: u32, losses: u32) -> Result<()> {
+    change
+        .conn
+        .prepare_cached(
+            "UPDATE pyqueue_job SET attempts=attempts+1, retries=retries+?2, losses=losses+?3 WHERE id=?1",
+        )?
+        .execute([id.0, i64::from(retries), i64::from(losses)])?;
+    Ok(())
+}

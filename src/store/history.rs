@@ -1,0 +1,203 @@
+//! History: one row an attempt, in the order of finishing; the last of a job has its state and its result.
+
+use rusqlite::{Connection, params};
+
+use super::alias;
+use super::change::Change;
+use super::head::WALK;
+use super::row::JobRow;
+use crate::error::Result;
+use crate::id::RowId;
+use crate::job::{Failure, Payload, State};
+
+/// Codes of `pyqueue_history.outcome`.
+pub const SUCCESS: i64 = 0;
+pub const FAILURE: i64 = 1;
+pub const RETRY: i64 = 2;
+pub const CANCELLED: i64 = 3;
+pub const EXPIRED: i64 = 4;
+pub const LOST: i64 = 5;
+
+/// The name of an outcome's code.
+pub fn outcome_name(code: i64) -> &'static str {
+    ["success", "failure", "retry", "cancelled", "expired", "lost"]
+        .get(code as usize)
+        .copied()
+        .unwrap_or("unknown")
+}
+
+/// The code of an end state.
+pub fn state_code(state: State) -> Option<i64> {
+    match state {
+        State::Success => Some(0),
+        State::Failed => Some(1),
+        State::Dead => Some(2),
+        State::Cancelled => Some(3),
+        State::Expired => Some(4),
+        _ => None,
+    }
+}
+
+/// The end state of a code.
+pub fn state_of(code: i64) -> State {
+    match code {
+        0 => State::Success,
+        1 => State::Failed,
+        2 => State::Dead,
+        3 => State::Cancelled,
+        4 => State::Expired,
+        _ => State::Unknown,
+    }
+}
+
+/// Under which claim an attempt ran.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Run {
+    pub token: Option<i64>,
+    pub owner: Option<i64>,
+    /// Wall time (µs).
+    pub started: Option<i64>,
+}
+
+/// Appends a success, taking what is known of the job from its row.
+pub fn append_success(change: &Change, id: RowId, run: Run, result: Option<&Payload>) -> Result<()> {
+    change
+        .conn
+        .prepare_cached(
+            "INSERT INTO pyqueue_history(job, nonce, alias, band, task, attempt, outcome, state, retries, token, owner, \
+             enqueued, started, finished, content_type, result) \
+             SELECT id, nonce, alias, ifnull(home, id>>43), task, attempts+1, 0, 0, retries, ?2, ?3, enqueued, ?4, ?5, ?6, ?7 \
+             FROM pyqueue_job WHERE id=?1",
+        )?
+        .execute(params![
+            id.0,
+            run.token,
+            run.owner,
+            run.started,
+            change.now,
+            result.and_then(|payload| payload.content_type.as_deref()),
+            result.map(|payload| payload.body.as_slice())
+        ])?;
+    change.appended.set(change.conn.last_insert_rowid());
+    Ok(())
+}
+
+/// Appends an attempt that did not succeed. `ended` is the state in which the job ended, if it did.
+pub fn append(
+    change: &Change,
+    job: &JobRow,
+    outcome: i64,
+    ended: Option<State>,
+    run: Run,
+    failure: Option<&Failure>,
+) -> Result<()> {
+    // What failed can be replayed: its arguments are kept with it.
+    let replayable = matches!(ended, Some(State::Failed | State::Dead));
+    let raised = failure.and_then(|failure| failure.payload.as_ref());
+    change
+        .conn
+        .prepare_cached(
+            "INSERT INTO pyqueue_history(job, nonce, alias, band, task, attempt, outcome, state, retries, token, owner, \
+             enqueued, started, finished, content_type, result, error, message, traceback, payload) \
+             VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        )?
+        .execute(params![
+            job.id.0,
+            job.nonce,
+            job.alias,
+            job.band(),
+            job.task,
+            job.attempts + 1,
+            outcome,
+            ended.and_then(state_code),
+            job.retries,
+            run.token,
+            run.owner,
+            job.enqueued,
+            run.started,
+            change.now,
+            if replayable { job.content_type.as_deref() } else { None },
+            raised.map(|payload| payload.body.as_slice()),
+            failure.map(|failure| failure.error.as_str()),
+            failure.map(|failure| failure.message.as_str()),
+            failure.and_then(|failure| failure.traceback.as_deref()),
+            if replayable { job.payload.as_deref() } else { None },
+        ])?;
+    change.appended.set(change.conn.last_insert_rowid());
+    Ok(())
+}
+
+/// Whether the history says that this token ended this job with this outcome.
+pub fn recorded(conn: &Connection, id: RowId, token: i64, outcome: i64) -> Result<bool> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT EXISTS(SELECT 1 FROM pyqueue_history WHERE job=?1 AND token=?2 AND outcome=?3)",
+        )?
+        .query_row([id.0, token, outcome], |row| row.get(0))?)
+}
+
+/// Deletes successes that are too many or too old, looking at up to `limit` rows from where the last walk
+/// stopped. The newest row stays, so that a sequence number is never given twice. True if there is more.
+pub fn prune_successes(change: &mut Change, limit: i64) -> Result<bool> {
+    let newest: i64 = change
+        .conn
+        .prepare_cached("SELECT ifnull(max(seq), 0) FROM pyqueue_history")?
+        .query_row([], |row| row.get(0))?;
+    let walk = change.heads.pos(WALK)?;
+    let surplus = newest - change.options.history_count;
+    let old = change.now - change.options.history_age_us;
+    let rows: Vec<(i64, i64, Option<i64>, bool, i64)> = change
+        .conn
+        .prepare_cached("SELECT seq, finished, state, alias IS NOT NULL, job FROM pyqueue_history WHERE seq>?1 ORDER BY seq LIMIT ?2")?
+        .query_map([walk, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let full = rows.len() as i64 == limit;
+    let mut done = walk;
+    for (seq, finished, state, named, job) in rows {
+        if seq >= newest || (seq > surplus && finished > old) {
+            change.heads.get(WALK)?.pos = done;
+            return Ok(false);
+        }
+        done = seq;
+        if state == Some(0) {
+            delete(change.conn, seq, named.then_some(RowId(job)))?;
+        }
+    }
+    change.heads.get(WALK)?.pos = done;
+    Ok(full)
+}
+
+/// `prune_successes` for a transaction that has just appended, if the bound on their number calls for it.
+pub fn prune_surplus(change: &mut Change, limit: i64) -> Result<()> {
+    if change.appended.get() - change.heads.pos(WALK)? > change.options.history_count {
+        prune_successes(change, limit)?;
+    }
+    Ok(())
+}
+
+/// Deletes what is not a success and is too old. True if there is more.
+pub fn prune_failures(change: &mut Change, limit: i64) -> Result<bool> {
+    let old = change.now - change.options.failed_age_us;
+    let walk = change.heads.pos(WALK)?;
+    let rows: Vec<(i64, i64, bool, i64)> = change
+        .conn
+        .prepare_cached("SELECT seq, finished, alias IS NOT NULL, job FROM pyqueue_history WHERE seq<=?1 ORDER BY seq LIMIT ?2")?
+        .query_map([walk, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let full = rows.len() as i64 == limit;
+    for (seq, finished, named, job) in rows {
+        if finished > old {
+            return Ok(false);
+        }
+        delete(change.conn, seq, named.then_some(RowId(job)))?;
+    }
+    Ok(full)
+}
+
+fn delete(conn: &Connection, seq: i64, named: Option<RowId>) -> Result<()> {
+    conn.prepare_cached("DELETE FROM pyqueue_history WHERE seq=?")?.execute([seq])?;
+    match named {
+        Some(row) => alias::delete(conn, row),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,95 @@
+//! Counts for people: one row a queue, from the heads' counters and never from a scan of jobs.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::head;
+use crate::error::Result;
+use crate::id;
+
+/// Counts of one queue.
+#[derive(Debug, Clone, Default)]
+pub struct QueueView {
+    /// Its name.
+    pub name: String,
+    /// Whether it is paused as a whole.
+    pub paused: bool,
+    /// Jobs in line, those of the inbox included.
+    pub waiting: i64,
+    /// Jobs whose time has not come.
+    pub delayed: i64,
+    /// Jobs set aside until a reason is lifted.
+    pub parked: i64,
+    /// Jobs under leases.
+    pub running: i64,
+    /// Jobs that succeeded since the file was made.
+    pub succeeded: i64,
+    /// Jobs that failed, died, were cancelled or expired since the file was made.
+    pub failed: i64,
+    /// Attempts that ended in a retry since the file was made.
+    pub retried: i64,
+    /// Attempts that ended with their process since the file was made.
+    pub lost: i64,
+}
+
+/// Every queue of the file.
+pub fn queues(conn: &Connection) -> Result<Vec<QueueView>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT num, name, EXISTS(SELECT 1 FROM pyqueue_gate g WHERE g.kind='pause' AND g.scope='queue' AND g.name=q.name AND g.shut=1) \
+         FROM pyqueue_queue q ORDER BY name",
+    )?;
+    let rows: Vec<(i64, QueueView)> = statement
+        .query_map([], |row| {
+            Ok((row.get(0)?, QueueView { name: row.get(1)?, paused: row.get(2)?, ..QueueView::default() }))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    rows.into_iter().map(|(num, view)| count(conn, num, view)).collect()
+}
+
+fn count(conn: &Connection, num: i64, mut view: QueueView) -> Result<QueueView> {
+    for band in bands(conn, num)? {
+        let head = head::read(conn, band)?;
+        let tail = head::last_row(conn, band)?.unwrap_or(head.pos).max(head.pos);
+        view.waiting += tail - head.pos - head.spoken + head.again;
+        view.delayed += head.later;
+        view.parked += head.parked;
+        view.succeeded += head.succeeded;
+        view.failed += head.failed;
+        view.retried += head.retried;
+        view.lost += head.lost;
+    }
+    view.running = running(conn, num)?;
+    view.waiting += conn
+        .prepare_cached("SELECT count(*) FROM pyqueue_inbox WHERE queue=?")?
+        .query_row([&view.name], |row| row.get::<_, i64>(0))?;
+    Ok(view)
+}
+
+/// The bands of a queue that have a head or a row: a skip scan, one seek a band.
+fn bands(conn: &Connection, num: i64) -> Result<Vec<i64>> {
+    let mut bands: Vec<i64> = conn
+        .prepare_cached("SELECT band FROM pyqueue_head WHERE band BETWEEN ?1 AND ?2")?
+        .query_map([num << 8, (num << 8) | 255], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut from = id::floor(num << 8);
+    let mut next =
+        conn.prepare_cached("SELECT id>>43 FROM pyqueue_job WHERE id>?1 AND id<?2 ORDER BY id LIMIT 1")?;
+    while let Some(band) =
+        next.query_row([from, id::floor((num + 1) << 8)], |row| row.get::<_, i64>(0)).optional()?
+    {
+        bands.push(band);
+        from = id::ceiling(band);
+    }
+    bands.sort_unstable();
+    bands.dedup();
+    Ok(bands)
+}
+
+/// Jobs of a queue under leases; a job from the shelf says its queue in its own row.
+fn running(conn: &Connection, num: i64) -> Result<i64> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT ifnull(sum(CASE WHEN first>>51 THEN (first>>51=?1)*jobs ELSE \
+             (SELECT count(*) FROM pyqueue_job WHERE id BETWEEN first AND last AND home>>8=?1) END), 0) FROM pyqueue_lease",
+        )?
+        .query_row([num], |row| row.get(0))?)
+}

@@ -1,0 +1,56 @@
+//! Leave: the only way out of the job table for a job that is not under a lease (`finish` is the other door).
+
+use rusqlite::params;
+
+use super::change::Change;
+use super::history::{self, Run};
+use super::row::{HUSK, JobRow};
+use super::{dedup, side};
+use crate::error::Result;
+use crate::id::{self, SHELF};
+use crate::job::{Failure, State};
+
+/// Why a job leaves without having run.
+#[derive(Debug, Clone)]
+pub enum Exit {
+    Cancelled,
+    Expired,
+    /// It can't be run at all.
+    Dead(Failure),
+}
+
+/// Writes the job's end and takes it out.
+pub fn leave(change: &mut Change, job: &JobRow, exit: Exit) -> Result<()> {
+    side::take(change, job.id)?;
+    let (outcome, state, failure) = match &exit {
+        Exit::Cancelled => (history::CANCELLED, State::Cancelled, None),
+        Exit::Expired => (history::EXPIRED, State::Expired, None),
+        Exit::Dead(failure) => (history::FAILURE, State::Dead, Some(failure)),
+    };
+    history::append(change, job, outcome, Some(state), Run::default(), failure)?;
+    remove(change, job)?;
+    change.heads.get(job.band())?.failed += 1;
+    Ok(())
+}
+
+/// Removes a job that has ended from the job table, with everything that hangs on it but its side row.
+pub fn remove(change: &mut Change, job: &JobRow) -> Result<()> {
+    if let Some(key) = &job.dedup {
+        dedup::delete(change.conn, id::queue_of(job.band()), key, job.id)?;
+    }
+    change.rings.ended.push(job.id);
+    let place = job.id.0;
+    if job.id.band() == SHELF {
+        change.heads.vacate_shelf(place)?;
+    } else if place > change.heads.pos(job.id.band())? {
+        // Above the head the place would be given again: a husk keeps it until the head has passed.
+        change
+            .conn
+            .prepare_cached("UPDATE pyqueue_job SET mark=?2, payload=NULL, checksum=NULL, dedup=NULL, expires=NULL WHERE id=?1")?
+            .execute(params![place, HUSK])?;
+        change.heads.get(job.id.band())?.spoken += 1;
+        return Ok(());
+    }
+    change.conn.prepare_cached("DELETE FROM pyqueue_job WHERE id=?")?.execute([place])?;
+    Ok(())
+}

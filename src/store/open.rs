@@ -1,0 +1,58 @@
+//! An open file: the database, its side directory, its bell.
+
+use std::fs::{DirBuilder, canonicalize};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::rules::Rules;
+use super::{Options, schema};
+use crate::clock::Env;
+use crate::error::{Error, Result};
+use crate::sqlite::Database;
+use crate::wake::Bell;
+
+/// What a store holds once it has been used.
+pub struct Open {
+    pub db: Database<Rules>,
+    pub bell: Arc<Bell>,
+    pub directory: PathBuf,
+    /// 32 random bits that stand for this file in public ids.
+    pub file: u32,
+}
+
+impl Open {
+    /// Opens the file, making it and its side directory if they are missing.
+    pub fn new(path: &Path, options: &Options, env: &Env) -> Result<Open> {
+        let random = env.random.next();
+        let embed = options.embed;
+        let db = Database::open(
+            path,
+            embed,
+            env,
+            move |conn, created| schema::admit(conn, created, embed),
+            move |tx| schema::migrate(tx.conn, random),
+        )?;
+        let file = db.read(schema::file_id)?;
+        let directory = side_directory(path)?;
+        let bell = Arc::new(Bell::open(&directory)?);
+        Ok(Open { db, bell, directory, file })
+    }
+}
+
+/// `<db>-pyqueue/` beside the file itself, wherever a symlink to it lies.
+fn side_directory(path: &Path) -> Result<PathBuf> {
+    let refused = |error: std::io::Error| Error::Refused {
+        path: path.into(),
+        reason: format!(
+            "the directory for its side files can't be made: {error}; make the directory writable"
+        ),
+    };
+    let mut name = canonicalize(path).map_err(refused)?.into_os_string();
+    name.push("-pyqueue");
+    let directory = PathBuf::from(name);
+    match DirBuilder::new().mode(0o700).create(&directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(refused(error)),
+        _ => Ok(directory),
+    }
+}

@@ -1,0 +1,115 @@
+//! The schema: admit a file, bring it up to date, refuse what is foreign or newer.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::head::VERSION;
+use crate::error::{Error, Result};
+
+/// The migrations, in order; the first makes version 1.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_queue.sql")];
+
+/// The schema this build writes.
+const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+/// The oldest build (by its schema version) that may use a file of `SCHEMA_VERSION`.
+const OLDEST_COMPATIBLE: i64 = 1;
+/// "pyqu", in files that we made ourselves.
+const APPLICATION_ID: i64 = 0x7079_7175;
+
+fn refused(conn: &Connection, reason: String) -> Error {
+    Error::Refused { path: conn.path().unwrap_or_default().into(), reason }
+}
+
+/// Whether the file may be used. Called before anything is written.
+pub fn admit(conn: &Connection, created: bool, embed: bool) -> Result<()> {
+    let ours: bool = conn.query_row(
+        "SELECT EXISTS(SELECT 1 FROM sqlite_schema WHERE type='table' AND name='pyqueue_meta')",
+        [],
+        |row| row.get(0),
+    )?;
+    if ours {
+        return check_version(conn);
+    }
+    if created || embed {
+        return Ok(());
+    }
+    let other: Option<String> = conn
+        .query_row(
+            "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Err(refused(
+        conn,
+        match other {
+            Some(table) => format!(
+                "the file belongs to another program (it holds {table:?} and no queue); to keep the queue in it, open it with embed=True"
+            ),
+            None => "the file is an empty database that was not made by pyqueue; delete it or open it with embed=True".into(),
+        },
+    ))
+}
+
+/// Refuses a file whose data this build would misread.
+pub fn check_version(conn: &Connection) -> Result<()> {
+    let oldest = meta(conn, "oldest_compatible")?.unwrap_or(0);
+    if oldest > SCHEMA_VERSION {
+        return Err(refused(
+            conn,
+            format!(
+                "the file was brought to schema {oldest} by a newer pyqueue, this one knows {SCHEMA_VERSION}; upgrade pyqueue"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn meta(conn: &Connection, name: &str) -> Result<Option<i64>> {
+    Ok(conn
+        .prepare_cached("SELECT value FROM pyqueue_meta WHERE name=?")?
+        .query_row([name], |row| row.get(0))
+        .optional()?)
+}
+
+/// The file's random id.
+pub fn file_id(conn: &Connection) -> Result<u32> {
+    let id = meta(conn, "file_id")?.ok_or_else(|| {
+        refused(conn, "the queue's own record of itself is missing; restore a backup".into())
+    })?;
+    Ok(id as u32)
+}
+
+/// Makes the tables, or brings older ones up to date.
+pub fn migrate(conn: &Connection, random: u64) -> Result<()> {
+    let exists: bool = conn.query_row(
+        "SELECT EXISTS(SELECT 1 FROM sqlite_schema WHERE type='table' AND name='pyqueue_meta')",
+        [],
+        |row| row.get(0),
+    )?;
+    let before = if exists { meta(conn, "schema_version")?.unwrap_or(0) } else { 0 };
+    if before >= SCHEMA_VERSION {
+        return Ok(());
+    }
+    if before == 0 {
+        let foreign: bool =
+            conn.query_row("SELECT EXISTS(SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?;
+        if !foreign {
+            conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+        }
+    }
+    for sql in &MIGRATIONS[before as usize..] {
+        conn.execute_batch(sql)?;
+    }
+    let set = "INSERT INTO pyqueue_meta(name, value) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET value=excluded.value";
+    conn.execute(set, params!["schema_version", SCHEMA_VERSION])?;
+    conn.execute(set, params!["oldest_compatible", OLDEST_COMPATIBLE])?;
+    if before == 0 {
+        conn.execute(set, params!["file_id", i64::from(random as u32)])?;
+    }
+    // Every process's cache of the rules, and with it its check of the version, is stale from here on.
+    conn.execute(
+        "INSERT INTO pyqueue_head(band, pos) VALUES(?1, 1) ON CONFLICT(band) DO UPDATE SET pos=pos+1",
+        [VERSION],
+    )?;
+    Ok(())
+}

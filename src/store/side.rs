@@ -1,0 +1,116 @@
+//! Where a job is that is not simply ready: again, behind a gate, or later. The primary key makes "in one place
+//! only" a property of the schema; this file alone writes the table and keeps the heads' counters with it.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::change::Change;
+use crate::error::Result;
+use crate::id::RowId;
+
+/// In line again, at its old place in the order.
+pub const AGAIN: i64 = 1;
+/// Waits for a gate.
+pub const GATE: i64 = 2;
+/// Not before its time.
+pub const LATER: i64 = 3;
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Side {
+    pub place: i64,
+    /// 0, the gate, or the wall time (µs).
+    pub k: i64,
+    /// The place in the order; its band is the job's.
+    pub at: i64,
+}
+
+/// Where a job stands, if it does here.
+pub fn read(conn: &Connection, id: RowId) -> Result<Option<Side>> {
+    Ok(conn
+        .prepare_cached("SELECT place, k, at FROM pyqueue_side WHERE id=?")?
+        .query_row([id.0], |row| Ok(Side { place: row.get(0)?, k: row.get(1)?, at: row.get(2)? }))
+        .optional()?)
+}
+
+fn put(change: &mut Change, id: RowId, side: Side) -> Result<()> {
+    change
+        .conn
+        .prepare_cached("INSERT INTO pyqueue_side(id, place, k, at) VALUES(?1, ?2, ?3, ?4)")?
+        .execute(params![id.0, side.place, side.k, side.at])?;
+    count(change, side, 1)
+}
+
+fn count(change: &mut Change, side: Side, step: i64) -> Result<()> {
+    let head = change.heads.get(RowId(side.at).band())?;
+    match side.place {
+        AGAIN => head.again += step,
+        GATE => head.parked += step,
+        _ => head.later += step,
+    }
+    if side.place == GATE {
+        change
+            .conn
+            .prepare_cached("UPDATE pyqueue_gate SET waiting=waiting+?2 WHERE id=?1")?
+            .execute(params![side.k, step])?;
+    }
+    Ok(())
+}
+
+/// Puts a job back in line.
+pub fn put_again(change: &mut Change, id: RowId, at: i64) -> Result<()> {
+    change.rings.ready = true;
+    put(change, id, Side { place: AGAIN, k: 0, at })
+}
+
+/// Sets a job aside until a gate opens.
+pub fn put_behind(change: &mut Change, id: RowId, gate: i64, at: i64) -> Result<()> {
+    put(change, id, Side { place: GATE, k: gate, at })
+}
+
+/// Lets a job wait for its time.
+pub fn put_later(change: &mut Change, id: RowId, run_at: i64, at: i64) -> Result<()> {
+    change.rings.ready = true;
+    put(change, id, Side { place: LATER, k: run_at, at })
+}
+
+/// Takes a job out; true if it was here.
+pub fn take(change: &mut Change, id: RowId) -> Result<bool> {
+    let found = change
+        .conn
+        .prepare_cached("DELETE FROM pyqueue_side WHERE id=? RETURNING place, k, at")?
+        .query_row([id.0], |row| Ok(Side { place: row.get(0)?, k: row.get(1)?, at: row.get(2)? }))
+        .optional()?;
+    match found {
+        Some(side) => count(change, side, -1).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// Puts delayed jobs whose time has come in line, oldest first; true if there may be more.
+pub fn promote(change: &mut Change, limit: usize) -> Result<bool> {
+    let due: Vec<(i64, i64)> = change
+        .conn
+        .prepare_cached(
+            "SELECT id, at FROM pyqueue_side WHERE place=3 AND k<=?1 ORDER BY k, at, id LIMIT ?2",
+        )?
+        .query_map(params![change.now, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, at) in &due {
+        change.conn.prepare_cached("UPDATE pyqueue_side SET place=1, k=0 WHERE id=?")?.execute([id])?;
+        let head = change.heads.get(RowId(*at).band())?;
+        head.later -= 1;
+        head.again += 1;
+        if RowId(*id).band() == crate::id::SHELF {
+            change.heads.vacate_shelf(*id)?;
+        }
+    }
+    Ok(due.len() == limit)
+}
+
+/// When the earliest delayed job is due.
+pub fn next_due(conn: &Connection) -> Result<Option<i64>> {
+    Ok(conn
+        .prepare_cached("SELECT k FROM pyqueue_side WHERE place=3 ORDER BY k LIMIT 1")?
+        .query_row([], |row| row.get(0))
+        .optional()?)
+}

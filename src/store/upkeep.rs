@@ -1,0 +1,55 @@
+//! Upkeep: small steps that keep the file in order, made by any worker when it has time.
+
+use rusqlite::params;
+
+use super::change::Change;
+use super::leave::{self, Exit};
+use super::row::{JobRow, columns};
+use super::{history, lease, reap};
+use crate::error::Result;
+
+/// How many rows one step looks at.
+const LIMIT: usize = 500;
+
+/// What a step of upkeep found.
+#[derive(Debug, Clone, Copy)]
+pub struct Upkeep {
+    /// There is more to do at once.
+    pub more: bool,
+    /// The boot time (µs) at which the next lease or job runs out, as far as the file knows now.
+    pub next_boot_us: Option<i64>,
+}
+
+/// One step.
+pub fn upkeep(change: &mut Change) -> Result<Upkeep> {
+    let mut more = reap::overdue(change, LIMIT)?.more;
+    expire(change)?;
+    more |= history::prune_successes(change, LIMIT as i64)?;
+    more |= history::prune_failures(change, LIMIT as i64)?;
+    let lease: Option<i64> = change
+        .conn
+        .prepare_cached("SELECT min(deadline) FROM pyqueue_lease")?
+        .query_row([], |row| row.get(0))?;
+    // Those under a lease have been started: only what is still ahead counts.
+    let expires: Option<i64> = change
+        .conn
+        .prepare_cached("SELECT min(expires) FROM pyqueue_job WHERE expires>?")?
+        .query_row([change.now], |row| row.get(0))?;
+    let expires = expires.map(|at| at - change.now + change.boot);
+    Ok(Upkeep { more, next_boot_us: lease.into_iter().chain(expires).min() })
+}
+
+/// Lets go of jobs that were not started in time. Those under a lease were.
+fn expire(change: &mut Change) -> Result<()> {
+    let late: Vec<JobRow> = change
+        .conn
+        .prepare_cached(concat!("SELECT ", columns!(), " FROM pyqueue_job j WHERE j.expires<=?1 LIMIT ?2"))?
+        .query_map(params![change.now, LIMIT], JobRow::from)?
+        .collect::<rusqlite::Result<_>>()?;
+    for job in late {
+        if lease::covering(change.conn, job.id)?.is_none() {
+            leave::leave(change, &job, Exit::Expired)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! What the file says about one id.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{alias, history, lease, row, side};
+use crate::error::Result;
+use crate::id::{self, PublicId, RowId};
+use crate::job::{AttemptView, Failure, JobView, Payload, State};
+
+/// A row that an id names. The nonce is compared, so that a place whose first owner was rolled back or pruned
+/// never answers for another job.
+#[derive(Debug, Clone, Copy)]
+pub struct Named {
+    pub row: RowId,
+    /// `None`: the caller's own id, which names a row for life.
+    nonce: Option<i64>,
+}
+
+/// The row that an id names, if it can be one of this file.
+pub fn resolve(conn: &Connection, file: u32, text: &str) -> Result<Option<Named>> {
+    if let Some(id) = PublicId::parse(text)
+        && id.file == file
+    {
+        return Ok(Some(Named { row: id.row, nonce: Some(id.nonce) }));
+    }
+    Ok(alias::find(conn, text)?.map(|row| Named { row, nonce: None }))
+}
+
+/// A job that has not ended.
+pub fn live(conn: &Connection, named: Named) -> Result<Option<row::JobRow>> {
+    let job = row::read(conn, named.row)?;
+    Ok(job.filter(|job| named.nonce.is_none_or(|nonce| nonce == job.nonce)))
+}
+
+/// State, result and error of an id.
+pub fn view(conn: &Connection, file: u32, text: &str) -> Result<JobView> {
+    let unknown = JobView { state: State::Unknown, result: None, failure: None, retries: 0 };
+    let Some(named) = resolve(conn, file, text)? else {
+        return Ok(if in_inbox(conn, text)? {
+            JobView { state: State::Waiting, ..unknown }
+        } else {
+            unknown
+        });
+    };
+    if let Some(job) = live(conn, named)? {
+        let failure = if job.attempts > 0 { last(conn, named)?.and_then(|end| end.failure) } else { None };
+        return Ok(JobView { state: state(conn, &job)?, result: None, failure, retries: job.retries });
+    }
+    Ok(last(conn, named)?.and_then(|end| end.view).unwrap_or(unknown))
+}
+
+/// The state of a job that has not ended.
+pub fn state(conn: &Connection, job: &row::JobRow) -> Result<State> {
+    if let Some(side) = side::read(conn, job.id)? {
+        return Ok(match side.place {
+            side::GATE => State::Parked,
+            _ if job.retries > 0 => State::Retrying,
+            side::LATER => State::Delayed,
+            _ => State::Waiting,
+        });
+    }
+    Ok(if lease::covering(conn, job.id)?.is_some() { State::Running } else { State::Waiting })
+}
+
+fn in_inbox(conn: &Connection, text: &str) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT EXISTS(SELECT 1 FROM pyqueue_inbox WHERE id=?)")?
+        .query_row([text], |row| row.get(0))?)
+}
+
+/// The newest entry of a job's history.
+struct End {
+    failure: Option<Failure>,
+    /// Set where the job ended with it.
+    view: Option<JobView>,
+}
+
+fn last(conn: &Connection, named: Named) -> Result<Option<End>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT state, retries, content_type, result, error, message, traceback, nonce FROM pyqueue_history \
+         WHERE job=?1 AND (?2 IS NULL OR nonce=?2) ORDER BY seq DESC LIMIT 1",
+    )?;
+    Ok(statement.query_row(params![named.row.0, named.nonce], end).optional()?)
+}
+
+fn end(row: &Row<'_>) -> rusqlite::Result<End> {
+    let state: Option<i64> = row.get(0)?;
+    let body: Option<Vec<u8>> = row.get(3)?;
+    let content_type: Option<String> = row.get(2)?;
+    let failure = failure(row, 4, body.as_ref())?;
+    let view = state.map(|code| JobView {
+        state: history::state_of(code),
+        result: if failure.is_none() { body.map(|body| Payload { content_type, body }) } else { None },
+        failure: failure.clone(),
+        retries: row.get(1).unwrap_or(0),
+    });
+    Ok(End { failure, view })
+}
+
+/// Error, message and traceback from three neighbouring columns.
+fn failure(row: &Row<'_>, at: usize, body: Option<&Vec<u8>>) -> rusqlite::Result<Option<Failure>> {
+    let error: Option<String> = row.get(at)?;
+    Ok(match error {
+        None => None,
+        Some(error) => Some(Failure {
+            error,
+            message: row.get::<_, Option<String>>(at + 1)?.unwrap_or_default(),
+            traceback: row.get(at + 2)?,
+            payload: body.map(|body| Payload { content_type: None, body: body.clone() }),
+        }),
+    })
+}
+
+/// The ended attempts of a job, oldest first.
+pub fn attempts(conn: &Connection, file: u32, text: &str) -> Result<Vec<AttemptView>> {
+    let Some(named) = resolve(conn, file, text)? else { return Ok(Vec::new()) };
+    let mut statement = conn.prepare_cached(
+        "SELECT attempt, outcome, started, finished, owner, result, error, message, traceback FROM pyqueue_history \
+         WHERE job=?1 AND (?2 IS NULL OR nonce=?2) ORDER BY seq",
+    )?;
+    let rows = statement.query_map(params![named.row.0, named.nonce], |row| {
+        let body: Option<Vec<u8>> = row.get(5)?;
+        Ok(AttemptView {
+            number: row.get(0)?,
+            outcome: history::outcome_name(row.get(1)?),
+            started_us: row.get(2)?,
+            finished_us: row.get(3)?,
+            worker: row.get(4)?,
+            failure: failure(row, 6, body.as_ref())?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What a job waits for, in one sentence. `now` is wall time (µs).
+pub fn why(conn: &Connection, file: u32, text: &str, now: i64) -> Result<String> {
+    let Some(job) = (match resolve(conn, file, text)? {
+        Some(named) => live(conn, named)?,
+        None => None,
+    }) else {
+        return Ok(match view(conn, file, text)?.state {
+            State::Unknown => "There is no such job in this file.".into(),
+            State::Waiting => {
+                "It was enqueued by plain SQL; the next claim of any worker takes it up.".into()
+            }
+            ended => format!("It has ended: {}.", ended.name()),
+        });
+    };
+    if let Some(side) = side::read(conn, job.id)? {
+        return match side.place {
+            side::GATE => behind(conn, side.k, &job.task),
+            side::LATER => Ok(format!("It may start in {:.1} s.", (side.k - now) as f64 / 1e6)),
+            _ => Ok("It is in line again and runs as soon as a worker is free.".into()),
+        };
+    }
+    if let Some(lease) = lease::covering(conn, job.id)? {
+        return Ok(format!("It is with worker {}.", lease.owner));
+    }
+    let band = job.band();
+    let head = super::head::read(conn, band)?;
+    let queue = id::queue_of(band);
+    let paused: bool = conn.query_row(
+        "SELECT EXISTS(SELECT 1 FROM pyqueue_gate g JOIN pyqueue_queue q ON q.name=g.name \
+         WHERE g.kind='pause' AND g.scope='queue' AND g.shut=1 AND q.num=?)",
+        [queue],
+        |row| row.get(0),
+    )?;
+    if paused {
+        return Ok("Its queue is paused.".into());
+    }
+    Ok(format!(
+        "It is in line, at most {} jobs of its queue and priority are before it.",
+        job.id.0 - head.pos - 1
+    ))
+}
+
+fn behind(conn: &Connection, gate: i64, task: &str) -> Result<String> {
+    let (kind, shut): (String, bool) =
+        conn.query_row("SELECT kind, shut FROM pyqueue_gate WHERE id=?", [gate], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    Ok(match (kind.as_str(), shut) {
+        ("lack", _) => format!("No worker that knows the task {task} has come by since it was met."),
+        (_, true) => format!("The task {task} is paused."),
+        _ => format!("The task {task} was paused; its jobs are coming back in line."),
+    })
+}
