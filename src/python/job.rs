@@ -65,7 +65,8 @@ impl NewJob {
 impl NewJob {
     /// The job with its delay counted from `now_us`, wall time.
     pub fn at(&self, now_us: i64) -> job::NewJob {
-        let run_at_us = self.delay_us.map_or(self.inner.run_at_us, |delay| Some(now_us.saturating_add(delay)));
+        let run_at_us =
+            self.delay_us.map_or(self.inner.run_at_us, |delay| Some(now_us.saturating_add(delay)));
         job::NewJob { run_at_us, ..self.inner.clone() }
     }
 }
