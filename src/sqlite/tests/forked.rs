@@ -5,7 +5,7 @@ use std::thread;
 use super::*;
 
 /// Forks; the child runs `act` and ends with 0 if that is true. It is killed after 20 s.
-fn fork_and(act: impl FnOnce() -> bool) -> libc::pid_t {
+pub(super) fn fork_and(act: impl FnOnce() -> bool) -> libc::pid_t {
     // SAFETY: the child uses only what the gate keeps intact, and ends without unwinding into the harness.
     unsafe {
         match libc::fork() {
@@ -19,7 +19,7 @@ fn fork_and(act: impl FnOnce() -> bool) -> libc::pid_t {
     }
 }
 
-fn ended_well(child: libc::pid_t) -> bool {
+pub(super) fn ended_well(child: libc::pid_t) -> bool {
     let mut status = 0;
     // SAFETY: `status` is valid for the call.
     unsafe { libc::waitpid(child, &mut status, 0) == child && status == 0 }
