@@ -14,7 +14,7 @@ use super::outside::{Event, Kind, Order, Outside};
 use super::signals;
 use super::stopping::Stage;
 use super::supervisor::{Member, Slot, Supervisor, TICK_US};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::{Store, WorkerView};
 
 /// So many written outcomes send the keeper out of turn.
@@ -202,17 +202,8 @@ impl Keeper {
         let (sent, wake) = (Mutex::new(false), Condvar::new());
         let shared = Arc::new(Errand { store, wal, outside, sent, wake, closed: AtomicBool::new(false) });
         let ours = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("pyqueue-keeper".into()).spawn(move || {
-            signals::block_all();
-            ours.run();
-        });
-        match thread {
-            Ok(thread) => Ok(Keeper { shared, thread: Some(thread) }),
-            Err(error) => Err(Error::System {
-                call: "pthread_create",
-                source: rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::AGAIN),
-            }),
-        }
+        let thread = signals::spawn("pyqueue-keeper", move || ours.run())?;
+        Ok(Keeper { shared, thread: Some(thread) })
     }
 
     /// Sends it on its round.
