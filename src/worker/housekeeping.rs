@@ -19,6 +19,8 @@ use crate::store::{Store, WorkerView};
 
 /// So many written outcomes send the keeper out of turn.
 const KEEPER_ENDS: usize = 10_000;
+/// Two rounds that nobody asked for are at least so far apart (µs).
+const ROUND_US: i64 = 50_000;
 /// A smaller WAL is left alone.
 const WAL_BYTES: u64 = 4 << 20;
 
@@ -219,31 +221,51 @@ impl Errand {
     }
 
     fn run(&self) {
-        loop {
-            let mut sent = self.sent();
-            while !*sent && !self.closed.load(SeqCst) {
-                sent = self.wake.wait(sent).unwrap_or_else(PoisonError::into_inner);
-            }
-            *sent = false;
-            drop(sent);
-            if self.closed.load(SeqCst) {
-                return;
-            }
-            if let Err(error) = self.round() {
+        let mut next_us = None;
+        while self.wait(next_us) {
+            next_us = self.round().unwrap_or_else(|error| {
                 self.outside.tell(Kind::Warning, format!("upkeep was put off: {error}"));
-            }
+                None
+            });
         }
     }
 
-    fn round(&self) -> Result<()> {
-        while self.store.upkeep()?.more && !self.closed.load(SeqCst) {
-            // Between two small steps others write.
-            self.store.env().clock.sleep(Duration::from_millis(2));
+    /// Waits until it is sent or, by the last round's word, something runs out; false when the worker ends.
+    fn wait(&self, next_us: Option<i64>) -> bool {
+        let clock = &self.store.env().clock;
+        let mut sent = self.sent();
+        while !*sent && !self.closed.load(SeqCst) {
+            let Some(at) = next_us else {
+                sent = self.wake.wait(sent).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = u64::try_from(at - clock.boot_us()).unwrap_or(0);
+            if left == 0 {
+                break;
+            }
+            let left = Duration::from_micros(left);
+            sent = self.wake.wait_timeout(sent, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        *sent = false;
+        !self.closed.load(SeqCst)
+    }
+
+    /// One round; the boot time at which it is worth another.
+    fn round(&self) -> Result<Option<i64>> {
+        let clock = &self.store.env().clock;
+        let next_us = loop {
+            let done = self.store.upkeep()?;
+            if !done.more || self.closed.load(SeqCst) {
+                break done.next_boot_us;
+            }
+            // Between two small steps others write.
+            clock.sleep(Duration::from_millis(2));
+        };
         if std::fs::metadata(&self.wal).is_ok_and(|facts| facts.len() >= WAL_BYTES) {
             self.store.checkpoint()?;
         }
-        Ok(())
+        // What another worker should have done, or what can't be done now, is not tried in a loop.
+        Ok(next_us.map(|at| at.max(clock.boot_us() + ROUND_US)))
     }
 }
 
