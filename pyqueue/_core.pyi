@@ -8,6 +8,7 @@ answers signals within 100 ms.
 from collections.abc import Sequence
 from typing import Final, final
 
+__all__: list[str]
 __version__: Final[str]
 sqlite_version: Final[str]
 
