@@ -1,6 +1,5 @@
 //! `Worker` and `Event`: the supervisor as Python sees it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -63,12 +62,13 @@ impl Worker {
         name: String,
         concurrency: u32,
         queues: Option<Vec<String>>,
-        tasks: Option<HashSet<String>>,
+        tasks: Option<Vec<String>>,
         visibility_us: i64,
         grace_us: i64,
         burst: bool,
     ) -> PyResult<Worker> {
-        let (queues, tasks) = (queues.map(Arc::from), tasks.map(Arc::new));
+        let queues = queues.map(Arc::from);
+        let tasks = tasks.map(|tasks| Arc::new(tasks.into_iter().collect()));
         let options = Options { name, command, concurrency, queues, tasks, visibility_us, grace_us, burst };
         let core = store.core();
         let started = py.detach(|| worker::Worker::start(core, options));

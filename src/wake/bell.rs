@@ -74,9 +74,10 @@ impl Bell {
             Ok(_) | Err(HEADER) => Ok(Bell { shared }),
             Err(_) => Err(Error::Refused {
                 path,
-                reason: "is not a bell of this version: stop every process that uses the queue, remove the file \
+                reason:
+                    "is not a bell of this version: stop every process that uses the queue, remove the file \
                          and start them again with one version of pyqueue"
-                    .into(),
+                        .into(),
             }),
         }
     }
@@ -182,7 +183,11 @@ mod tests {
                         let now = posted.iter().map(|count| count.load(SeqCst)).sum();
                         if now == known {
                             let wake = bell.wait(Line::Ready, seen, Some(Duration::from_secs(5)));
-                            assert_ne!(wake, Wake::TimedOut, "waiter {waiter} slept through a ring at {known}");
+                            assert_ne!(
+                                wake,
+                                Wake::TimedOut,
+                                "waiter {waiter} slept through a ring at {known}"
+                            );
                         }
                         known = now;
                     }

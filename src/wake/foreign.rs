@@ -48,7 +48,11 @@ impl Foreign {
     /// The WAL goes when the last connection closes it, and may be missing for a moment: that is no error.
     fn watch(&mut self, now_us: i64) -> Result<(), rustix::io::Errno> {
         let Some(fd) = &self.inotify else { return Ok(()) };
-        match inotify::add_watch(fd, &self.wal, WatchFlags::MODIFY | WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF) {
+        match inotify::add_watch(
+            fd,
+            &self.wal,
+            WatchFlags::MODIFY | WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF,
+        ) {
             Ok(_) => {
                 self.watched = true;
                 self.climb(0, now_us);
@@ -133,7 +137,8 @@ mod tests {
         let (mut foreign, warning) = Foreign::new(wal.clone(), 0);
         assert_eq!(warning, None);
         file.write_all(b"frame").unwrap();
-        let mut set = [rustix::event::PollFd::from_borrowed_fd(foreign.fd().unwrap(), rustix::event::PollFlags::IN)];
+        let mut set =
+            [rustix::event::PollFd::from_borrowed_fd(foreign.fd().unwrap(), rustix::event::PollFlags::IN)];
         let second = rustix::time::Timespec { tv_sec: 1, tv_nsec: 0 };
         assert_eq!(rustix::event::poll(&mut set, Some(&second)).unwrap(), 1);
         foreign.fired(1_000);

@@ -28,7 +28,8 @@ impl Shared {
     /// Maps a file that is there, or that is made if `create` says so. A shorter file grows with zeros, which
     /// two processes may do at once.
     pub(crate) fn open(path: &Path, length: usize, create: bool) -> Result<Shared> {
-        let file = OpenOptions::new().read(true).write(true).create(create).truncate(false).mode(0o600).open(path);
+        let file =
+            OpenOptions::new().read(true).write(true).create(create).truncate(false).mode(0o600).open(path);
         let file = file.map_err(|error| system("open", &error))?;
         if file.metadata().map_err(|error| system("fstat", &error))?.len() < length as u64 {
             grow(&file, length as u64)?;
@@ -45,7 +46,9 @@ impl Shared {
 
     fn at<T>(&self, offset: usize) -> *const T {
         let size = size_of::<T>();
-        assert!(offset.is_multiple_of(size) && offset.checked_add(size).is_some_and(|end| end <= self.length));
+        assert!(
+            offset.is_multiple_of(size) && offset.checked_add(size).is_some_and(|end| end <= self.length)
+        );
         // SAFETY: the offset lies inside the mapping.
         unsafe { self.start.as_ptr().byte_add(offset).cast() }
     }
@@ -80,7 +83,9 @@ impl Drop for Shared {
 fn grow(file: &File, length: u64) -> Result<()> {
     match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length) {
         Ok(()) => Ok(()),
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(length).map_err(|error| system("ftruncate", &error)),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+            file.set_len(length).map_err(|error| system("ftruncate", &error))
+        }
         Err(Errno::NOSPC | Errno::DQUOT) => Err(Error::Full("no room for a side file".into())),
         Err(source) => Err(Error::System { call: "fallocate", source }),
     }

@@ -70,10 +70,11 @@ impl Child {
         let (ours, childs) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
                 .map_err(|source| Error::System { call: "socketpair", source })?;
-        let (program, arguments) = command.split_first().ok_or_else(|| Error::invalid("no command for children"))?;
+        let (program, arguments) =
+            command.split_first().ok_or_else(|| Error::invalid("no command for children"))?;
         let mut process = Command::new(program)
             .args(arguments)
-            .env("PYQUEUE_PAGE", page)
+            .env("PYQUEUE_PAGE", std::path::absolute(page).unwrap_or_else(|_| page.into()))
             .env("PYQUEUE_SLOT", slot.to_string())
             .env("PYQUEUE_PARENT", std::process::id().to_string())
             .stdin(Stdio::from(childs))
@@ -81,7 +82,8 @@ impl Child {
             .map_err(|error| Error::Invalid(format!("{program} can't be started: {error}")))?;
         let pid = process.id();
         // Not yet waited for: the number can't name another process.
-        let known = Pid::from_raw(pid.cast_signed()).ok_or_else(|| Error::invalid("a child without a number"))?;
+        let known =
+            Pid::from_raw(pid.cast_signed()).ok_or_else(|| Error::invalid("a child without a number"))?;
         let pidfd = match rustix::process::pidfd_open(known, PidfdFlags::empty()) {
             Ok(pidfd) => pidfd,
             Err(source) => {

@@ -104,7 +104,8 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn text(&mut self) -> Result<String> {
-        let text = std::str::from_utf8(self.bytes()?).map_err(|_| Error::Wire("a text that is not UTF-8".into()))?;
+        let text =
+            std::str::from_utf8(self.bytes()?).map_err(|_| Error::Wire("a text that is not UTF-8".into()))?;
         Ok(text.to_owned())
     }
 

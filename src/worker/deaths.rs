@@ -156,7 +156,9 @@ impl Supervisor {
     pub fn failed_to_start(&mut self, number: usize, text: &str, now: i64) {
         self.failures += 1;
         if self.failures >= START_FAILURES {
-            let text = format!("{START_FAILURES} children in a row could not start; the worker stops. The last: {text}");
+            let text = format!(
+                "{START_FAILURES} children in a row could not start; the worker stops. The last: {text}"
+            );
             self.outside.tell(Kind::Error, text);
             self.outside.order(Order::Kill);
             return;

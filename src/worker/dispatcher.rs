@@ -220,7 +220,8 @@ impl Supervisor {
     /// When a time limit may be over at the earliest: a job that has not been seen started may start now.
     pub fn limit_due(&self, now: i64) -> Option<i64> {
         let page = &self.member.page;
-        let children = self.ready().flat_map(|(number, child)| child.held.iter().map(move |held| (number, held)));
+        let children =
+            self.ready().flat_map(|(number, child)| child.held.iter().map(move |held| (number, held)));
         let due = children.filter_map(|(number, held)| {
             let limit = held.job.time_limit_us?;
             match page.look(number as u32, held.index, held.stamp) {
@@ -234,7 +235,13 @@ impl Supervisor {
 }
 
 /// Takes up to `most` unstarted jobs back, the last offered first; in the order of the offers.
-fn retract(child: &mut Child, free: &mut Vec<u32>, page: &Page, number: usize, most: usize) -> Vec<ClaimedJob> {
+fn retract(
+    child: &mut Child,
+    free: &mut Vec<u32>,
+    page: &Page,
+    number: usize,
+    most: usize,
+) -> Vec<ClaimedJob> {
     let mut back = Vec::new();
     for place in (0..child.held.len()).rev() {
         if back.len() == most {

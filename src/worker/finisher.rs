@@ -1,8 +1,8 @@
 //! Outcomes go into the file in batches, and the next jobs come out of it in the same transaction.
 
 use super::outside::{Event, Kind};
-use super::supervisor::Supervisor;
 use super::stopping::Stage;
+use super::supervisor::Supervisor;
 use crate::error::{Error, Result};
 use crate::job::{ClaimedJob, Finish, Finished, Outcome};
 use crate::store::{Ask, Claimed};
@@ -183,8 +183,14 @@ impl Supervisor {
                 self.slots[number].free.push(index);
             }
             if *finished == Finished::LeaseLost {
-                let text = "its lease was lost before its outcome could be written: it runs or has run elsewhere";
-                self.outside.event(Event { kind: Kind::LeaseLost, text: text.into(), job: Some(end.id), pid: None });
+                let text =
+                    "its lease was lost before its outcome could be written: it runs or has run elsewhere";
+                self.outside.event(Event {
+                    kind: Kind::LeaseLost,
+                    text: text.into(),
+                    job: Some(end.id),
+                    pid: None,
+                });
             }
         }
     }

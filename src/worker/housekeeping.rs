@@ -48,7 +48,12 @@ pub(super) fn tell(outside: &Outside, reaped: &Reaped) {
     outside.event(Event { kind: Kind::Reaped, text, job: None, pid: Some(reaped.worker.pid) });
     for id in &reaped.jobs {
         let job = Some(id.clone());
-        outside.event(Event { kind: Kind::JobLost, text: reaped.reason.clone(), job, pid: Some(reaped.worker.pid) });
+        outside.event(Event {
+            kind: Kind::JobLost,
+            text: reaped.reason.clone(),
+            job,
+            pid: Some(reaped.worker.pid),
+        });
     }
 }
 

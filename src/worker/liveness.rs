@@ -45,7 +45,8 @@ impl Lock {
     pub fn take(directory: &Path, worker: i64) -> Result<Lock> {
         let path = lock_path(directory, worker);
         let unnamed = directory.join(format!("worker-{worker}.lock-{}", std::process::id()));
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&unnamed);
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&unnamed);
         let file = file.map_err(|error| crate::wake::system("open", &error))?;
         rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive)
             .map_err(|source| Error::System { call: "fcntl(F_SETLK)", source })?;

@@ -152,7 +152,10 @@ fn supervise(store: Arc<Store>, options: Options, outside: &Arc<Outside>, report
         }
     });
     if catch_unwind(run).is_err() {
-        outside.tell(Kind::Error, "the worker failed by an error in pyqueue itself; its jobs will be taken back");
+        outside.tell(
+            Kind::Error,
+            "the worker failed by an error in pyqueue itself; its jobs will be taken back",
+        );
     }
 }
 

@@ -40,7 +40,9 @@ pub enum State {
 
 impl State {
     fn of(word: u64) -> Option<State> {
-        [State::Free, State::Offered, State::TakenBack, State::Started, State::Done].get((word & 255) as usize).copied()
+        [State::Free, State::Offered, State::TakenBack, State::Started, State::Done]
+            .get((word & 255) as usize)
+            .copied()
     }
 }
 
@@ -98,7 +100,14 @@ impl Page {
 
     fn change(&self, child: u32, index: u32, stamp: u64, from: State, to: State) -> bool {
         let state = self.shared.long(self.at(child, index));
-        state.compare_exchange(word(stamp, from), word(stamp, to), std::sync::atomic::Ordering::AcqRel, Relaxed).is_ok()
+        state
+            .compare_exchange(
+                word(stamp, from),
+                word(stamp, to),
+                std::sync::atomic::Ordering::AcqRel,
+                Relaxed,
+            )
+            .is_ok()
     }
 
     /// Supervisor: takes an offer back; false when the child was faster.
@@ -164,7 +173,8 @@ fn length(children: u32) -> usize {
 }
 
 fn read_evidence(bytes: &[u8], boot: u32) -> Option<HashMap<RowId, bool>> {
-    let long = |at: usize| bytes.get(at..at + 8).and_then(|slice| slice.try_into().ok()).map(u64::from_le_bytes);
+    let long =
+        |at: usize| bytes.get(at..at + 8).and_then(|slice| slice.try_into().ok()).map(u64::from_le_bytes);
     let children = long(8)? & u64::from(u32::MAX);
     if long(0)? != HEADER || long(8)? >> 32 != u64::from(ENTRIES) || children > 65_536 {
         return None;

@@ -72,7 +72,8 @@ impl Pipe {
         signals::become_child();
         let socket = rustix::io::fcntl_dupfd_cloexec(std::io::stdin(), 3)
             .map_err(|source| Error::System { call: "fcntl", source })?;
-        let null = std::fs::File::open("/dev/null").map_err(|_| Error::Invalid("/dev/null can't be opened".into()))?;
+        let null = std::fs::File::open("/dev/null")
+            .map_err(|_| Error::Invalid("/dev/null can't be opened".into()))?;
         // SAFETY: both are open; standard input was the socket, which lives on in its duplicate.
         if unsafe { libc::dup2(null.as_raw_fd(), 0) } != 0 {
             return Err(Error::Invalid("/dev/null can't become standard input".into()));
@@ -88,7 +89,8 @@ impl Pipe {
 
     fn new(socket: OwnedFd, page: Page, slot: u32) -> Result<Pipe> {
         let socket = Arc::new(socket);
-        let outbox = Arc::new(Outbox { socket: Arc::clone(&socket), letters: Mutex::default(), wake: Condvar::new() });
+        let outbox =
+            Arc::new(Outbox { socket: Arc::clone(&socket), letters: Mutex::default(), wake: Condvar::new() });
         let flusher = Arc::clone(&outbox);
         let thread = std::thread::Builder::new().name("pyqueue-flusher".into()).spawn(move || {
             signals::block_all();

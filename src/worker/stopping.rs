@@ -75,7 +75,8 @@ impl Supervisor {
                 Err(error) => self.outside.tell(Kind::Warning, format!("could not sign off: {error}")),
             }
         } else {
-            let text = format!("{} outcomes could not be written; their jobs run again", self.ledger.ends.len());
+            let text =
+                format!("{} outcomes could not be written; their jobs run again", self.ledger.ends.len());
             self.outside.tell(Kind::Error, text);
         }
         self.outside.tell(Kind::Stopped, "all children have ended");

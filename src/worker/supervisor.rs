@@ -187,13 +187,17 @@ impl Supervisor {
 
     /// Children that take jobs.
     pub fn ready(&self) -> impl Iterator<Item = (usize, &Child)> {
-        let children = self.slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.child.as_ref()?)));
+        let children =
+            self.slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.child.as_ref()?)));
         children.filter(|(_, child)| child.phase == Phase::Ready && child.fate == super::child::Fate::Own)
     }
 
     /// Whether there is room for jobs that nobody offers at the moment.
     fn hungry(&self) -> bool {
-        self.stage == Stage::Running && self.ledger.dry && self.ledger.trouble.is_none() && self.capacity() > 0
+        self.stage == Stage::Running
+            && self.ledger.dry
+            && self.ledger.trouble.is_none()
+            && self.capacity() > 0
     }
 
     fn wait(&mut self) {
@@ -226,7 +230,11 @@ impl Supervisor {
         }
         let fired: Vec<(Source, PollFlags)> = match poll(&mut set, Some(&timeout)) {
             Ok(0) | Err(_) => Vec::new(),
-            Ok(_) => sources.into_iter().zip(set.iter().map(PollFd::revents)).filter(|(_, what)| !what.is_empty()).collect(),
+            Ok(_) => sources
+                .into_iter()
+                .zip(set.iter().map(PollFd::revents))
+                .filter(|(_, what)| !what.is_empty())
+                .collect(),
         };
         let now = self.clock.boot_us();
         let mut deaths = Vec::new();

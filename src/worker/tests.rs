@@ -41,7 +41,9 @@ fn perform(job: &ClaimedJob) -> Outcome {
             libc::kill(libc::getpid(), libc::SIGKILL);
         },
         "exit" => std::process::exit(3),
-        "raise" => return Outcome::Failure(Failure { error: "builtins.ValueError".into(), ..Failure::default() }),
+        "raise" => {
+            return Outcome::Failure(Failure { error: "builtins.ValueError".into(), ..Failure::default() });
+        }
         "retry" if job.retries == 0 => {
             return Outcome::Retry { delay_us: 1_000, failure: Failure::default() };
         }
@@ -159,7 +161,8 @@ fn a_burst_runs_everything_and_leaves_nothing_behind() {
     }
     assert_eq!(store.view(&ids[3_000]).unwrap().state, State::Failed);
     assert!(store.workers().unwrap().is_empty());
-    let left: Vec<_> = std::fs::read_dir(store.directory().unwrap()).unwrap().map(|one| one.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(store.directory().unwrap()).unwrap().map(|one| one.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_str().unwrap().starts_with("worker")), "{left:?}");
 }
 
@@ -276,4 +279,74 @@ fn a_worker_taken_for_dead_starts_anew() {
     assert!(liveness::alive(&store.directory().unwrap(), now[0].id));
     worker.stop(false);
     rest(&worker);
+}
+
+/// The worker of the tests below: this program again. Tells its children's processes.
+#[test]
+fn worker_main() {
+    let Some(directory) = std::env::var_os("PYQUEUE_TEST_WORKER") else { return };
+    // SAFETY: no other thread reads the environment yet; the children must not take this for their own role.
+    unsafe { std::env::remove_var("PYQUEUE_TEST_WORKER") };
+    let worker = Worker::start(store(Path::new(&directory)), options(2)).unwrap();
+    while let Some(event) = wait_for_ever(&worker) {
+        if event.kind == Kind::ChildStarted {
+            println!("child {}", event.pid.unwrap());
+        }
+    }
+}
+
+fn wait_for_ever(worker: &Worker) -> Option<Event> {
+    loop {
+        match worker.next_event() {
+            Next::Event(event) => return Some(event),
+            Next::Over => return None,
+            Next::None => signals::Held::new().wait(worker.events_fd()),
+        };
+    }
+}
+
+#[test]
+fn children_die_with_a_killed_worker_and_a_peer_takes_its_jobs() {
+    use std::io::{BufRead, BufReader};
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path());
+    let long = enqueue(&store, vec![job("sleep", "600")]);
+    let mut other = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["worker::tests::worker_main", "--exact", "--nocapture", "--test-threads=1"])
+        .env("PYQUEUE_TEST_WORKER", directory.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(other.stdout.take().unwrap()).lines();
+    let children = lines
+        .filter_map(|line| line.unwrap().split_once("child ").map(|(_, pid)| pid.parse::<i32>().unwrap()));
+    let children: Vec<_> = children
+        .take(2)
+        .map(|pid| {
+            let pid = rustix::process::Pid::from_raw(pid).unwrap();
+            rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap()
+        })
+        .collect();
+    let peer = Worker::start(Arc::clone(&store), options(1)).unwrap();
+    until(&peer, Kind::Ready);
+    while store.view(&long[0]).unwrap().state != State::Running {
+        SystemClock::new().sleep(Duration::from_millis(1));
+    }
+    let clock = SystemClock::new();
+    let start = clock.boot_us();
+    other.kill().unwrap();
+    for child in &children {
+        let mut set = [rustix::event::PollFd::new(child, rustix::event::PollFlags::IN)];
+        let patience = rustix::time::Timespec { tv_sec: 5, tv_nsec: 0 };
+        assert_eq!(rustix::event::poll(&mut set, Some(&patience)).unwrap(), 1);
+    }
+    let children_us = clock.boot_us() - start;
+    let reaped = until(&peer, Kind::Reaped);
+    let reaped_us = clock.boot_us() - start;
+    assert!(children_us < 100_000 && reaped_us < 1_000_000, "{children_us} {reaped_us}: {}", reaped.text);
+    assert_eq!(until(&peer, Kind::JobLost).job, Some(long[0].clone()));
+    other.wait().unwrap();
+    assert_eq!(settle(&store, &long[0]), State::Success);
+    peer.stop(false);
+    rest(&peer);
 }
