@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -106,7 +107,9 @@ def test_a_tree_that_holds_the_queue_file_leaves_it_out(tmp_path: Path, tree: Pa
     assert (tree / "SHA256SUMS").read_bytes().count(b"\n") == FILES + len(STRANGE) + 1
 
 
-def test_a_file_that_can_not_be_read_is_retried_and_then_recorded(tmp_path: Path, tree: Path) -> None:
+def test_a_file_that_can_not_be_read_is_retried_and_then_recorded(
+    tmp_path: Path, tree: Path, worker: Callable[..., object]
+) -> None:
     from pyqueue.demo.catalog import SCHEMA, connect
 
     (tmp_path / "catalog.db").touch()
@@ -116,14 +119,8 @@ def test_a_file_that_can_not_be_read_is_retried_and_then_recorded(tmp_path: Path
     )
     with closing(connect(app.path)) as connection:
         connection.executescript(SCHEMA)
-        subprocess.run(
-            (
-                *(sys.executable, "-m", "pyqueue", "worker", "-A", "pyqueue.demo.catalog:app"),
-                *("--db", app.path, "--burst", "-c", "1"),
-            ),
-            check=True,
-            timeout=30,
-        )
+        worker("-A", "pyqueue.demo.catalog:app", "--db", app.path, "-c", "1")
+        result.get(timeout=20)
         rows = dict(connection.execute("SELECT path, error FROM catalog"))
         attempts = {row[0] for row in connection.execute("SELECT attempt FROM catalog")}
     assert result.state == "SUCCESS"
