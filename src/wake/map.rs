@@ -53,6 +53,32 @@ impl Shared {
         unsafe { self.start.as_ptr().byte_add(offset).cast() }
     }
 
+    /// Writes bytes.
+    ///
+    /// # Safety
+    /// No other thread or process reads or writes these bytes at the same time.
+    pub(crate) unsafe fn put(&self, offset: usize, bytes: &[u8]) {
+        assert!(offset.checked_add(bytes.len()).is_some_and(|end| end <= self.length));
+        // SAFETY: inside the mapping; the caller's promise.
+        unsafe {
+            let to = self.start.as_ptr().byte_add(offset).cast::<u8>();
+            to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+    }
+
+    /// Reads bytes.
+    ///
+    /// # Safety
+    /// No other thread or process writes these bytes at the same time.
+    pub(crate) unsafe fn get(&self, offset: usize, length: usize) -> Vec<u8> {
+        assert!(offset.checked_add(length).is_some_and(|end| end <= self.length));
+        // SAFETY: inside the mapping; the caller's promise.
+        unsafe {
+            let from = self.start.as_ptr().byte_add(offset).cast::<u8>();
+            std::slice::from_raw_parts(from, length).to_vec()
+        }
+    }
+
     /// A 32-bit word.
     pub(crate) fn word(&self, offset: usize) -> &AtomicU32 {
         // SAFETY: aligned and inside the mapping, which lives as long as `self`; any bits are a value.

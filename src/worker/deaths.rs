@@ -96,6 +96,7 @@ impl Supervisor {
         let Some(how) = child.ended() else { return };
         // What it sent before its death counts, in whichever order the kernel told us.
         self.hear(number, true, now);
+        self.open_drawer(number, now);
         let Some(child) = self.slots[number].child.take() else { return };
         let reason = format!("child {} ended with {how}", child.pid);
         let busy = !child.held.is_empty();
@@ -114,6 +115,19 @@ impl Supervisor {
         if fate == Fate::Own || busy {
             let text = trouble.map_or(reason.clone(), |said| format!("{reason}: {said}"));
             self.outside.event(Event { kind: Kind::ChildLost, text, job: None, pid: Some(pid) });
+        }
+    }
+
+    /// Takes over the outcomes that a dead child had not sent.
+    fn open_drawer(&mut self, number: usize, now: i64) {
+        let (count, bytes) = self.member.page.left(number as u32);
+        self.member.page.empty(number as u32);
+        for ended in wire::outcomes(count, &bytes).unwrap_or_default() {
+            let Some(child) = &self.slots[number].child else { return };
+            if child.held.iter().any(|held| held.index == ended.index && held.stamp == ended.stamp) {
+                // One that does not fit its job is as good as none.
+                let _ = self.ended(number, ended, now);
+            }
         }
     }
 

@@ -5,6 +5,9 @@
 //! supervisor takes it back by compare-and-swap from offered to taken back, and exactly one of them wins, even
 //! when the child is stuck in the user's code. A stamp is never used twice, so that an old frame that names a
 //! reused entry finds nothing.
+//!
+//! Behind the entries each child has a drawer with a copy of the outcomes it has not sent yet: a job that kills
+//! its child takes none of its finished neighbours' outcomes along.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,6 +25,8 @@ pub const ENTRIES: u32 = 512;
 const HEADER: u64 = u64::from_le_bytes(*b"pyqpage\x01");
 const HEAD_BYTES: usize = 64;
 const ENTRY_BYTES: usize = 32;
+/// A word `count << 32 | bytes`, then the bytes.
+const DRAWER_BYTES: usize = 64 * 1024;
 
 /// Whose a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +140,37 @@ impl Page {
         self.change(child, index, stamp, State::Started, State::Done);
     }
 
+    fn drawer(&self, child: u32) -> usize {
+        assert!(child < self.children);
+        place(self.children, 0) + child as usize * DRAWER_BYTES
+    }
+
+    /// Child: keeps one outcome more, the `count`-th, behind the first `used` bytes; false where it has no room.
+    pub fn keep(&self, child: u32, count: u32, used: usize, bytes: &[u8]) -> bool {
+        let (at, end) = (self.drawer(child), used.saturating_add(bytes.len()));
+        let fits = end <= DRAWER_BYTES - 8;
+        if fits {
+            // SAFETY: the child alone writes its drawer, under a lock, and it is read only after its death.
+            unsafe { self.shared.put(at + 8 + used, bytes) };
+            self.shared.long(at).store(u64::from(count) << 32 | end as u64, Release);
+        }
+        fits
+    }
+
+    /// The drawer's outcomes are sent, or taken over.
+    pub fn empty(&self, child: u32) {
+        self.shared.long(self.drawer(child)).store(0, Release);
+    }
+
+    /// Supervisor: how many outcomes a dead child left, and their bytes.
+    pub fn left(&self, child: u32) -> (u32, Vec<u8>) {
+        let at = self.drawer(child);
+        let word = self.shared.long(at).load(Acquire);
+        let used = (word & u64::from(u32::MAX)) as usize;
+        // SAFETY: the child is dead, and the next one is started by the thread that calls this.
+        ((word >> 32) as u32, unsafe { self.shared.get(at + 8, used.min(DRAWER_BYTES - 8)) })
+    }
+
     /// Whether the child may still take the offer.
     pub fn offered(&self, child: u32, index: u32, stamp: u64) -> bool {
         self.shared.long(self.at(child, index)).load(Acquire) == word(stamp, State::Offered)
@@ -169,7 +205,7 @@ fn place(child: u32, index: u32) -> usize {
 }
 
 fn length(children: u32) -> usize {
-    place(children, 0)
+    place(children, 0) + children as usize * DRAWER_BYTES
 }
 
 fn read_evidence(bytes: &[u8], boot: u32) -> Option<HashMap<RowId, bool>> {
@@ -185,7 +221,7 @@ fn read_evidence(bytes: &[u8], boot: u32) -> Option<HashMap<RowId, bool>> {
     // A row may be named twice: by an entry whose outcome was written just before the end and by the entry of
     // its next claim. The larger token is the later word.
     let mut latest: HashMap<RowId, (i64, State)> = HashMap::new();
-    for at in (HEAD_BYTES..length(children as u32)).step_by(ENTRY_BYTES) {
+    for at in (HEAD_BYTES..place(children as u32, 0)).step_by(ENTRY_BYTES) {
         let state = State::of(long(at)?)?;
         if matches!(state, State::Free | State::TakenBack) {
             continue;

@@ -16,10 +16,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::job::{ClaimedJob, Outcome};
 
-/// Outcomes are sent at the latest when there are so many…
+/// Outcomes are sent at the latest when there are so many, when the page has no room for their copies…
 const BATCH_JOBS: u32 = 32;
-/// …or so many bytes…
-const BATCH_BYTES: usize = 64 * 1024;
 /// …or when the oldest is that old.
 const BATCH_AGE: Duration = Duration::from_millis(1);
 
@@ -37,7 +35,7 @@ pub struct Offer {
 /// The child's end of the socket pair, and its view of the page.
 pub struct Pipe {
     socket: Arc<OwnedFd>,
-    page: Page,
+    page: Arc<Page>,
     slot: u32,
     clock: SystemClock,
     inbound: Mutex<Inbound>,
@@ -89,8 +87,14 @@ impl Pipe {
 
     fn new(socket: OwnedFd, page: Page, slot: u32) -> Result<Pipe> {
         let socket = Arc::new(socket);
-        let outbox =
-            Arc::new(Outbox { socket: Arc::clone(&socket), letters: Mutex::default(), wake: Condvar::new() });
+        let page = Arc::new(page);
+        let outbox = Arc::new(Outbox {
+            socket: Arc::clone(&socket),
+            page: Arc::clone(&page),
+            slot,
+            letters: Mutex::default(),
+            wake: Condvar::new(),
+        });
         let flusher = Arc::clone(&outbox);
         signals::spawn("pyqueue-flusher", move || flusher.run())?;
         Ok(Pipe {
@@ -195,6 +199,8 @@ impl Drop for Pipe {
 /// Outcomes on their way, and the thread that sends those that became old.
 struct Outbox {
     socket: Arc<OwnedFd>,
+    page: Arc<Page>,
+    slot: u32,
     letters: Mutex<Letters>,
     wake: Condvar,
 }
@@ -202,6 +208,8 @@ struct Outbox {
 #[derive(Default)]
 struct Letters {
     batch: Option<Batch>,
+    /// How many bytes of the batch lie in the page's drawer too: all of them.
+    kept: usize,
     /// Grows with each batch that is sent: the flusher sends only what has lain for a whole period.
     sent: u64,
     /// The flusher sleeps without a time-out and must be woken. While outcomes flow it looks each millisecond
@@ -212,12 +220,19 @@ struct Letters {
 
 impl Outbox {
     fn put(&self, ended: &Ended, at_once: bool) -> Result<()> {
-        let mut letters = lock(&self.letters);
+        let mut guard = lock(&self.letters);
+        let letters = &mut *guard;
         let batch = letters.batch.get_or_insert_with(|| Batch::outcomes(Vec::with_capacity(4096)));
-        batch.outcome(ended);
-        if at_once || batch.count() >= BATCH_JOBS || batch.size() >= BATCH_BYTES {
-            return self.send(&mut letters);
+        let count = batch.count() + 1;
+        let bytes = batch.outcome(ended);
+        if at_once || count >= BATCH_JOBS {
+            return self.send(letters);
         }
+        let used = letters.kept;
+        if !self.page.keep(self.slot, count, used, bytes) {
+            return self.send(letters);
+        }
+        letters.kept = used + bytes.len();
         if letters.asleep {
             letters.asleep = false;
             self.wake.notify_one();
@@ -239,7 +254,11 @@ impl Outbox {
     fn send(&self, letters: &mut Letters) -> Result<()> {
         let Some(batch) = letters.batch.take() else { return Ok(()) };
         letters.sent += 1;
-        send_all(&self.socket, &batch.close()?)
+        letters.kept = 0;
+        send_all(&self.socket, &batch.close()?)?;
+        // Only now: what is both sent and kept is told twice and counts once.
+        self.page.empty(self.slot);
+        Ok(())
     }
 
     /// The lock keeps frames whole: two threads never write between each other's bytes.

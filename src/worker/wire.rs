@@ -119,8 +119,9 @@ impl Batch {
         self.count += 1;
     }
 
-    /// Adds an outcome.
-    pub fn outcome(&mut self, ended: &Ended) {
+    /// Adds an outcome; its bytes.
+    pub fn outcome(&mut self, ended: &Ended) -> &[u8] {
+        let before = self.bytes.len();
         let out = &mut self.bytes;
         out.u32(ended.index);
         out.u64(ended.stamp);
@@ -150,6 +151,7 @@ impl Batch {
             Outcome::GivenBack => out.u8(4),
         }
         self.count += 1;
+        &self.bytes[before..]
     }
 
     /// How many entries it has.
@@ -275,6 +277,12 @@ fn several<T>(from: &mut Cursor<'_>, read: impl Fn(&mut Cursor<'_>) -> Result<T>
         list.push(read(from)?);
     }
     Ok(list)
+}
+
+/// Reads outcomes that stand without a frame around them.
+pub fn outcomes(count: u32, bytes: &[u8]) -> Result<Vec<Ended>> {
+    let mut from = Cursor::new(bytes);
+    (0..count).map(|_| read_ended(&mut from)).collect()
 }
 
 /// Reads the inside of a frame.

@@ -67,7 +67,8 @@ proptest! {
     #[test]
     fn outcomes_come_back_as_they_were_sent(list in proptest::collection::vec(ended(), 0..5)) {
         let mut batch = Batch::outcomes(b"left".to_vec());
-        list.iter().for_each(|ended| batch.outcome(ended));
+        let bare = list.iter().flat_map(|ended| batch.outcome(ended).to_vec()).collect::<Vec<u8>>();
+        prop_assert_eq!(&super::outcomes(list.len() as u32, &bare).unwrap(), &list);
         let bytes = batch.close().unwrap();
         let Some(Frame::Outcomes(read)) = inbound(&bytes[4..]).frame().unwrap() else { panic!() };
         prop_assert_eq!(read, list);
@@ -88,6 +89,7 @@ proptest! {
     #[test]
     fn garbage_is_an_error_and_never_a_panic(kind in 0_u8..7, bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = decode(&bytes);
+        let _ = super::outcomes(u32::from(kind) << 24, &bytes);
         let _ = decode(&[&[kind], &bytes[..]].concat());
     }
 
