@@ -21,6 +21,8 @@ use crate::store::{Store, WorkerView};
 const KEEPER_ENDS: usize = 10_000;
 /// Two rounds that nobody asked for are at least so far apart (µs).
 const ROUND_US: i64 = 50_000;
+/// History grows old without anybody writing: the keeper goes at least so often (µs).
+const KEEP_US: i64 = 60_000_000;
 /// A smaller WAL is left alone.
 const WAL_BYTES: u64 = 4 << 20;
 
@@ -80,7 +82,7 @@ impl Supervisor {
         match self.store.beat(self.member.id, visibility) {
             Ok(true) => {
                 self.beat_us = now + visibility / 3;
-                self.keeper.send();
+                self.foreign.own_write(self.clock.boot_us());
             }
             Ok(false) => self.rejoin(now),
             Err(error) => {
@@ -93,8 +95,9 @@ impl Supervisor {
     fn tick(&mut self, now: i64) {
         self.foreign.tick(now);
         let changed = self.changed();
-        if changed || self.ledger.written > 0 {
+        if changed || self.ledger.written > 0 || now - self.kept_us >= KEEP_US {
             self.ledger.written = 0;
+            self.kept_us = now;
             self.keeper.send();
         }
         // A worker that enters the file changes it: alone and without news there is nobody to look for.

@@ -95,6 +95,7 @@ pub(super) struct Supervisor {
     pub beat_us: i64,
     pub tick_us: i64,
     pub keeper: Keeper,
+    pub kept_us: i64,
 }
 
 /// Whom a descriptor of the poll set belongs to.
@@ -137,6 +138,7 @@ impl Supervisor {
             peers: Vec::new(),
             beat_us: now + options.visibility_us / 3,
             tick_us: now,
+            kept_us: now,
             store,
             clock,
             options,
