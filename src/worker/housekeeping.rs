@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags};
 
-use super::liveness::{self, Reaped};
+use super::liveness::{self, Proof, Reaped};
 use super::outside::{Event, Kind, Order, Outside};
 use super::signals;
 use super::stopping::Stage;
-use super::supervisor::{Member, Slot, Supervisor, TICK_US};
+use super::supervisor::{Member, Slot, Supervisor, TICK_US, TRUST_US};
 use crate::error::Result;
 use crate::store::{Store, WorkerView};
 
@@ -69,6 +69,9 @@ impl Supervisor {
             self.beat(now);
         }
         if now >= self.tick_us {
+            if now - self.tick_us > 2 * TICK_US {
+                self.trust_us = now + TRUST_US.max(self.options.visibility_us / 3);
+            }
             self.tick_us = now + TICK_US;
             self.tick(now);
         } else if self.ledger.written >= KEEPER_ENDS {
@@ -102,12 +105,13 @@ impl Supervisor {
         }
         // A worker that enters the file changes it: alone and without news there is nobody to look for.
         if (changed || !self.peers.is_empty()) && self.stage == Stage::Running {
-            self.meet_peers();
+            self.meet_peers(now);
         }
     }
 
     /// Looks who else serves the file, and whose jobs have to be taken back.
-    pub fn meet_peers(&mut self) {
+    pub fn meet_peers(&mut self, now: i64) {
+        let proof = if now < self.trust_us { Proof::Lock } else { Proof::LockOrLease };
         let workers = match self.store.workers() {
             Ok(workers) => workers,
             Err(error) => return self.trouble(&error),
@@ -120,13 +124,13 @@ impl Supervisor {
             if !self.peers.iter().any(|peer| peer.id == worker.id) {
                 self.peers.push(Peer::meet(&worker));
             }
-            self.reap(worker);
+            self.reap(worker, proof);
         }
     }
 
-    fn reap(&mut self, worker: WorkerView) {
+    fn reap(&mut self, worker: WorkerView, proof: Proof) {
         let id = worker.id;
-        match liveness::reap(&self.store, worker) {
+        match liveness::reap(&self.store, worker, proof) {
             Ok(Some(reaped)) => {
                 tell(&self.outside, &reaped);
                 self.peers.retain(|peer| peer.id != id);
@@ -144,7 +148,7 @@ impl Supervisor {
             }
         }
         if self.stage == Stage::Running {
-            self.meet_peers();
+            self.meet_peers(self.clock.boot_us());
         }
     }
 

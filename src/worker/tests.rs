@@ -392,3 +392,31 @@ fn an_error_of_the_store_is_told_once_and_tried_again_after_growing_pauses() {
     assert_eq!(pauses[7], 5_000_000);
     assert!(ledger.trouble(&Error::Full(String::new()), now).is_some());
 }
+
+#[test]
+fn a_hung_worker_loses_its_jobs_when_its_lease_is_over_and_not_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path());
+    let clock = SystemClock::new();
+    // Alive by its lock, and never beating.
+    let entered = clock.boot_us();
+    let hung = crate::store::NewWorker {
+        name: "hung".into(),
+        pid: std::process::id(),
+        slots: 1,
+        visibility_us: 3_000_000,
+    };
+    let id = store.join(hung).unwrap();
+    let lock = liveness::Lock::take(&store.directory().unwrap(), id).unwrap();
+    let ids = enqueue(&store, vec![job("noop", "")]);
+    let ask = crate::store::Ask { owner: id, limit: 1, queues: None, tasks: None, visibility_us: None };
+    assert_eq!(store.claim(ask).unwrap().jobs.len(), 1);
+    let worker = Worker::start(Arc::clone(&store), options(1)).unwrap();
+    let reaped = until(&worker, Kind::Reaped);
+    let after = clock.boot_us() - entered;
+    assert!((3_000_000..4_500_000).contains(&after), "{after} µs: {}", reaped.text);
+    assert_eq!(settle(&store, &ids[0]), State::Success);
+    worker.stop(false);
+    rest(&worker);
+    drop(lock);
+}
