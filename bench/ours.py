@@ -38,7 +38,18 @@ def make_app(folder: Path, durability: str) -> tuple[PyQueue, Path]:
 def worker(module: Path, children: int) -> Iterator[float]:
     """A running worker; the seconds from exec to ready."""
     start = time.perf_counter()
-    command = [sys.executable, "-m", "pyqueue", "worker", "-A", str(module), "-c", str(children), "-l", "error"]
+    command = [
+        sys.executable,
+        "-m",
+        "pyqueue",
+        "worker",
+        "-A",
+        str(module),
+        "-c",
+        str(children),
+        "-l",
+        "error",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert " ready: " in process.stdout.readline()
