@@ -24,6 +24,22 @@ pub trait Random: Send + Sync {
     fn next(&self) -> u64;
 }
 
+/// How a caller that waits learns of a signal.
+pub trait Signals: Send + Sync {
+    /// Whether the calling thread has to stop waiting. Asked about every 50 ms, never while locks of the core
+    /// are held.
+    fn arrived(&self) -> bool;
+}
+
+/// Nobody interrupts.
+pub struct NoSignals;
+
+impl Signals for NoSignals {
+    fn arrived(&self) -> bool {
+        false
+    }
+}
+
 /// Everything the core takes from its surroundings.
 #[derive(Clone)]
 pub struct Env {
@@ -31,6 +47,8 @@ pub struct Env {
     pub clock: Arc<dyn Clock>,
     /// Random bits.
     pub random: Arc<dyn Random>,
+    /// What ends a wait early.
+    pub signals: Arc<dyn Signals>,
     /// The name of the SQLite VFS to open files with; `None` is the system's.
     pub vfs: Option<String>,
 }
@@ -38,7 +56,12 @@ pub struct Env {
 impl Env {
     /// The real world.
     pub fn system() -> Env {
-        Env { clock: Arc::new(SystemClock::new()), random: Arc::new(SystemRandom), vfs: None }
+        Env {
+            clock: Arc::new(SystemClock::new()),
+            random: Arc::new(SystemRandom),
+            signals: Arc::new(NoSignals),
+            vfs: None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The store as a Python class.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use pyo3::prelude::*;
 use super::exceptions::to_py;
 use super::job::{Job, NewJob, Outcome};
 use super::status::{Attempt, JobView, QueueStatus, WorkerStatus};
-use crate::clock::Env;
+use crate::clock::{Env, Signals};
 use crate::error::{Error, Result};
 use crate::job::{Finish, Finished};
 use crate::sqlite::Durability;
@@ -20,6 +21,24 @@ use crate::worker::liveness;
 const SIGNALS: Duration = Duration::from_millis(100);
 /// How often an id is asked for again that has not become a row yet.
 const INBOX: Duration = Duration::from_millis(20);
+
+thread_local! {
+    /// What a signal's Python handler raised while the core waited.
+    static RAISED: Cell<Option<PyErr>> = const { Cell::new(None) };
+}
+
+/// Python's signal handlers, run while the core waits for others.
+struct PythonSignals;
+
+impl Signals for PythonSignals {
+    fn arrived(&self) -> bool {
+        // Python runs handlers in its main thread only; the supervisor's threads must not ask for the GIL.
+        if rustix::thread::gettid() != rustix::process::getpid() {
+            return false;
+        }
+        Python::attach(|py| py.check_signals().map_err(|raised| RAISED.set(Some(raised))).is_err())
+    }
+}
 
 /// One queue file.
 #[pyclass(frozen, module = "pyqueue._core")]
@@ -39,7 +58,10 @@ impl Store {
         py: Python<'_>,
         call: impl FnOnce(&store::Store) -> Result<T> + Send,
     ) -> PyResult<T> {
-        py.detach(|| call(&self.core)).map_err(to_py)
+        py.detach(|| call(&self.core)).map_err(|error| match (&error, RAISED.take()) {
+            (Error::Interrupted, Some(raised)) => raised,
+            _ => to_py(error),
+        })
     }
 }
 
@@ -74,8 +96,9 @@ impl Store {
                 ))));
             }
         };
+        let env = Env { signals: Arc::new(PythonSignals), ..Env::system() };
         let options = Options { embed, durability, max_body, history_age_us, history_count, failed_age_us };
-        Ok(Store { core: Arc::new(store::Store::new(path.into(), options, Env::system())) })
+        Ok(Store { core: Arc::new(store::Store::new(path.into(), options, env)) })
     }
 
     #[getter]

@@ -10,16 +10,19 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::fork::{self, Gate};
-use crate::clock::{Clock, Env};
+use crate::clock::{Clock, Env, Signals};
 use crate::error::{Error, Result};
 
 /// How long a write waits for another connection.
 const BUSY_TIMEOUT_US: i64 = 30_000_000;
+/// The busy handler gives up this often, so that forks and signals are answered in between.
+const SLICE_US: i64 = 50_000;
 
 /// A connection and its patience. The connection is dropped first: SQLite has a pointer to the patience.
 pub(super) struct Link {
     pub conn: Connection,
     patience: Box<Patience>,
+    signals: Arc<dyn Signals>,
 }
 
 /// The WAL after a checkpoint.
@@ -52,7 +55,7 @@ impl Link {
         let patience = Box::new(Patience {
             clock: env.clock.clone(),
             dice: AtomicU64::new(env.random.next() | 1),
-            limit_us: AtomicI64::new(BUSY_TIMEOUT_US),
+            limit_us: AtomicI64::new(SLICE_US),
             since_us: AtomicI64::new(0),
         });
         let context = &raw const *patience as *mut c_void;
@@ -63,7 +66,7 @@ impl Link {
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         conn.set_prepared_statement_cache_capacity(256);
-        Ok(Link { conn, patience })
+        Ok(Link { conn, patience, signals: env.signals.clone() })
     }
 
     /// The settings that take a look at the file. A commit is NORMAL for SQLite; `Durability::Full` syncs
@@ -81,18 +84,21 @@ impl Link {
         })
     }
 
-    /// Calls `act` until it is not turned away for a fork's sake, with the whole busy timeout each time.
-    /// `act` must have had no effect when it answers busy.
+    /// Calls `act` until nobody is in its way, the busy timeout is over, or a signal arrives. `act` must have
+    /// had no effect when it answers busy.
     pub fn patiently<T>(&self, gate: &mut Gate, mut act: impl FnMut() -> rusqlite::Result<T>) -> Result<T> {
         let start = self.patience.clock.boot_us();
         loop {
             match act() {
                 Err(error) if is_busy(&error) => {
-                    if fork::pending() && gate.step_aside() {
-                        continue;
+                    if gate.outside(|| self.signals.arrived()) == Some(true) {
+                        return Err(Error::Interrupted);
                     }
                     let waited = self.patience.clock.boot_us() - start;
-                    return Err(Error::Busy { waited_ms: u64::try_from(waited / 1_000).unwrap_or(0) });
+                    // A fork that still waits does so for our own outer gate: only giving up lets it go on.
+                    if waited >= BUSY_TIMEOUT_US || fork::pending() {
+                        return Err(Error::Busy { waited_ms: u64::try_from(waited / 1_000).unwrap_or(0) });
+                    }
                 }
                 other => return Ok(other?),
             }
@@ -116,7 +122,7 @@ impl Link {
     pub fn hurried<T>(&self, limit: Duration, act: impl FnOnce() -> T) -> T {
         self.patience.limit_us.store(i64::try_from(limit.as_micros()).unwrap_or(i64::MAX), Ordering::Relaxed);
         let answer = act();
-        self.patience.limit_us.store(BUSY_TIMEOUT_US, Ordering::Relaxed);
+        self.patience.limit_us.store(SLICE_US, Ordering::Relaxed);
         answer
     }
 }

@@ -16,7 +16,7 @@ use super::fork::{self, Gate};
 use super::ticket::{Line, Outcome};
 use super::writer::{Tx, Writer};
 use super::{Durability, check, syscalls};
-use crate::clock::Env;
+use crate::clock::{Env, NoSignals};
 use crate::error::{Error, Result};
 
 /// Readers that are kept open.
@@ -50,13 +50,14 @@ impl<S: Default + Send + 'static> Database<S> {
     /// Opens the file, and creates it (mode 0600) if it is missing.
     ///
     /// `admit` gets a connection in a read transaction before anything is written, and may refuse: the file
-    /// is then as it was. Its second argument says whether the file was created here. `prepare` runs in one
-    /// write transaction, after the switch to WAL. If either fails, a file that was created is removed.
+    /// is then as it was. Its second argument says whether the file was created here, its answer whether the
+    /// file has to be prepared. `prepare` then runs in one write transaction, after the switch to WAL. If
+    /// either fails, a file that was created is removed.
     pub fn open(
         path: &Path,
         embed: bool,
         env: &Env,
-        admit: impl FnOnce(&Connection, bool) -> Result<()>,
+        admit: impl FnOnce(&Connection, bool) -> Result<bool>,
         prepare: impl FnOnce(&mut Tx<'_, S>) -> Result<()>,
     ) -> Result<Self> {
         let mut gate = fork::enter();
@@ -84,22 +85,24 @@ impl<S: Default + Send + 'static> Database<S> {
         gate: &mut Gate,
         place: &check::Place,
         env: &Env,
-        admit: impl FnOnce(&Connection, bool) -> Result<()>,
+        admit: impl FnOnce(&Connection, bool) -> Result<bool>,
         prepare: impl FnOnce(&mut Tx<'_, S>) -> Result<()>,
     ) -> Result<Writer<S>> {
         let link = Link::open(&place.path, env)?;
         // The last connection that closes would move a WAL left behind by a crash into the database.
         link.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, place.has_wal)?;
-        read(&link, gate, |conn| admit(conn, place.created))?;
+        let unprepared = read(&link, gate, |conn| admit(conn, place.created))?;
         switch_to_wal(&link, gate, &place.path, env)?;
         link.settle(gate, false)?;
         let mut writer = Writer::new(link, env.clock.clone());
-        writer.begin(gate)?;
-        if let Err(error) = prepare(&mut writer.tx()) {
-            writer.roll_back();
-            return Err(error);
+        if unprepared {
+            writer.begin(gate)?;
+            if let Err(error) = prepare(&mut writer.tx()) {
+                writer.roll_back();
+                return Err(error);
+            }
+            writer.commit()?;
         }
-        writer.commit()?;
         writer.link.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         if !fs::metadata(&place.path).is_ok_and(|file| file.nlink() == 1) {
             let reason = "the file was removed or linked while it was being opened; call again".into();
@@ -129,7 +132,7 @@ impl<S: Default + Send + 'static> Database<S> {
             Err(ticket) => {
                 // Outside the gate: the leader may step aside for a fork while we wait for it.
                 drop(gate);
-                let work = match ticket.wait() {
+                let work = match ticket.wait(&*self.env.signals, || self.line.withdraw(&ticket)) {
                     Ok(outcome) => return settled(outcome),
                     Err(work) => work,
                 };
@@ -204,7 +207,7 @@ impl<S: Default + Send + 'static> Database<S> {
         self.own()?;
         if let Err(ticket) = self.line.enter(None, |_: &mut Tx<'_, S>| Ok(())) {
             drop(gate);
-            if let Ok(outcome) = ticket.wait() {
+            if let Ok(outcome) = ticket.wait(&NoSignals, || false) {
                 settled(outcome)?;
             }
             gate = fork::enter();

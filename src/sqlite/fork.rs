@@ -52,12 +52,20 @@ impl Gate {
     /// Goes outside and in again, so that a waiting fork can run. False if this gate is nested: then the
     /// fork has to wait for the outer one.
     pub fn step_aside(&mut self) -> bool {
+        self.outside(|| ()).is_some()
+    }
+
+    /// Calls `act` outside. `None` if this gate is nested: then there is no outside.
+    pub fn outside<T>(&mut self, act: impl FnOnce() -> T) -> Option<T> {
         if DEPTH.get() != 1 {
-            return false;
+            return None;
         }
+        DEPTH.set(0);
         go_out();
+        let answer = act();
         go_in();
-        true
+        DEPTH.set(1);
+        Some(answer)
     }
 }
 

@@ -7,9 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use super::Durability;
 use super::writer::Tx;
+use crate::clock::Signals;
 use crate::error::{Error, Result};
 
 /// What a closure gave: its answer or its panic.
@@ -26,6 +28,9 @@ pub(super) trait Waiting<S>: Send + Sync {
     /// Gives the waiting thread the writer.
     fn lead(&self);
 }
+
+/// How often a waiting thread looks for signals.
+const SIGNALS: Duration = Duration::from_millis(50);
 
 const WAITING: u8 = 0;
 const LEADS: u8 = 1;
@@ -55,10 +60,18 @@ impl<F, T> Ticket<F, T> {
         })
     }
 
-    /// Waits, outside the gate. The answer, or the work back if this thread has to lead.
-    pub fn wait(&self) -> std::result::Result<Outcome<T>, F> {
+    /// Waits, outside the gate. The answer, or the work back if this thread has to lead. A signal ends the
+    /// wait as long as nobody has begun with the work: `withdraw` says whether it could be taken back.
+    pub fn wait(
+        &self,
+        signals: &dyn Signals,
+        withdraw: impl Fn() -> bool,
+    ) -> std::result::Result<Outcome<T>, F> {
         while self.stage.load(Ordering::Acquire) == WAITING {
-            thread::park();
+            thread::park_timeout(SIGNALS);
+            if self.stage.load(Ordering::Acquire) == WAITING && signals.arrived() && withdraw() {
+                return Ok(Ok(Err(Error::Interrupted)));
+            }
         }
         match self.take() {
             Content::Answer(outcome) => Ok(outcome),
@@ -163,6 +176,14 @@ impl<S: 'static> Line<S> {
         let mut inner = self.inner();
         inner.waiting.front()?.wants()?;
         inner.waiting.pop_front()
+    }
+
+    /// Takes a request back; false if it is being served already.
+    pub fn withdraw<F, T>(&self, ticket: &Arc<Ticket<F, T>>) -> bool {
+        let mut inner = self.inner();
+        let at =
+            inner.waiting.iter().position(|one| std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(ticket)));
+        at.is_some_and(|at| inner.waiting.remove(at).is_some())
     }
 
     /// How many wait.

@@ -325,18 +325,25 @@ impl Store {
     }
 
     fn opened(&self) -> Result<Arc<Open>> {
+        if let Some(open) = self.current() {
+            return Ok(open);
+        }
+        // Outside the gate, since opening may wait for others. Of two threads that open at once one is dropped.
+        let fresh = Arc::new(Open::new(&self.path, &self.options, &self.env)?);
         let _gate = crate::sqlite::fork::enter();
         let mut open = self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(there) = open.as_ref() {
-            if there.db.generation() == crate::sqlite::fork::generation() {
-                return Ok(there.clone());
-            }
+        Ok(open.get_or_insert(fresh).clone())
+    }
+
+    /// What is open, if it was opened in this process.
+    fn current(&self) -> Option<Arc<Open>> {
+        let _gate = crate::sqlite::fork::enter();
+        let mut open = self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if open.as_ref().is_some_and(|there| there.db.generation() != crate::sqlite::fork::generation()) {
             // Inherited over a fork: never closed, or the parent's locks would be in danger.
             std::mem::forget(open.take());
         }
-        let fresh = Arc::new(Open::new(&self.path, &self.options, &self.env)?);
-        *open = Some(fresh.clone());
-        Ok(fresh)
+        open.clone()
     }
 
     /// One change in one transaction; rings after the commit.

@@ -19,18 +19,19 @@ fn refused(conn: &Connection, reason: String) -> Error {
     Error::Refused { path: conn.path().unwrap_or_default().into(), reason }
 }
 
-/// Whether the file may be used. Called before anything is written.
-pub fn admit(conn: &Connection, created: bool, embed: bool) -> Result<()> {
+/// Refuses a file that may not be used; whether it has to be migrated. Called before anything is written.
+pub fn admit(conn: &Connection, created: bool, embed: bool) -> Result<bool> {
     let ours: bool = conn.query_row(
         "SELECT EXISTS(SELECT 1 FROM sqlite_schema WHERE type='table' AND name='pyqueue_meta')",
         [],
         |row| row.get(0),
     )?;
     if ours {
-        return check_version(conn);
+        check_version(conn)?;
+        return Ok(meta(conn, "schema_version")?.unwrap_or(0) < SCHEMA_VERSION);
     }
     if created || embed {
-        return Ok(());
+        return Ok(true);
     }
     let other: Option<String> = conn
         .query_row(

@@ -203,7 +203,7 @@ fn another_writer_makes_it_busy_and_then_changed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("q.db");
     let env = Env { clock: Arc::new(Hasty(SystemClock::new(), Default::default())), ..Env::system() };
-    let numbers = Database::<Count>::open(&path, false, &env, |_, _| Ok(()), prepare).unwrap();
+    let numbers = Database::<Count>::open(&path, false, &env, |_, _| Ok(true), prepare).unwrap();
     let other = Other::open(&path);
     assert!(!numbers.changed().unwrap());
     other.run("BEGIN IMMEDIATE; INSERT INTO number VALUES (7, 'x')");

@@ -22,7 +22,7 @@ struct Count(u32);
 type Numbers = Database<Count>;
 
 fn open(path: &Path) -> Result<Numbers> {
-    Database::open(path, false, &Env::system(), |_, _| Ok(()), prepare)
+    Database::open(path, false, &Env::system(), |_, _| Ok(true), prepare)
 }
 
 fn prepare(tx: &mut Tx<'_, Count>) -> Result<()> {

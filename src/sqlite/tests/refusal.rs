@@ -67,7 +67,7 @@ fn an_empty_file_may_be_embedded() {
         &Env::system(),
         |_, created| {
             assert!(!created);
-            Ok(())
+            Ok(true)
         },
         prepare,
     );
@@ -82,7 +82,7 @@ fn who_is_not_admitted_changes_nothing() {
     // A new file is removed again, with what lay beside it.
     assert!(Numbers::open(&path, false, &Env::system(), no, prepare).is_err());
     let fails = |_: &mut Tx<'_, Count>| Err(Error::invalid("no"));
-    assert!(Numbers::open(&path, false, &Env::system(), |_, _| Ok(()), fails).is_err());
+    assert!(Numbers::open(&path, false, &Env::system(), |_, _| Ok(true), fails).is_err());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     // A file in rollback mode, and one whose last user died and left a log.
     for mode in ["DELETE", "WAL"] {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::clock::{Clock, Env, Random};
+use crate::clock::{Clock, Env, NoSignals, Random};
 
 pub struct VirtualEnv {
     wall: AtomicI64,
@@ -24,7 +24,7 @@ impl Default for VirtualEnv {
 
 impl VirtualEnv {
     pub fn env(self: &Arc<Self>) -> Env {
-        Env { clock: self.clone(), random: self.clone(), vfs: None }
+        Env { clock: self.clone(), random: self.clone(), signals: Arc::new(NoSignals), vfs: None }
     }
 
     /// Time passes.
