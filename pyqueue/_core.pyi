@@ -8,6 +8,31 @@ answers signals within 100 ms.
 from collections.abc import Sequence
 from typing import Final, final
 
+__all__ = [
+    "Attempt",
+    "ChildPipe",
+    "DatabaseBusy",
+    "DatabaseCorrupt",
+    "DatabaseIOError",
+    "DiskFull",
+    "Event",
+    "Failure",
+    "FileRefused",
+    "InvalidJob",
+    "Job",
+    "JobView",
+    "LeaseLost",
+    "NewJob",
+    "Outcome",
+    "QueueError",
+    "QueueStatus",
+    "Store",
+    "Worker",
+    "WorkerStatus",
+    "__version__",
+    "sqlite_version",
+]
+
 __version__: Final[str]
 sqlite_version: Final[str]
 

@@ -27,7 +27,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
     parser.add_argument("-Q", "--queues", type=names, metavar="A,B", help="only these queues (default: all)")
     parser.add_argument("-n", "--name", metavar="NAME", help="the worker's name (default: PID@HOST)")
     parser.add_argument("-l", "--loglevel", type=str.lower, choices=LEVELS, default="info", metavar="LEVEL")
-    parser.add_argument("--burst", action="store_true", help="end when no job is left")
+    parser.add_argument("--burst", action="store_true", help="end when no job may start now")
     parser.set_defaults(run=run)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -53,10 +54,6 @@ class WorkerProcess:
                 raise QueueError(f"worker {self.name} did not start")
             said += more
 
-    def signal(self, number: signal.Signals) -> None:
-        """Sends a signal, if it is still there."""
-        self._process.send_signal(number)
-
     def kill(self) -> None:
         """SIGKILL; returns when the kernel has it gone."""
         self._process.kill()
@@ -77,56 +74,40 @@ class WorkerProcess:
             self._process.stdout.close()
 
 
-def parent_and_state(pid: int) -> tuple[int, str] | None:
-    """Of a process: its parent's pid and its state's letter; None if there is none."""
+def lives(pid: int) -> bool:
+    """Whether there is such a process, and it is no zombie."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The name before it stands in parentheses and may hold any byte.
-            fields = file.read().rpartition(b")")[2].split()
+        # The name before the state stands in parentheses and may hold any byte.
+        return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[0] not in b"ZX"
     except (FileNotFoundError, ProcessLookupError):
-        return None
-    return int(fields[1]), fields[0].decode("ascii")
-
-
-def freeze(pid: int) -> bool:
-    """SIGSTOP; waits until the kernel shows it stopped. False, and not stopped, if it is gone or does not react."""
-    if not _send(pid, signal.SIGSTOP):
         return False
-    end = time.monotonic() + _REACT_WITHIN
-    while time.monotonic() < end:
-        found = parent_and_state(pid)
-        if found is None or found[1] in "ZX":
-            return False
-        if found[1] == "T":
-            return True
-        time.sleep(0.0005)
-    thaw(pid)
-    return False
 
 
-def thaw(pid: int) -> None:
-    """SIGCONT."""
-    _send(pid, signal.SIGCONT)
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, by any of its threads."""
+    try:
+        found = [_read(f"/proc/{pid}/task/{thread}/children") for thread in os.listdir(f"/proc/{pid}/task")]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [int(child) for text in found for child in text.split()]
 
 
 def kill(pid: int) -> None:
     """SIGKILL."""
-    _send(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def gone(pids: list[int]) -> bool:
     """Waits up to 2 s for all of them to end."""
     end = time.monotonic() + _REACT_WITHIN
-    while any((found := parent_and_state(pid)) is not None and found[1] not in "ZX" for pid in pids):
+    while any(map(lives, pids)):
         if time.monotonic() > end:
             return False
         time.sleep(0.005)
     return True
 
 
-def _send(pid: int, number: signal.Signals) -> bool:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return False
-    return True
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pyqueue.demo.tree import Tree
-from pyqueue.demo.victims import Held
+from pyqueue.demo.victims import Held, Kills
 
 if TYPE_CHECKING:
     from pyqueue._core import Store
 
-_KILLS = 2
+
+ENOUGH_JOBS: Final = 100
+"""With fewer, all may be done in the few milliseconds that a kill takes to prepare."""
 
 
 class Findings(NamedTuple):
@@ -28,10 +30,10 @@ class Findings(NamedTuple):
 
 
 def examine(
-    store: Store, connection: sqlite3.Connection, tree: Tree, jobs: list[str], held: list[Held]
+    store: Store, connection: sqlite3.Connection, tree: Tree, jobs: list[str], kills: Kills
 ) -> Findings:
     """Compares catalogue, history and counters with the tree and with what the driver saw."""
-    wrong = [*_wrong_rows(connection, tree), *_wrong_counts(store), *_wrong_histories(store, held)]
+    wrong = [*_wrong_rows(connection, tree), *_wrong_counts(store), *_wrong_histories(store, kills.held)]
     recovered = 0
     for job in jobs:
         state = store.view(job).state
@@ -39,7 +41,7 @@ def examine(
             recovered += sum(attempt.outcome == "lost" for attempt in store.attempts(job))
         else:
             wrong.append(f"job {job} is {state}")
-    if len({each.pid for each in held}) < _KILLS:
+    if kills.pending and len(jobs) >= ENOUGH_JOBS:
         wrong.append("the tree was done before a child and a worker could be killed; take a larger one")
     files, unreadable, size = connection.execute(
         "SELECT count(sha256), count(error), coalesce(sum(bytes), 0) FROM catalog"
@@ -51,7 +53,7 @@ def examine(
         jobs=len(jobs),
         retries=sum(queue.retried for queue in store.queues()),
         recovered=recovered,
-        histories=[_history(store, each) for each in held],
+        histories=[_history(store, each) for each in kills.held],
         wrong=wrong,
     )
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-_JOBS_WANTED: Final = 300
+_JOBS_WANTED: Final = 100
 _MOST_FILES: Final = 150
 
 
@@ -42,7 +42,7 @@ def walk(root: str, skip: Callable[[str], bool]) -> Tree:
 
 
 def chunked(files: list[str]) -> list[list[str]]:
-    """Some hundred chunks, of at most 150 files."""
+    """At least a hundred chunks where there are as many files, each of at most 150."""
     size = max(1, min(_MOST_FILES, len(files) // _JOBS_WANTED))
     return [files[start : start + size] for start in range(0, len(files), size)]
 

@@ -1,16 +1,21 @@
 """Killing processes in the middle of jobs, surely.
 
-A victim is frozen first, then looked at: a job whose ``running`` row is still there has not committed, so its
-outcome can't have been sent, and it can't go on. Only then comes SIGKILL.
+The driver takes the file's write lock before it looks. A job whose ``running`` row is there then has begun, and
+can't end before the lock is free: its last act is to take that row away.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
-from pyqueue.demo.processes import WorkerProcess, freeze, gone, kill, parent_and_state, thaw
+from pyqueue.demo.catalog import transaction
+from pyqueue.demo.processes import WorkerProcess, children, gone, kill
 from pyqueue.exceptions import QueueError
+
+_KILL_CHILD_AT: Final = 0.25
+_KILL_WORKER_AT: Final = 0.50
 
 
 class Held(NamedTuple):
@@ -21,15 +26,66 @@ class Held(NamedTuple):
     pid: int
 
 
+class Kills:
+    """One child of the first worker at a quarter of the jobs, the whole second worker at a half.
+
+    ``replace`` starts a worker in the second one's place; ``say`` is told what was done.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        first: WorkerProcess,
+        second: WorkerProcess,
+        replace: Callable[[], WorkerProcess],
+        say: Callable[[str], None],
+    ) -> None:
+        self._connection = connection
+        self._first = first
+        self._second = second
+        self._replace = replace
+        self._say = say
+        self.of_child: list[Held] = []
+        self.of_worker: list[Held] = []
+
+    @property
+    def pending(self) -> bool:
+        """Whether one is still to come."""
+        return not self.of_worker
+
+    @property
+    def held(self) -> list[Held]:
+        """The jobs that were in the killed processes."""
+        return self.of_child + self.of_worker
+
+    def step(self, share: float) -> None:
+        """Tries the next kill if its time has come; ``share`` of the jobs are done."""
+        if not self.of_child:
+            if share >= _KILL_CHILD_AT:
+                self.of_child = kill_child(self._connection, self._first)
+                self._tell(self.of_child, share, f"one child of worker {self._first.name}")
+        elif not self.of_worker and share >= _KILL_WORKER_AT:
+            self.of_worker = kill_worker(self._connection, self._second)
+            self._tell(self.of_worker, share, f"worker {self._second.name} with its children")
+            if self.of_worker:
+                third = self._replace()
+                self._say(f"worker {third.name} (pid {third.pid}) takes the place of {self._second.name}")
+
+    def _tell(self, held: list[Held], share: float, what: str) -> None:
+        if held:
+            jobs = ", ".join(f"{each.job} (attempt {each.attempt}, pid {each.pid})" for each in held)
+            self._say(f"SIGKILL at {share:.0%}: {what}, in the middle of job {jobs}")
+
+
 def kill_child(connection: sqlite3.Connection, worker: WorkerProcess) -> list[Held]:
     """Kills one child of the worker that is in a job; the job, or [] if none was caught this time."""
-    for seen in _held(connection, worker.pid):
-        if not freeze(seen.pid):
-            continue
-        if seen in _held(connection, worker.pid):
-            kill(seen.pid)
-            return [seen]
-        thaw(seen.pid)
+    if not _held(connection, worker.pid):
+        return []
+    with transaction(connection):
+        for seen in _held(connection, worker.pid):
+            if seen.pid in children(worker.pid):
+                kill(seen.pid)
+                return [seen]
     return []
 
 
@@ -38,22 +94,19 @@ def kill_worker(connection: sqlite3.Connection, worker: WorkerProcess) -> list[H
 
     Raises QueueError if a child outlives its supervisor.
     """
-    children = [seen.pid for seen in _held(connection, worker.pid)]
-    if not children or not freeze(worker.pid):
+    if not _held(connection, worker.pid):
         return []
-    frozen = [pid for pid in children if freeze(pid)]
-    held = [seen for seen in _held(connection, worker.pid) if seen.pid in frozen]
-    if not held:
-        for pid in (*frozen, worker.pid):
-            thaw(pid)
-        return []
-    worker.kill()
-    if not gone(frozen):
-        raise QueueError(f"children of the killed worker {worker.name} are still there: {frozen}")
+    with transaction(connection):
+        every = children(worker.pid)
+        held = [seen for seen in _held(connection, worker.pid) if seen.pid in every]
+        if held:
+            worker.kill()
+    if held and not gone(every):
+        raise QueueError(f"children of the killed worker {worker.name} are still there: {every}")
     return held
 
 
 def _held(connection: sqlite3.Connection, worker: int) -> list[Held]:
-    rows = connection.execute("SELECT job, attempt, pid FROM running WHERE worker = ?", (worker,)).fetchall()
-    # The row of a job that was killed stays until its next attempt; its process is gone.
-    return [Held(*row) for row in rows if (parent_and_state(row[2]) or (0,))[0] == worker]
+    # The row of a job that was killed stays until its next attempt; callers look for living processes.
+    rows = connection.execute("SELECT job, attempt, pid FROM running WHERE worker = ?", (worker,))
+    return [Held(*row) for row in rows]

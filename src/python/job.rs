@@ -19,14 +19,14 @@ pub struct NewJob {
 #[pymethods]
 impl NewJob {
     #[new]
-    #[pyo3(signature = (task, body, *, queue="default".to_owned(), priority=0, content_type=None, delay_us=None,
+    #[pyo3(signature = (task, body, *, queue="default", priority=0, content_type=None, delay_us=None,
         run_at_us=None, expires_us=None, dedup_key=None, task_id=None, max_losses=5, time_limit_us=None,
         soft_time_limit_us=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword-only on the Python side")]
     fn new(
         task: String,
         body: Vec<u8>,
-        queue: String,
+        queue: &str,
         priority: i64,
         content_type: Option<String>,
         delay_us: Option<i64>,
@@ -47,7 +47,7 @@ impl NewJob {
         let inner = job::NewJob {
             task,
             payload: Payload { content_type, body },
-            queue,
+            queue: queue.to_owned(),
             priority,
             run_at_us,
             expires_us,
@@ -65,7 +65,8 @@ impl NewJob {
 impl NewJob {
     /// The job with its delay counted from `now_us`, wall time.
     pub fn at(&self, now_us: i64) -> job::NewJob {
-        let run_at_us = self.delay_us.map_or(self.inner.run_at_us, |delay| Some(now_us.saturating_add(delay)));
+        let run_at_us =
+            self.delay_us.map_or(self.inner.run_at_us, |delay| Some(now_us.saturating_add(delay)));
         job::NewJob { run_at_us, ..self.inner.clone() }
     }
 }

@@ -109,7 +109,8 @@ pub struct QueueStatus {
 
 impl From<QueueView> for QueueStatus {
     fn from(view: QueueView) -> Self {
-        let QueueView { name, paused, waiting, delayed, parked, running, succeeded, failed, retried, lost } = view;
+        let QueueView { name, paused, waiting, delayed, parked, running, succeeded, failed, retried, lost } =
+            view;
         QueueStatus { name, paused, waiting, delayed, parked, running, succeeded, failed, retried, lost }
     }
 }

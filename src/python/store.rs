@@ -34,7 +34,11 @@ impl Store {
     }
 
     /// Leaves the GIL for a call.
-    fn away<T: Send>(&self, py: Python<'_>, call: impl FnOnce(&store::Store) -> Result<T> + Send) -> PyResult<T> {
+    fn away<T: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&store::Store) -> Result<T> + Send,
+    ) -> PyResult<T> {
         py.detach(|| call(&self.core)).map_err(to_py)
     }
 }
@@ -65,7 +69,9 @@ impl Store {
             "full" => Durability::Full,
             "normal" => Durability::Normal,
             other => {
-                return Err(to_py(Error::invalid(format!("durability is \"full\" or \"normal\", not {other:?}"))));
+                return Err(to_py(Error::invalid(format!(
+                    "durability is \"full\" or \"normal\", not {other:?}"
+                ))));
             }
         };
         let options = Options { embed, durability, max_body, history_age_us, history_count, failed_age_us };
@@ -211,9 +217,8 @@ impl Store {
 
     fn extend(&self, py: Python<'_>, job: &Job, visibility_us: i64) -> PyResult<()> {
         let (row, token) = (job.inner.row, job.inner.token);
-        self.away(py, |store| store.extend(row, token, visibility_us)).map_err(|_| {
-            to_py(Error::LeaseLost { job: job.inner.id.clone() })
-        })
+        self.away(py, |store| store.extend(row, token, visibility_us))
+            .map_err(|_| to_py(Error::LeaseLost { job: job.inner.id.clone() }))
     }
 
     fn reap(&self, py: Python<'_>) -> PyResult<usize> {

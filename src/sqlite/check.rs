@@ -43,8 +43,11 @@ const SHARED: [(i64, &str); 13] = [
     (0x4750_4653, "GPFS"),
 ];
 
-/// How long an empty file is watched before it is refused: another process may be creating it right now.
-const CREATION: Duration = Duration::from_millis(500);
+/// How long an empty file is watched before it is refused if it is new: another process may be creating it
+/// right now, and its first page may wait for a slow disk.
+const CREATION: Duration = Duration::from_secs(3);
+/// An empty file that has not changed for this long is not being created.
+const NEW_S: i64 = 10;
 
 fn refused(path: &Path, reason: impl Into<String>) -> Error {
     Error::Refused { path: path.to_owned(), reason: reason.into() }
@@ -80,21 +83,28 @@ pub(super) fn admit(path: &Path, embed: bool, env: &Env) -> Result<Place> {
 
 /// The path without symbolic links: SQLite names `-wal` and `-shm` after the real file.
 fn resolve(path: &Path) -> Result<PathBuf> {
-    match fs::canonicalize(path) {
-        Ok(path) => return Ok(path),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(refused(
-                path,
-                format!("the path can't be followed ({error}); give one that this user may read"),
-            ));
+    loop {
+        match fs::canonicalize(path) {
+            Ok(path) => return Ok(path),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(refused(
+                    path,
+                    format!("the path can't be followed ({error}); give one that this user may read"),
+                ));
+            }
+            Err(_) => {}
         }
-        Err(_) => {}
-    }
-    if fs::symlink_metadata(path).is_ok() {
-        return Err(refused(
-            path,
-            "this symbolic link leads to nothing; create its target or remove the link",
-        ));
+        match fs::symlink_metadata(path) {
+            Ok(link) if link.is_symlink() => {
+                return Err(refused(
+                    path,
+                    "this symbolic link leads to nothing; create its target or remove the link",
+                ));
+            }
+            // Somebody has created it since the first look.
+            Ok(_) => {}
+            Err(_) => break,
+        }
     }
     let Some(name) = path.file_name() else {
         return Err(refused(path, "this is not the name of a file; give the path of the database file"));
@@ -144,8 +154,9 @@ fn refuse_file(path: &Path, embed: bool, env: &Env) -> Result<()> {
         ));
     }
     if file.len() == 0 && !embed {
+        let new = env.clock.wall_us() / 1_000_000 - file.mtime() < NEW_S;
         let step = Duration::from_millis(5);
-        for _ in 0..CREATION.as_millis() / step.as_millis() {
+        for _ in 0..if new { CREATION.as_millis() / step.as_millis() } else { 0 } {
             env.clock.sleep(step);
             file = look()?;
             if file.len() > 0 {

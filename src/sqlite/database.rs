@@ -293,6 +293,7 @@ fn switch_to_wal(link: &Link, gate: &mut Gate, path: &Path, env: &Env) -> Result
                 env.clock.sleep(Duration::from_millis(5));
                 gate.step_aside();
             }
+            Err(error) if is_busy(&error) => return Err(Error::Busy { waited_ms: 5 * u64::from(steps) }),
             mode => break mode?,
         }
     };

@@ -87,18 +87,12 @@ fn repeated(change: &Change, end: &Finish) -> Result<Finished> {
 /// How many of the next ends are successes of neighbouring rows of this lease. Neighbouring ids have no row
 /// between them, so that one range statement takes exactly these.
 fn run_of_successes(ends: &[Finish], order: &[usize], lease: &Lease) -> usize {
-    let mut run = 0;
-    let mut next = ends[order[0]].row.0;
-    for &index in order {
-        let end = &ends[index];
-        let fits = end.row.0 == next && end.row.0 <= lease.last && end.token == lease.token;
-        if !fits || !matches!(end.outcome, Outcome::Success(_)) {
-            break;
-        }
-        next += 1;
-        run += 1;
-    }
-    run
+    let neighbours = ends[order[0]].row.0..=lease.last;
+    let fits = |(next, index): &(i64, &usize)| {
+        let end = &ends[**index];
+        end.row.0 == *next && end.token == lease.token && matches!(end.outcome, Outcome::Success(_))
+    };
+    neighbours.zip(order).take_while(fits).count()
 }
 
 /// Ends a run of neighbours as successes: a history row each, then one range statement.

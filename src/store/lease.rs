@@ -7,6 +7,12 @@ use super::change::Change;
 use crate::error::Result;
 use crate::id::RowId;
 
+#[cfg(test)]
+thread_local! {
+    /// The guard's switch, for the control arm of its test.
+    pub static TRUST_ANY_TOKEN: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
 /// A row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Lease {
@@ -56,6 +62,10 @@ pub fn covering(conn: &Connection, id: RowId) -> Result<Option<Lease>> {
 /// passed ends it even before anybody reaps it.
 pub fn mine(change: &Change, id: RowId, token: i64) -> Result<Option<Lease>> {
     let lease = covering(change.conn, id)?;
+    #[cfg(test)]
+    if TRUST_ANY_TOKEN.with(std::cell::Cell::get) {
+        return Ok(lease.map(|lease| Lease { token, ..lease }));
+    }
     Ok(lease.filter(|lease| lease.token == token && lease.deadline.is_none_or(|at| at > change.boot)))
 }
 

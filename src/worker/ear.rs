@@ -6,7 +6,7 @@ use std::thread::{JoinHandle, Thread};
 
 use super::outside::Outside;
 use super::signals;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::wake::{Bell, Line};
 
 const DEAF: u8 = 0;
@@ -29,17 +29,8 @@ impl Ear {
     pub fn open(bell: Arc<Bell>, outside: Arc<Outside>) -> Result<Ear> {
         let shared = Arc::new(Shared { bell, state: AtomicU8::new(DEAF), seen: AtomicU32::new(0) });
         let ours = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("pyqueue-bell".into()).spawn(move || {
-            signals::block_all();
-            ours.run(&outside);
-        });
-        match thread {
-            Ok(thread) => Ok(Ear { shared, thread: Some(thread) }),
-            Err(error) => Err(Error::System {
-                call: "pthread_create",
-                source: rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::AGAIN),
-            }),
-        }
+        let thread = signals::spawn("pyqueue-bell", move || ours.run(&outside))?;
+        Ok(Ear { shared, thread: Some(thread) })
     }
 
     /// Wakes the supervisor at the first ring after `seen`. Where it listens already, with an older `seen`, it

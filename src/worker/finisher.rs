@@ -113,6 +113,8 @@ impl Supervisor {
                     self.claimed(claimed, limit, rings);
                 }
             }
+            // Taken for dead: the beat finds out and the worker enters anew.
+            Err(Error::Fenced { .. }) => self.beat_us = now,
             Err(error) => self.trouble(&error),
         }
         self.foreign.own_write(self.clock.boot_us());

@@ -14,11 +14,13 @@ use super::outside::{Event, Kind, Order, Outside};
 use super::signals;
 use super::stopping::Stage;
 use super::supervisor::{Member, Slot, Supervisor, TICK_US};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::{Store, WorkerView};
 
 /// So many written outcomes send the keeper out of turn.
 const KEEPER_ENDS: usize = 10_000;
+/// Two rounds that nobody asked for are at least so far apart (µs).
+const ROUND_US: i64 = 50_000;
 /// A smaller WAL is left alone.
 const WAL_BYTES: u64 = 4 << 20;
 
@@ -202,17 +204,8 @@ impl Keeper {
         let (sent, wake) = (Mutex::new(false), Condvar::new());
         let shared = Arc::new(Errand { store, wal, outside, sent, wake, closed: AtomicBool::new(false) });
         let ours = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("pyqueue-keeper".into()).spawn(move || {
-            signals::block_all();
-            ours.run();
-        });
-        match thread {
-            Ok(thread) => Ok(Keeper { shared, thread: Some(thread) }),
-            Err(error) => Err(Error::System {
-                call: "pthread_create",
-                source: rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::AGAIN),
-            }),
-        }
+        let thread = signals::spawn("pyqueue-keeper", move || ours.run())?;
+        Ok(Keeper { shared, thread: Some(thread) })
     }
 
     /// Sends it on its round.
@@ -228,31 +221,51 @@ impl Errand {
     }
 
     fn run(&self) {
-        loop {
-            let mut sent = self.sent();
-            while !*sent && !self.closed.load(SeqCst) {
-                sent = self.wake.wait(sent).unwrap_or_else(PoisonError::into_inner);
-            }
-            *sent = false;
-            drop(sent);
-            if self.closed.load(SeqCst) {
-                return;
-            }
-            if let Err(error) = self.round() {
+        let mut next_us = None;
+        while self.wait(next_us) {
+            next_us = self.round().unwrap_or_else(|error| {
                 self.outside.tell(Kind::Warning, format!("upkeep was put off: {error}"));
-            }
+                None
+            });
         }
     }
 
-    fn round(&self) -> Result<()> {
-        while self.store.upkeep()?.more && !self.closed.load(SeqCst) {
-            // Between two small steps others write.
-            self.store.env().clock.sleep(Duration::from_millis(2));
+    /// Waits until it is sent or, by the last round's word, something runs out; false when the worker ends.
+    fn wait(&self, next_us: Option<i64>) -> bool {
+        let clock = &self.store.env().clock;
+        let mut sent = self.sent();
+        while !*sent && !self.closed.load(SeqCst) {
+            let Some(at) = next_us else {
+                sent = self.wake.wait(sent).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = u64::try_from(at - clock.boot_us()).unwrap_or(0);
+            if left == 0 {
+                break;
+            }
+            let left = Duration::from_micros(left);
+            sent = self.wake.wait_timeout(sent, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        *sent = false;
+        !self.closed.load(SeqCst)
+    }
+
+    /// One round; the boot time at which it is worth another.
+    fn round(&self) -> Result<Option<i64>> {
+        let clock = &self.store.env().clock;
+        let next_us = loop {
+            let done = self.store.upkeep()?;
+            if !done.more || self.closed.load(SeqCst) {
+                break done.next_boot_us;
+            }
+            // Between two small steps others write.
+            clock.sleep(Duration::from_millis(2));
+        };
         if std::fs::metadata(&self.wal).is_ok_and(|facts| facts.len() >= WAL_BYTES) {
             self.store.checkpoint()?;
         }
-        Ok(())
+        // What another worker should have done, or what can't be done now, is not tried in a loop.
+        Ok(next_us.map(|at| at.max(clock.boot_us() + ROUND_US)))
     }
 }
 

@@ -27,8 +27,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
-use rustix::io::Errno;
-
 pub use outside::{Event, Kind, Next};
 use outside::{Order, Outside};
 use supervisor::Supervisor;
@@ -88,14 +86,9 @@ impl Worker {
         let outside = Arc::new(Outside::new()?);
         let (report, entered) = mpsc::channel();
         let ours = Arc::clone(&outside);
-        let thread = std::thread::Builder::new().name("pyqueue-worker".into()).spawn(move || {
-            signals::block_all();
+        let thread = signals::spawn("pyqueue-worker", move || {
             supervise(store, options, &ours, &report);
             ours.end();
-        });
-        let thread = thread.map_err(|error| Error::System {
-            call: "pthread_create",
-            source: Errno::from_io_error(&error).unwrap_or(Errno::AGAIN),
         })?;
         match entered.recv() {
             Ok(Ok(())) => Ok(Worker { outside, thread: Mutex::new(Some(thread)), pid: std::process::id() }),

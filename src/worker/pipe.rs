@@ -92,14 +92,7 @@ impl Pipe {
         let outbox =
             Arc::new(Outbox { socket: Arc::clone(&socket), letters: Mutex::default(), wake: Condvar::new() });
         let flusher = Arc::clone(&outbox);
-        let thread = std::thread::Builder::new().name("pyqueue-flusher".into()).spawn(move || {
-            signals::block_all();
-            flusher.run();
-        });
-        thread.map_err(|error| Error::System {
-            call: "pthread_create",
-            source: Errno::from_io_error(&error).unwrap_or(Errno::AGAIN),
-        })?;
+        signals::spawn("pyqueue-flusher", move || flusher.run())?;
         Ok(Pipe {
             socket,
             page,

@@ -1,10 +1,21 @@
 //! Which thread and which process gets a signal.
 
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::thread::JoinHandle;
 
-/// Blocks all signals in this thread, so that they reach the main thread, which is Python's.
-pub fn block_all() {
-    mask(libc::SIG_SETMASK, &all());
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+
+/// Starts a thread in which all signals are blocked, from its first instruction on: they reach the main thread,
+/// which is Python's, and interrupt what it waits for.
+pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    // A new thread has the mask of the one that starts it.
+    let _held = Held::new();
+    std::thread::Builder::new().name(name.into()).spawn(run).map_err(|error| Error::System {
+        call: "pthread_create",
+        source: Errno::from_io_error(&error).unwrap_or(Errno::AGAIN),
+    })
 }
 
 fn all() -> libc::sigset_t {

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -106,7 +107,9 @@ def test_a_tree_that_holds_the_queue_file_leaves_it_out(tmp_path: Path, tree: Pa
     assert (tree / "SHA256SUMS").read_bytes().count(b"\n") == FILES + len(STRANGE) + 1
 
 
-def test_a_file_that_can_not_be_read_is_retried_and_then_recorded(tmp_path: Path, tree: Path) -> None:
+def test_a_file_that_can_not_be_read_is_retried_and_then_recorded(
+    tmp_path: Path, tree: Path, worker: Callable[..., object]
+) -> None:
     from pyqueue.demo.catalog import SCHEMA, connect
 
     (tmp_path / "catalog.db").touch()
@@ -116,14 +119,8 @@ def test_a_file_that_can_not_be_read_is_retried_and_then_recorded(tmp_path: Path
     )
     with closing(connect(app.path)) as connection:
         connection.executescript(SCHEMA)
-        subprocess.run(
-            (
-                *(sys.executable, "-m", "pyqueue", "worker", "-A", "pyqueue.demo.catalog:app"),
-                *("--db", app.path, "--burst", "-c", "1"),
-            ),
-            check=True,
-            timeout=30,
-        )
+        worker("-A", "pyqueue.demo.catalog:app", "--db", app.path, "-c", "1")
+        result.get(timeout=20)
         rows = dict(connection.execute("SELECT path, error FROM catalog"))
         attempts = {row[0] for row in connection.execute("SELECT attempt FROM catalog")}
     assert result.state == "SUCCESS"
@@ -147,7 +144,7 @@ def test_chunks_hold_every_file_once() -> None:
         chunks = chunked(files)
         assert [file for chunk in chunks for file in chunk] == files
         assert max(map(len, chunks)) <= 150
-    assert len(chunked([""] * 600)) == 300
+    assert len(chunked([""] * 600)) == 100
     assert len(chunked([""] * 50_000)) == 334
 
 
@@ -179,7 +176,7 @@ def test_a_reading(tmp_path: Path) -> None:
     assert read(str(file))[1:] == (11, "text/html", 1, 2, 11)
     (tmp_path / "blob").write_bytes(b"\0\xff")
     assert read(str(tmp_path / "blob"))[2:] == ("application/octet-stream", None, None, None)
-    with pytest.raises(OSError, match="regular"):
+    with pytest.raises(OSError, match="directory"):
         read(str(tmp_path))
 
 

@@ -210,7 +210,7 @@ def test_a_worker_is_ready_soon_and_works_at_once(tasks: Any, worker: Worker) ->
     assert first < 0.3
 
 
-def test_burst_ends_when_no_job_is_left(tasks: Any, worker: Worker) -> None:
+def test_burst_ends_when_no_job_may_start(tasks: Any, worker: Worker) -> None:
     results = tasks.app.enqueue_many(tasks.add.s(n, n) for n in range(20))
     handle = worker("-A", tasks.__project__.file.name, "-c", "2", "--burst", ready=False)
     assert handle.process.wait(20) == 0

@@ -66,16 +66,20 @@ impl Foreign {
     }
 }
 
-/// Both copies write from two threads each and open and close all the time.
+/// Both copies write from two threads each and open and close all the time, while the process forks and
+/// its children write too.
 #[test]
 #[ignore = "run by the tests below in a process of its own"]
 fn both_write() {
+    // SAFETY: this process runs this test alone; without the cure it may hang.
+    unsafe { libc::alarm(60) };
     let foreign = Foreign::load().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("q.db");
     drop(open(&path).unwrap());
     let stop = AtomicBool::new(false);
     let acknowledged = AtomicI64::new(0);
+    let lame = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let going = || !stop.load(Ordering::Relaxed);
         for thread in 1..=2i64 {
@@ -102,9 +106,22 @@ fn both_write() {
                 }
             });
         }
-        SystemClock::new().sleep(Duration::from_millis(1_500));
+        for child in 0..15 {
+            SystemClock::new().sleep(Duration::from_millis(100));
+            let rows = forked::fork_and(|| {
+                let fresh = open(&path).unwrap();
+                (0..20).for_each(|n| put(&fresh, Durability::Normal, child * 20 + n).unwrap());
+                true
+            });
+            if !forked::ended_well(rows) {
+                lame.store(true, Ordering::Relaxed);
+                break;
+            }
+            acknowledged.fetch_add(20, Ordering::Relaxed);
+        }
         stop.store(true, Ordering::Relaxed);
     });
+    assert!(!lame.into_inner(), "a child failed");
     let numbers = open(&path).unwrap();
     println!("{} commits", acknowledged.load(Ordering::Relaxed));
     assert_eq!(numbers.read(|conn| Ok(whole(conn))).unwrap(), "ok");

@@ -3,7 +3,9 @@
 mod beside;
 mod commit;
 mod forked;
+mod opening;
 mod refusal;
+mod sync;
 
 use std::path::Path;
 

@@ -20,6 +20,8 @@ fn files_that_cannot_be_a_queue_are_left_as_they_are() {
     refused(&at("none/q.db"), "create it first");
     refused(directory.path(), "directory");
     fs::write(at("empty.db"), "").unwrap();
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    fs::File::options().write(true).open(at("empty.db")).unwrap().set_modified(long_ago).unwrap();
     refused(&at("empty.db"), "empty");
     fs::write(at("text.db"), "no database, but long enough to be one".repeat(40)).unwrap();
     refused(&at("text.db"), "not a SQLite database");

@@ -22,7 +22,11 @@ fn count_steps(conn: &Connection, on: bool) {
 
 fn count_writer(bench: &Bench, on: bool) {
     let db = &bench.store.opened().unwrap().db;
-    db.write(Durability::Normal, move |tx| Ok(count_steps(tx.conn, on))).unwrap();
+    db.write(Durability::Normal, move |tx| {
+        count_steps(tx.conn, on);
+        Ok(())
+    })
+    .unwrap();
 }
 
 /// Virtual-machine steps of `work`. One test at a time counts.
@@ -44,7 +48,10 @@ fn cost(bench: &Bench, worker: i64) -> f64 {
     });
     count_writer(bench, false);
     assert_eq!(jobs.len(), 100);
-    bench.store.finish(jobs.iter().map(|job| finish_of(job, Outcome::Success(None))).collect(), None).unwrap();
+    bench
+        .store
+        .finish(jobs.iter().map(|job| finish_of(job, Outcome::Success(None))).collect(), None)
+        .unwrap();
     spent
 }
 

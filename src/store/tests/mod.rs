@@ -2,6 +2,7 @@
 
 mod depth;
 mod model;
+mod pages;
 mod verbs;
 mod virtual_env;
 

@@ -260,9 +260,9 @@ impl Model {
 
     /// At the end everything must drain and leave no row behind.
     fn drain(&mut self) {
-        for task in 0..3 {
-            if self.paused[task] {
-                self.bench.store.resume(Scope::Task(TASKS[task].into())).unwrap();
+        for (task, paused) in TASKS.iter().zip(self.paused) {
+            if paused {
+                self.bench.store.resume(Scope::Task((*task).into())).unwrap();
             }
         }
         for worker in self.workers.clone() {

@@ -402,31 +402,21 @@ fn purge_takes_everything_that_is_in_line() {
     assert_eq!((mail.waiting, mail.delayed, mail.running, mail.failed), (0, 0, 0, 29));
 }
 
+/// A switched-off guard: the control arm of the token's test.
 #[test]
-fn a_claim_and_finish_of_128_jobs_writes_few_pages_besides_the_rows() {
-    let bench = bench();
-    let worker = bench.join();
-    let pages = |bench: &Bench, from: u64| wal_pages(bench) - from;
-    let round = |bench: &Bench| {
-        bench.store.enqueue((0..128).map(|_| job("t")).collect()).unwrap();
-        let before = wal_pages(bench);
-        let jobs = bench.claim(worker, 128);
-        let claimed = pages(bench, before);
-        bench.store.finish(jobs.iter().map(|job| finish_of(job, success())).collect(), None).unwrap();
-        (claimed, pages(bench, before))
+fn a_zombie_could_write_if_tokens_were_not_compared() {
+    let stale_write = |guarded: bool| {
+        let bench = bench();
+        bench.add(job("t"));
+        let (zombie, heir) = (bench.join(), bench.join());
+        let old = bench.claim(zombie, 1).remove(0);
+        bench.store.reap(zombie, Evidence::None, "it hung").unwrap();
+        let new = bench.claim(heir, 1).remove(0);
+        lease::TRUST_ANY_TOKEN.with(|trust| trust.set(!guarded));
+        let answer = bench.end(&old, success());
+        lease::TRUST_ANY_TOKEN.with(|trust| trust.set(false));
+        (answer, bench.end(&new, success()))
     };
-    round(&bench);
-    let (claim, all) = round(&bench);
-    // 128 history rows of about 60 bytes, 128 entries of its index, and the job rows' own pages.
-    let rows = 3 + 1 + 2;
-    assert!(claim <= 3, "a claim wrote {claim} pages");
-    assert!(all <= 6 + rows, "claim and finish wrote {all} pages");
-}
-
-/// Frames in the WAL so far, by its size: 32 bytes of header, then 24 + 4096 bytes a frame.
-fn wal_pages(bench: &Bench) -> u64 {
-    let mut wal = bench.store.path().as_os_str().to_owned();
-    wal.push("-wal");
-    let size = std::fs::metadata(wal).unwrap().len();
-    size.saturating_sub(32) / 4120
+    assert_eq!(stale_write(true), (Finished::LeaseLost, Finished::Done));
+    assert_eq!(stale_write(false).0, Finished::Done, "the control arm must show the fault");
 }
