@@ -18,11 +18,9 @@ from typing import Any
 READY_WITHIN = 20.0
 
 
-def write_app(folder: Path, source: str, name: str = "app.py") -> Path:
+def write_app(folder: Path, source: str, name: str = "app.py") -> None:
     """Writes a user's module."""
-    file = folder / name
-    file.write_text(source)
-    return file
+    (folder / name).write_text(source)
 
 
 def until(condition: Callable[[], Any], timeout: float = 15, what: str = "the condition") -> Any:
@@ -119,7 +117,9 @@ class Started:
         """Waits until the text is on its standard output or in its log; the seconds since its start."""
         end = time.monotonic() + timeout
         while text not in self.out.read_text() and text not in self.log.read_text():
-            assert self.process.poll() is None, f"ended with {self.process.returncode}: {self.log.read_text()}"
+            assert self.process.poll() is None, (
+                f"ended with {self.process.returncode}: {self.log.read_text()}"
+            )
             assert time.monotonic() < end, f"did not say {text!r}: {self.log.read_text()}"
             time.sleep(0.002)
         return time.monotonic() - self.started
