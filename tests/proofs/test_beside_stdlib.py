@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from processes import Started, faults, write_app
+from checking import faults
+from processes import Started, write_app
 
 PROGRAM = """
 import json, sqlite3, sys, threading, time

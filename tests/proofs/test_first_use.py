@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from processes import Started, worker, write_app
+
 from pyqueue import PyQueue
 
 APP = """

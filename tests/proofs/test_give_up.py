@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from processes import until, worker, write_app
+
 from pyqueue import PyQueue
 from pyqueue._core import NewJob, Outcome, Store
 

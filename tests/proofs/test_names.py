@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from processes import Started, worker, write_app
+
 from pyqueue import PyQueue
 
 SCRIPT = """

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 from processes import Started, alive, children, seconds_to_end, send, until, worker, write_app
+
 from pyqueue import PyQueue
 
 APP = """

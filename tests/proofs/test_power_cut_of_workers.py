@@ -11,7 +11,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from processes import Worker, faults, send, write_app
+from checking import faults
+from processes import Worker, send, write_app
+
 from pyqueue import PyQueue
 
 APP = """

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from processes import worker, write_app
+
 from pyqueue import PyQueue
 
 APP = """

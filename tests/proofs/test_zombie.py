@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from processes import Worker, send, stop, tree, until, worker, write_app
+
 from pyqueue import PyQueue
 from pyqueue._core import Failure, LeaseLost, NewJob, Outcome, Store
 
