@@ -23,11 +23,15 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.build
 	@touch $@
 
 build: $(VENV)/.build ## Build the extension and install the package into .venv
-	@$(BIN)/maturin develop --release --quiet
+	@echo "building (the first time takes a minute or two) ..."
+	@$(BIN)/maturin develop --release > $(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
 
 demo: build ## Run the main job: catalogue a tree, with a child and a worker killed on the way
 	@mkdir -p target/demo
 	@cd target/demo && $(CURDIR)/$(BIN)/pyqueue demo catalog --db catalog.db --force
+	@cd "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
+	  && sha256sum --quiet -c $(CURDIR)/target/demo/SHA256SUMS \
+	  && echo "sha256sum confirms every line"
 
 test: build $(VENV)/.dev ## Run every test, within 15 minutes on two cores
 	@$(BIN)/python tests/run.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import signal
 import sys
 import time
 from typing import IO, Final, TextIO
@@ -29,6 +30,8 @@ def run_catalog(root: str, db: str, *, force: bool, concurrency: int, out: TextI
     """Catalogues the tree at ``root``; 0 if every check at the end holds, else 1."""
     # The tree may be this Python's own library, and must not get compiled files while it is read.
     sys.dont_write_bytecode = True
+    # As an interrupt does, so that the workers are stopped on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     files = claim_files(db, force=force)
     tree = _walked(root, files, out)
     app.use(files.db)

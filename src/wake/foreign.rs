@@ -12,8 +12,8 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
 /// Pauses between looks after the WAL was written to (µs).
 const LADDER: [i64; 5] = [0, 200, 1_000, 4_000, 16_000];
-/// Where the looks start after a write of our own: those of a stranger in the same moment are all that is sought.
-const AFTER_OWN: usize = 2;
+/// Where the looks start after a write of our own: only a stranger's in the same moment is sought.
+const AFTER_OWN: usize = 4;
 const POLL_US: i64 = 20_000;
 
 /// When to look whether a stranger has committed.
@@ -85,7 +85,7 @@ impl Foreign {
     }
 
     /// We have written ourselves. A stranger's commit cannot lie inside our transaction, but one may have begun
-    /// right after it and be drained here with ours: so the looks go on, only later.
+    /// right after it and be drained here with ours: so there is one look more, later.
     pub fn own_write(&mut self, now_us: i64) {
         if self.inotify.is_some() {
             self.drain();

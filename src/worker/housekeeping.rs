@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags};
 
-use super::liveness::{self, Reaped};
+use super::liveness::{self, Proof, Reaped};
 use super::outside::{Event, Kind, Order, Outside};
 use super::signals;
 use super::stopping::Stage;
-use super::supervisor::{Member, Slot, Supervisor, TICK_US};
+use super::supervisor::{Member, Slot, Supervisor, TICK_US, TRUST_US};
 use crate::error::Result;
 use crate::store::{Store, WorkerView};
 
@@ -21,6 +21,8 @@ use crate::store::{Store, WorkerView};
 const KEEPER_ENDS: usize = 10_000;
 /// Two rounds that nobody asked for are at least so far apart (µs).
 const ROUND_US: i64 = 50_000;
+/// History grows old without anybody writing: the keeper goes at least so often (µs).
+const KEEP_US: i64 = 60_000_000;
 /// A smaller WAL is left alone.
 const WAL_BYTES: u64 = 4 << 20;
 
@@ -67,6 +69,9 @@ impl Supervisor {
             self.beat(now);
         }
         if now >= self.tick_us {
+            if now - self.tick_us > 2 * TICK_US {
+                self.trust_us = now + TRUST_US.max(self.options.visibility_us / 3);
+            }
             self.tick_us = now + TICK_US;
             self.tick(now);
         } else if self.ledger.written >= KEEPER_ENDS {
@@ -80,7 +85,7 @@ impl Supervisor {
         match self.store.beat(self.member.id, visibility) {
             Ok(true) => {
                 self.beat_us = now + visibility / 3;
-                self.keeper.send();
+                self.foreign.own_write(self.clock.boot_us());
             }
             Ok(false) => self.rejoin(now),
             Err(error) => {
@@ -93,18 +98,20 @@ impl Supervisor {
     fn tick(&mut self, now: i64) {
         self.foreign.tick(now);
         let changed = self.changed();
-        if changed || self.ledger.written > 0 {
+        if changed || self.ledger.written > 0 || now - self.kept_us >= KEEP_US {
             self.ledger.written = 0;
+            self.kept_us = now;
             self.keeper.send();
         }
         // A worker that enters the file changes it: alone and without news there is nobody to look for.
         if (changed || !self.peers.is_empty()) && self.stage == Stage::Running {
-            self.meet_peers();
+            self.meet_peers(now);
         }
     }
 
     /// Looks who else serves the file, and whose jobs have to be taken back.
-    pub fn meet_peers(&mut self) {
+    pub fn meet_peers(&mut self, now: i64) {
+        let proof = if now < self.trust_us { Proof::Lock } else { Proof::LockOrLease };
         let workers = match self.store.workers() {
             Ok(workers) => workers,
             Err(error) => return self.trouble(&error),
@@ -117,13 +124,13 @@ impl Supervisor {
             if !self.peers.iter().any(|peer| peer.id == worker.id) {
                 self.peers.push(Peer::meet(&worker));
             }
-            self.reap(worker);
+            self.reap(worker, proof);
         }
     }
 
-    fn reap(&mut self, worker: WorkerView) {
+    fn reap(&mut self, worker: WorkerView, proof: Proof) {
         let id = worker.id;
-        match liveness::reap(&self.store, worker) {
+        match liveness::reap(&self.store, worker, proof) {
             Ok(Some(reaped)) => {
                 tell(&self.outside, &reaped);
                 self.peers.retain(|peer| peer.id != id);
@@ -141,7 +148,7 @@ impl Supervisor {
             }
         }
         if self.stage == Stage::Running {
-            self.meet_peers();
+            self.meet_peers(self.clock.boot_us());
         }
     }
 

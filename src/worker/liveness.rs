@@ -116,23 +116,33 @@ pub struct Reaped {
     pub jobs: Vec<String>,
 }
 
+/// What is enough to take a worker's jobs back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Only its free lock. For whoever may have slept together with it (suspend, a stopped machine): its lease
+    /// is over then and it is about to renew it.
+    Lock,
+    /// Also the end of its lease.
+    LockOrLease,
+}
+
 /// Takes the jobs of every dead and every hung worker back, except `own`.
 pub fn reap_all(store: &Store, own: Option<i64>) -> Result<Vec<Reaped>> {
     let mut reaped = Vec::new();
     for worker in store.workers()? {
         if Some(worker.id) != own {
-            reaped.extend(reap(store, worker)?);
+            reaped.extend(reap(store, worker, Proof::LockOrLease)?);
         }
     }
     Ok(reaped)
 }
 
-/// Takes the jobs of a worker back if it is dead or its lease is over.
-pub fn reap(store: &Store, worker: WorkerView) -> Result<Option<Reaped>> {
+/// Takes the jobs of a worker back if there is proof that it is dead or hung.
+pub fn reap(store: &Store, worker: WorkerView, proof: Proof) -> Result<Option<Reaped>> {
     let directory = store.directory()?;
     let reason = if dead(&directory, worker.id) {
         format!("its worker {} (process {}) died", worker.name, worker.pid)
-    } else if worker.overdue {
+    } else if worker.overdue && proof == Proof::LockOrLease {
         format!("its worker {} (process {}) did not renew its lease", worker.name, worker.pid)
     } else {
         return Ok(None);

@@ -26,6 +26,9 @@ use crate::wake::{Bell, Foreign, Line};
 /// Safety look at the database, peers' locks.
 pub(super) const TICK_US: i64 = 1_000_000;
 
+/// After a start or a long sleep, peers get so long to renew leases that ended while they slept too.
+pub(super) const TRUST_US: i64 = 2_000_000;
+
 /// The worker as the file and its peers know it.
 pub(super) struct Member {
     pub id: i64,
@@ -95,6 +98,9 @@ pub(super) struct Supervisor {
     pub beat_us: i64,
     pub tick_us: i64,
     pub keeper: Keeper,
+    pub kept_us: i64,
+    /// From then on the end of a peer's lease proves that it hangs.
+    pub trust_us: i64,
 }
 
 /// Whom a descriptor of the poll set belongs to.
@@ -111,9 +117,6 @@ impl Supervisor {
     pub fn new(store: Arc<Store>, options: Options, outside: Arc<Outside>) -> Result<Supervisor> {
         let clock = Arc::clone(&store.env().clock);
         let now = clock.boot_us();
-        for reaped in liveness::reap_all(&store, None)? {
-            super::housekeeping::tell(&outside, &reaped);
-        }
         let member = Member::join(&store, &options)?;
         let bell = store.bell()?;
         let ear = Ear::open(Arc::clone(&bell), Arc::clone(&outside))?;
@@ -137,6 +140,8 @@ impl Supervisor {
             peers: Vec::new(),
             beat_us: now + options.visibility_us / 3,
             tick_us: now,
+            kept_us: now,
+            trust_us: now + TRUST_US,
             store,
             clock,
             options,
@@ -150,7 +155,8 @@ impl Supervisor {
 
     /// Runs until the worker has stopped.
     pub fn run(mut self) {
-        self.meet_peers();
+        // Before the first claim: whatever died before this start comes first.
+        self.meet_peers(self.clock.boot_us());
         loop {
             let now = self.clock.boot_us();
             self.follow_orders(now);

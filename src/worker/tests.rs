@@ -350,3 +350,73 @@ fn children_die_with_a_killed_worker_and_a_peer_takes_its_jobs() {
     peer.stop(false);
     rest(&peer);
 }
+
+#[test]
+fn a_job_from_a_stranger_is_noticed_without_a_bell() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path());
+    let worker = Worker::start(Arc::clone(&store), options(1)).unwrap();
+    until(&worker, Kind::Ready);
+    let clock = SystemClock::new();
+    let stranger = rusqlite::Connection::open(store.path()).unwrap();
+    let mut times = Vec::new();
+    for number in 0..20 {
+        // Long enough for every look after the last job to be over.
+        clock.sleep(Duration::from_millis(50));
+        let id = format!("stranger-{number}");
+        let start = clock.boot_us();
+        stranger.execute("INSERT INTO pyqueue_inbox(id, task, body) VALUES(?, 'noop', x'')", [&id]).unwrap();
+        assert_eq!(settle(&store, &id), State::Success);
+        times.push(clock.boot_us() - start);
+    }
+    times.sort_unstable();
+    // Without inotify it would be the look once a second.
+    assert!(times[10] < 50_000, "{times:?}");
+    worker.stop(false);
+    rest(&worker);
+}
+
+#[test]
+fn an_error_of_the_store_is_told_once_and_tried_again_after_growing_pauses() {
+    let mut ledger = super::finisher::Ledger::new();
+    let busy = Error::Busy { waited_ms: 1 };
+    let (mut now, mut pauses) = (0, Vec::new());
+    assert!(ledger.trouble(&busy, now).is_some());
+    for _ in 0..8 {
+        let until = ledger.trouble.as_ref().unwrap().until_us;
+        pauses.push(until - now);
+        now = until;
+        assert!(ledger.trouble(&busy, now).is_none());
+    }
+    assert_eq!(pauses[..3], [100_000, 200_000, 400_000]);
+    assert_eq!(pauses[7], 5_000_000);
+    assert!(ledger.trouble(&Error::Full(String::new()), now).is_some());
+}
+
+#[test]
+fn a_hung_worker_loses_its_jobs_when_its_lease_is_over_and_not_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path());
+    let clock = SystemClock::new();
+    // Alive by its lock, and never beating.
+    let entered = clock.boot_us();
+    let hung = crate::store::NewWorker {
+        name: "hung".into(),
+        pid: std::process::id(),
+        slots: 1,
+        visibility_us: 3_000_000,
+    };
+    let id = store.join(hung).unwrap();
+    let lock = liveness::Lock::take(&store.directory().unwrap(), id).unwrap();
+    let ids = enqueue(&store, vec![job("noop", "")]);
+    let ask = crate::store::Ask { owner: id, limit: 1, queues: None, tasks: None, visibility_us: None };
+    assert_eq!(store.claim(ask).unwrap().jobs.len(), 1);
+    let worker = Worker::start(Arc::clone(&store), options(1)).unwrap();
+    let reaped = until(&worker, Kind::Reaped);
+    let after = clock.boot_us() - entered;
+    assert!((3_000_000..4_500_000).contains(&after), "{after} µs: {}", reaped.text);
+    assert_eq!(settle(&store, &ids[0]), State::Success);
+    worker.stop(false);
+    rest(&worker);
+    drop(lock);
+}

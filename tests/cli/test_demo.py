@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -89,6 +90,22 @@ def test_every_file_once_although_a_child_and_a_worker_are_killed(tmp_path: Path
     for shown in (text for text in done.stdout.splitlines() if text.startswith("job ")):
         assert "lost" in shown
         assert shown.split()[1].rstrip(":") in lost
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_no_worker(tmp_path: Path, tree: Path, number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "pyqueue", "demo", "catalog", str(tree)], cwd=tmp_path, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        while b"SIGKILL" not in (said := process.stdout.readline()):
+            assert said
+        process.send_signal(number)
+        process.stdout.read()
+        # With the jobs all done before the signal came, the run may have ended well.
+        assert process.wait(20) in (130, 0)
+    workers = PyQueue(tmp_path / "catalog.db", embed=True).store.workers()
+    assert not any(worker.alive for worker in workers)
 
 
 def test_an_older_file_is_not_touched_without_force(tmp_path: Path, tree: Path) -> None:
