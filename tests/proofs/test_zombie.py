@@ -22,9 +22,9 @@ from pyqueue import PyQueue
 app = PyQueue("jobs.db", durability="normal", visibility_timeout=1)
 
 @app.task
-def hold(opens):
+def hold():
     Path(f"started-{os.getpid()}").touch()
-    while not os.path.exists(opens): time.sleep(0.005)
+    while not os.path.exists(f"door-{os.getpid()}"): time.sleep(0.005)
     Path(f"ended-{os.getpid()}").touch()
     return os.getpid()
 
@@ -45,45 +45,48 @@ def facts(db: Path) -> dict[str, list[Any]]:
         }
 
 
-def test_a_worker_stopped_past_its_lease_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("b_is_done", [True, False], ids=["after its successor", "before its successor"])
+def test_a_worker_stopped_past_its_lease_changes_nothing(tmp_path: Path, b_is_done: bool) -> None:
     write_app(tmp_path, APP)
-    app = PyQueue(tmp_path / "jobs.db", durability="normal")
-    door = tmp_path / "door"
+    db = tmp_path / "jobs.db"
+    app = PyQueue(db, durability="normal")
     with worker(tmp_path, "-c", "1") as a:
         a_tree = tree(a.pid)
         a_child = a_tree[1]
-        held = app.send_task("app.hold", [str(door)])
+        held = app.send_task("app.hold")
         until((tmp_path / f"started-{a_child}").exists, what="A runs the job")
         stop(a_tree)
         with worker(tmp_path, "-c", "1") as b:
             b_child = b.children[0]
             until((tmp_path / f"started-{b_child}").exists, what="B took the job over")
-            door.touch()
-            assert held.get(timeout=10) == b_child
-            before = facts(tmp_path / "jobs.db")
-
-            # The child alone first: its outcome lies in the pipe when the supervisor wakes.
-            send(signal.SIGCONT, [a_child])
-            until((tmp_path / f"ended-{a_child}").exists, what="A's child came to its end")
-            send(signal.SIGCONT, [a.pid])
-            until(lambda: "taken for dead" in a.log.read_text(), what="A noticed")
+            if b_is_done:
+                (tmp_path / f"door-{b_child}").touch()
+                assert held.get(timeout=10) == b_child
+            before = facts(db)
+            wake(tmp_path, a, a_child)
             until(lambda: living(app.store) == {a.pid, b.pid}, what="A entered the file anew")
-            assert facts(tmp_path / "jobs.db") == before
-            assert held.get(timeout=0) == b_child
+            assert facts(db) == before
+            (tmp_path / f"door-{b_child}").touch()
+            assert held.get(timeout=10) == b_child
             assert [attempt.outcome for attempt in held.attempts()] == ["lost", "success"]
-            stop_warm(b)
+            b.process.send_signal(signal.SIGTERM)
+            assert b.wait(10) == 0
         # A works on: alone again, it gets a later job done.
         until(lambda: a.children and a.children != [a_child], what="A's child started anew")
         assert app.send_task("app.pid").get(timeout=10) in a.children
 
 
+def wake(folder: Path, zombie: Worker, child: int) -> None:
+    """The child alone first: its outcome lies in the pipe when the supervisor wakes and learns the truth."""
+    (folder / f"door-{child}").touch()
+    send(signal.SIGCONT, [child])
+    until((folder / f"ended-{child}").exists, what="the zombie's child came to its end")
+    send(signal.SIGCONT, [zombie.pid])
+    until(lambda: "taken for dead" in zombie.log.read_text(), what="the zombie noticed")
+
+
 def living(store: Store) -> set[int]:
     return {worker.pid for worker in store.workers() if worker.alive}
-
-
-def stop_warm(worker: Worker) -> None:
-    worker.process.send_signal(signal.SIGTERM)
-    assert worker.wait(10) == 0
 
 
 def taken_over(db: Path) -> tuple[Store, Any, Any]:
