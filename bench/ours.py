@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyqueue import PyQueue
+from pyqueue.loading import load
+from pyqueue.task import Task
 
 TASKS = """
 from pyqueue import PyQueue
@@ -25,13 +27,10 @@ def nothing(n):
 
 def make_app(folder: Path, durability: str) -> tuple[PyQueue, Path]:
     """A file with one task, and the app in it."""
-    module = folder / "tasks.py"
+    # Each folder has a name of its own, so each module has too.
+    module = folder / f"{folder.name}.py"
     module.write_text(TASKS.format(path=str(folder / "jobs.db"), durability=durability))
-    scope: dict[str, object] = {"__name__": "tasks", "__file__": str(module)}
-    exec(compile(module.read_text(), str(module), "exec"), scope)  # noqa: S102
-    app = scope["app"]
-    assert isinstance(app, PyQueue)
-    return app, module
+    return load(str(module)).app, module
 
 
 @contextmanager
@@ -59,7 +58,7 @@ def worker(module: Path, children: int) -> Iterator[float]:
             process.send_signal(signal.SIGTERM)
 
 
-def task_of(app: PyQueue):
+def task_of(app: PyQueue) -> Task[..., None]:
     return next(iter(app.tasks.values()))
 
 
