@@ -282,8 +282,11 @@ impl Store {
 
     fn extend(&self, py: Python<'_>, job: &Job, visibility_us: i64) -> PyResult<()> {
         let (row, token) = (job.inner.row, job.inner.token);
-        self.away(py, |store| store.extend(row, token, visibility_us))
-            .map_err(|_| to_py(Error::LeaseLost { job: job.inner.id.clone() }))
+        self.away(py, |store| match store.extend(row, token, visibility_us) {
+            // The store knows only the row.
+            Err(Error::LeaseLost { .. }) => Err(Error::LeaseLost { job: job.inner.id.clone() }),
+            other => other,
+        })
     }
 
     fn reap(&self, py: Python<'_>) -> PyResult<usize> {
