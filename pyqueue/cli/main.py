@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 import pyqueue._core as core
-from pyqueue.cli import demo, status, worker
+from pyqueue.cli import config, demo, status, worker
 from pyqueue.exceptions import (
     DatabaseBusy,
     DatabaseCorrupt,
@@ -61,6 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (worker, status, demo):
+    for command in (worker, status, config, demo):
         command.add(commands, shared)
     return parser
