@@ -10,12 +10,13 @@ from pyqueue import request
 from pyqueue._core import NewJob, Store
 from pyqueue.exceptions import ImproperlyConfigured
 from pyqueue.message import new_job
+from pyqueue.middleware import Middleware
 from pyqueue.options import CallOptions, merge, task_options
 from pyqueue.registry import Registry
 from pyqueue.result import AsyncResult, GroupResult
 from pyqueue.serialization import MAX_BODY
 from pyqueue.signature import Signature
-from pyqueue.task import Task
+from pyqueue.task import Task, make_task
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -55,6 +56,7 @@ class PyQueue:
         self.visibility_timeout = visibility_timeout
         self.max_body = max_body
         self.tasks = Registry()
+        self.middleware: list[Middleware] = []
         self._path = _absolute(path)
         self._store: Store | None = None
 
@@ -99,10 +101,10 @@ class PyQueue:
     ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
     def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Makes a task of a function: ``@app.task`` or ``@app.task(bind=True, max_retries=5, …)``."""
-        checked = task_options(options)
+        task_options(options)
 
         def register(function: Callable[..., R]) -> Task[..., R]:
-            task: Task[..., R] = Task(function, checked, self)
+            task = make_task(function, options, self)
             self.tasks.add(task)
             return task
 
