@@ -14,8 +14,10 @@ mod inbox;
 mod inspect;
 mod lease;
 mod leave;
+mod list;
 mod open;
 mod owner;
+mod progress;
 mod purge;
 mod reap;
 mod row;
@@ -37,12 +39,13 @@ use open::Open;
 pub use enqueue::check;
 pub use gate::Scope;
 pub use inspect::QueueView;
+pub use list::Filter;
 pub use upkeep::Upkeep;
 
 use crate::clock::Env;
 use crate::error::{Error, Result};
 use crate::id::RowId;
-use crate::job::{AttemptView, ClaimedJob, Enqueued, Finish, Finished, JobView, NewJob};
+use crate::job::{AttemptView, ClaimedJob, Enqueued, Finish, Finished, JobSummary, JobView, NewJob};
 use crate::sqlite::Durability;
 use crate::wake::{Bell, Line};
 
@@ -138,6 +141,8 @@ pub struct Store {
     open: Mutex<Option<Arc<Open>>>,
 }
 
+/// How many losses a job may cause that nobody has set a limit for.
+const MAX_LOSSES: u32 = 5;
 /// How many jobs one transaction takes back or cancels before it lets others write.
 const STEP: usize = 500;
 
@@ -260,6 +265,39 @@ impl Store {
     pub fn why(&self, id: &str) -> Result<String> {
         let now = self.env.clock.wall_us();
         self.read(|conn, file| view::why(conn, file, id, now))
+    }
+
+    /// Notes what a running attempt says of itself; `LeaseLost` if the token no longer counts.
+    pub fn progress(&self, row: RowId, token: i64, state: &str, body: &[u8]) -> Result<()> {
+        let (state, body) = (state.to_owned(), body.to_owned());
+        let held =
+            self.write(Durability::Normal, move |change| progress::tell(change, row, token, &state, &body))?;
+        if held { Ok(()) } else { Err(Error::LeaseLost { job: row.0.to_string() }) }
+    }
+
+    /// Drops what is kept of an ended job; false if there is nothing.
+    pub fn forget(&self, id: &str) -> Result<bool> {
+        let id = id.to_owned();
+        self.write(self.options.durability, move |change| list::forget(change, &id))
+    }
+
+    /// Stores a failed or dead job once more, as a new job; its id.
+    pub fn replay(&self, id: &str) -> Result<Option<String>> {
+        let id = id.to_owned();
+        self.write(self.options.durability, move |change| match list::replayed(change, &id)? {
+            Some(job) => Ok(Some(enqueue::enqueue(change, job)?.id)),
+            None => Ok(None),
+        })
+    }
+
+    /// Jobs that fit, the newest first.
+    pub fn jobs(&self, filter: &Filter) -> Result<Vec<JobSummary>> {
+        self.read(|conn, file| list::jobs(conn, file, filter))
+    }
+
+    /// One job with its arguments, as far as they are kept.
+    pub fn show(&self, id: &str) -> Result<Option<JobSummary>> {
+        self.read(|conn, file| list::show(conn, file, id))
     }
 
     /// Counts of every queue.

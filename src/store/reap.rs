@@ -6,8 +6,9 @@ use super::change::Change;
 use super::history::Run;
 use super::lease::{self, Lease};
 use super::row::{self, JobRow, columns};
-use super::{Evidence, finish, owner, side};
+use super::{Evidence, finish, owner, progress, side};
 use crate::error::Result;
+use crate::id::RowId;
 
 /// What one step of reaping did.
 #[derive(Debug, Default)]
@@ -65,6 +66,9 @@ fn take_back(
         step.more |= (jobs.len() as i64) < lease.jobs;
         let last = jobs.last().map_or(lease.last, |job| job.id.0);
         lease::cut(change.conn, lease, lease.first, last)?;
+        if !lease.plain {
+            progress::clear(change.conn, RowId(lease.first), RowId(last))?;
+        }
         for job in jobs {
             let charged = match evidence {
                 Evidence::None => Some(true),

@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::change::Change;
 use super::leave::{self, Exit};
 use super::row::{JobRow, columns};
-use super::{history, lease, reap};
+use super::{dedup, history, lease, reap};
 use crate::error::Result;
 
 /// How many rows one step looks at.
@@ -24,6 +24,7 @@ pub struct Upkeep {
 pub fn upkeep(change: &mut Change) -> Result<Upkeep> {
     let mut more = reap::overdue(change, LIMIT)?.more;
     expire(change)?;
+    dedup::sweep(change, LIMIT)?;
     more |= history::prune_successes(change, LIMIT as i64)?;
     more |= history::prune_failures(change, LIMIT as i64)?;
     let lease: Option<i64> = change

@@ -9,10 +9,10 @@ use rustix::net::{RecvFlags, SendFlags};
 use super::codec::{Cursor, Put};
 use crate::error::{Error, Result};
 use crate::id::RowId;
-use crate::job::{ClaimedJob, Failure, Outcome, Payload};
+use crate::job::{ClaimedJob, Dedup, Failure, NewJob, Outcome, Payload};
 
 /// The version of the frames; both ends must have the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// More than any frame that `Jobs` or `Outcomes` make.
 const LARGEST: usize = i32::MAX as usize;
 const READ_BYTES: usize = 64 * 1024;
@@ -51,6 +51,8 @@ pub struct Ended {
     pub started_us: i64,
     /// Boot time (µs).
     pub ended_us: i64,
+    /// Jobs to be stored if the job has ended with this attempt.
+    pub then: Vec<NewJob>,
 }
 
 /// A frame that was read.
@@ -150,6 +152,8 @@ impl Batch {
             }
             Outcome::GivenBack => out.u8(4),
         }
+        out.u32(ended.then.len() as u32);
+        ended.then.iter().for_each(|job| new_job(out, job));
         self.count += 1;
         &self.bytes[before..]
     }
@@ -266,7 +270,49 @@ fn read_ended(from: &mut Cursor<'_>) -> Result<Ended> {
     let (index, stamp) = (from.u32()?, from.u64()?);
     let (row, token) = (RowId(from.i64()?), from.i64()?);
     let (started_us, ended_us) = (from.i64()?, from.i64()?);
-    Ok(Ended { index, stamp, row, token, outcome: read_outcome(from)?, started_us, ended_us })
+    let outcome = read_outcome(from)?;
+    Ok(Ended { index, stamp, row, token, outcome, started_us, ended_us, then: several(from, read_new_job)? })
+}
+
+fn new_job(out: &mut Vec<u8>, job: &NewJob) {
+    out.text(&job.task);
+    payload(out, &job.payload);
+    out.text(&job.queue);
+    out.u8(job.priority as u8);
+    out.maybe(job.dedup_key.as_deref(), |out, key| out.text(key));
+    out.u8(match job.dedup {
+        Dedup::Return => 0,
+        Dedup::Refuse => 1,
+        Dedup::Replace => 2,
+    });
+    out.maybe(job.alias.as_deref(), |out, alias| out.text(alias));
+    out.u32(job.max_losses);
+    let times =
+        [job.run_at_us, job.expires_us, job.dedup_window_us, job.time_limit_us, job.soft_time_limit_us];
+    times.iter().for_each(|time| out.maybe(time.as_ref(), |out, time| out.i64(*time)));
+}
+
+fn read_new_job(from: &mut Cursor<'_>) -> Result<NewJob> {
+    Ok(NewJob {
+        task: from.text()?,
+        payload: read_payload(from)?,
+        queue: from.text()?,
+        priority: from.u8()? as i8,
+        dedup_key: from.maybe(Cursor::text)?,
+        dedup: match from.u8()? {
+            0 => Dedup::Return,
+            1 => Dedup::Refuse,
+            2 => Dedup::Replace,
+            other => return Err(Error::Wire(format!("unknown dedup {other}"))),
+        },
+        alias: from.maybe(Cursor::text)?,
+        max_losses: from.u32()?,
+        run_at_us: from.maybe(Cursor::i64)?,
+        expires_us: from.maybe(Cursor::i64)?,
+        dedup_window_us: from.maybe(Cursor::i64)?,
+        time_limit_us: from.maybe(Cursor::i64)?,
+        soft_time_limit_us: from.maybe(Cursor::i64)?,
+    })
 }
 
 fn several<T>(from: &mut Cursor<'_>, read: impl Fn(&mut Cursor<'_>) -> Result<T>) -> Result<Vec<T>> {
