@@ -62,6 +62,8 @@ class Task(Overridable, Generic[P, R]):
         self.source = (
             f"{function.__qualname__} in {code.co_filename if code is not None else function.__module__}"
         )
+        self.given = frozenset[str]()
+        """The options that were written down, here or in the base class; the others follow the app's settings."""
         self._sender = sender
         for name in _SHOWN:
             if not isinstance(getattr(type(self), name, None), property):
@@ -238,4 +240,5 @@ def make_task(function: Callable[..., R], given: Mapping[str, Any], sender: Task
             own |= {name: value for name, value in vars(cls).items() if name in _SHOWN}
     own = {name: value for name, value in own.items() if not isinstance(value, property)}
     task: Task[..., R] = base(function, task_options({**own, **given}), sender)
+    task.given = frozenset({**own, **given})
     return task
