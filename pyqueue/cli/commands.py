@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "purge": "cancel every job of a queue that is in line",
     "pause": "let no job of a task or a queue start",
     "resume": "let them start again",
+    "config": "show the configuration and where each value is from",
     "completion": "print a completion script for bash or zsh",
     "demo": "run a demonstration",
 }
@@ -91,6 +92,10 @@ def load(name: str) -> Command:
             from pyqueue.cli import resume
 
             return resume
+        case "config":
+            from pyqueue.cli import config
+
+            return config
         case "completion":
             from pyqueue.cli import completion
 
