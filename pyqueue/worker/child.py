@@ -5,15 +5,20 @@ Started as ``python -m pyqueue.worker.child TARGET DB LOGLEVEL NAME`` with its e
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
 from types import FrameType
+from typing import Final
 
 from pyqueue import loading
 from pyqueue._core import ChildPipe
 from pyqueue.worker.log import set_up
-from pyqueue.worker.run_job import run_job
+from pyqueue.worker.run_job import forked, run_job
+
+LOW_DESCRIPTORS: Final = 64
+"""Tasks that daemonize or scrub close the low ones; the pipe lies above them."""
 
 
 def main(target: str, path: str, level: str, name: str) -> int:
@@ -25,7 +30,7 @@ def main(target: str, path: str, level: str, name: str) -> int:
     # What a task has printed must not die in a buffer with a killed child.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    pipe = ChildPipe()
+    pipe = _pipe()
     try:
         app = loading.load(target).app
         app.use(path)
@@ -35,8 +40,19 @@ def main(target: str, path: str, level: str, name: str) -> int:
     set_up(level)
     pipe.ready()
     while (job := pipe.recv()) is not None:
-        pipe.send(job, run_job(app, job, name))
+        outcome = run_job(app, job, name)
+        if forked():
+            return 0
+        pipe.send(job, outcome)
     return 0
+
+
+def _pipe() -> ChildPipe:
+    taken = [os.dup(0) for _ in range(3, LOW_DESCRIPTORS)]
+    pipe = ChildPipe()
+    for each in taken:
+        os.close(each)
+    return pipe
 
 
 def _leave_to_supervisor(number: int, frame: FrameType | None) -> None:

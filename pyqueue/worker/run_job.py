@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import os
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pyqueue import request
 from pyqueue._core import Outcome
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from pyqueue._core import Job
     from pyqueue.app import PyQueue
     from pyqueue.task import Task
+
+
+_OWN: Final = os.getpid()
+
+
+def forked() -> bool:
+    """Whether this is a copy of the child that a task forked: the job's outcome is not the copy's to tell."""
+    return os.getpid() != _OWN
 
 
 class Run(NamedTuple):
@@ -36,7 +45,9 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
         return Outcome.failure(failure_of(error))
     try:
         value = _called(run)
-    except BaseException as error:  # noqa: BLE001  a task may raise anything, and none of it may end the child
+    except BaseException as error:
+        if forked():
+            raise
         return _after(run, error)
     return _returned(run, value)
 
