@@ -15,11 +15,13 @@ __all__ = [
     "DatabaseCorrupt",
     "DatabaseIOError",
     "DiskFull",
+    "DuplicateJob",
     "Event",
     "Failure",
     "FileRefused",
     "InvalidJob",
     "Job",
+    "JobSummary",
     "JobView",
     "LeaseLost",
     "NewJob",
@@ -46,6 +48,7 @@ class DiskFull(QueueError, OSError): ...
 class DatabaseBusy(QueueError, TimeoutError): ...
 class DatabaseIOError(QueueError, OSError): ...
 class DatabaseCorrupt(QueueError): ...
+class DuplicateJob(QueueError): ...
 
 @final
 class NewJob:
@@ -63,12 +66,17 @@ class NewJob:
         run_at_us: int | None = None,
         expires_us: int | None = None,
         dedup_key: str | None = None,
+        dedup: str = "return",
+        dedup_window_us: int | None = None,
         task_id: str | None = None,
         max_losses: int = 5,
         time_limit_us: int | None = None,
         soft_time_limit_us: int | None = None,
     ) -> NewJob:
-        """Raises InvalidJob for a priority outside -128…127, a name that is empty or over 255 characters."""
+        """``dedup`` says what to do where the key is taken: "return" that job, "refuse" (DuplicateJob), or
+        "replace" it unless it runs. With a window the key stays taken so long after the enqueue, even if the
+        job has ended. Raises InvalidJob for a priority outside -128…127, a name that is empty or over 255
+        characters."""
 
 @final
 class Failure:
@@ -91,10 +99,12 @@ class Outcome:
     """How an attempt ended."""
 
     @staticmethod
-    def success(body: bytes | None = None, content_type: str | None = None) -> Outcome:
-        """It returned; None when the result is not kept."""
+    def success(
+        body: bytes | None = None, content_type: str | None = None, then: Sequence[NewJob] = ...
+    ) -> Outcome:
+        """It returned; None when the result is not kept. ``then``: jobs stored in the transaction that acks it."""
     @staticmethod
-    def failure(failure: Failure) -> Outcome:
+    def failure(failure: Failure, then: Sequence[NewJob] = ...) -> Outcome:
         """It raised and is not tried again."""
     @staticmethod
     def retry(delay_us: int, failure: Failure) -> Outcome:
@@ -155,6 +165,43 @@ class JobView:
     def failure(self) -> Failure | None: ...
     @property
     def retries(self) -> int: ...
+    @property
+    def progress(self) -> tuple[str, bytes] | None:
+        """What the running attempt last said of itself: a state of its own, and bytes."""
+
+@final
+class JobSummary:
+    """A job in a list."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def retries(self) -> int: ...
+    @property
+    def enqueued_us(self) -> int: ...
+    @property
+    def run_at_us(self) -> int | None: ...
+    @property
+    def finished_us(self) -> int | None: ...
+    @property
+    def error(self) -> str | None: ...
+    @property
+    def message(self) -> str | None: ...
+    @property
+    def body(self) -> bytes | None:
+        """The encoded call, where it is kept (jobs that have not succeeded); None in a list."""
+    @property
+    def content_type(self) -> str | None: ...
 
 @final
 class Attempt:
@@ -237,7 +284,7 @@ class Store:
         *,
         embed: bool = False,
         durability: str = "full",
-        max_body: int = 16_777_216,
+        max_body: int = 1_048_576,
         history_age_us: int = 86_400_000_000,
         history_count: int = 100_000,
         failed_age_us: int = 2_592_000_000_000,
@@ -254,6 +301,23 @@ class Store:
     def attempts(self, id: str) -> list[Attempt]: ...
     def why(self, id: str) -> str:
         """What the job waits for, in one sentence."""
+    def jobs(
+        self,
+        *,
+        state: str | None = None,
+        queue: str | None = None,
+        task: str | None = None,
+        limit: int = 50,
+    ) -> list[JobSummary]:
+        """Jobs that fit, the newest first. Looks at rows until it has enough: for people, not for polling."""
+    def show(self, id: str) -> JobSummary | None:
+        """One job with its arguments, as far as they are kept."""
+    def progress(self, job: Job, state: str, body: bytes) -> None:
+        """Notes what a running attempt says of itself. Raises LeaseLost."""
+    def forget(self, id: str) -> bool:
+        """Drops what is kept of an ended job; False if there is nothing."""
+    def replay(self, id: str) -> str | None:
+        """Stores a failed or dead job once more, as a new job; its id. None if it is neither."""
     def queues(self) -> list[QueueStatus]: ...
     def workers(self) -> list[WorkerStatus]: ...
     def pause(self, *, task: str | None = None, queue: str | None = None) -> None: ...

@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
-from pyqueue import request
+from pyqueue import request, shared
 from pyqueue._core import NewJob, Store
-from pyqueue.exceptions import ImproperlyConfigured
+from pyqueue.configured import Configured
 from pyqueue.message import new_job
 from pyqueue.options import CallOptions, merge, task_options
 from pyqueue.registry import Registry
 from pyqueue.result import AsyncResult, GroupResult
-from pyqueue.serialization import MAX_BODY
+from pyqueue.routing import route
 from pyqueue.signature import Signature
 from pyqueue.task import Task
 
@@ -28,62 +28,60 @@ R = TypeVar("R")
 _DEFAULTS = CallOptions()
 
 
-class PyQueue:
+class PyQueue(Configured):
     """A task queue in one SQLite file. Makes no file before the first job.
 
     ``path`` is taken against the current directory; without it the file is ``$PYQUEUE_DB``. ``embed`` allows a
     file that holds the application's own tables. ``durability`` is "full" (an acknowledged job survives power
     loss) or "normal" (it survives the death of any process). ``visibility_timeout`` is how many seconds a
     worker that has stopped answering keeps its jobs. ``max_body`` limits the bytes of a call and of a result.
+    What is not said here comes from ``conf``, ``PYQUEUE_*`` or pyproject.toml; ``config`` is the outcome.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str] | None = None,
         *,
-        embed: bool = False,
-        durability: Literal["full", "normal"] = "full",
-        visibility_timeout: float = 30.0,
-        max_body: int = MAX_BODY,
+        embed: bool | None = None,
+        durability: Literal["full", "normal"] | None = None,
+        visibility_timeout: float | None = None,
+        max_body: int | None = None,
     ) -> None:
-        if durability not in ("full", "normal"):
-            raise ImproperlyConfigured(f"durability is 'full' or 'normal', not {durability!r}")
-        if visibility_timeout <= 0:
-            raise ImproperlyConfigured(f"visibility_timeout must be above 0, not {visibility_timeout}")
-        self.embed = embed
-        self.durability = durability
-        self.visibility_timeout = visibility_timeout
-        self.max_body = max_body
-        self.tasks = Registry()
-        self._path = _absolute(path)
-        self._store: Store | None = None
+        super().__init__(
+            {
+                "db": None if path is None else os.path.abspath(os.fspath(path)),
+                "embed": embed,
+                "durability": durability,
+                "visibility_timeout": visibility_timeout,
+                "max_body": max_body,
+            }
+        )
+        self._registry = Registry()
+        self._defaults: dict[str, CallOptions] = {}
+        shared.adopts(self)
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._defaults = {}
 
     @property
-    def path(self) -> str:
-        """The queue file. Raises ImproperlyConfigured where none was named."""
-        if self._path is None:
-            self._path = _absolute(os.environ.get("PYQUEUE_DB") or None)
-        if self._path is None:
-            raise ImproperlyConfigured("no queue file is named: use PyQueue('jobs.db') or set PYQUEUE_DB")
-        return self._path
-
-    @property
-    def has_path(self) -> bool:
-        """Whether a queue file is named, here or in the environment."""
-        return self._path is not None or bool(os.environ.get("PYQUEUE_DB"))
-
-    def use(self, path: str | os.PathLike[str]) -> None:
-        """Names the queue file. Raises ImproperlyConfigured once another one is in use."""
-        if self._store is not None and _absolute(path) != self._path:
-            raise ImproperlyConfigured(f"{self._path} is in use already")
-        self._path = _absolute(path)
+    def tasks(self) -> Registry:
+        """The tasks by name, shared ones included."""
+        return self._registry
 
     @property
     def store(self) -> Store:
         """The core's view of the file."""
         if self._store is None:
+            known = self.config
             self._store = Store(
-                self.path, embed=self.embed, durability=self.durability, max_body=self.max_body
+                self.path,
+                embed=known.embed,
+                durability=known.durability,
+                max_body=known.max_body,
+                history_age_us=round(known.result_expires * 1e6),
+                history_count=known.history_count,
+                failed_age_us=round(known.failure_expires * 1e6),
             )
         return self._store
 
@@ -103,7 +101,8 @@ class PyQueue:
 
         def register(function: Callable[..., R]) -> Task[..., R]:
             task: Task[..., R] = Task(function, checked, self)
-            self.tasks.add(task)
+            self._registry.add(task, frozenset(options))
+            self._defaults.pop(task.name, None)
             return task
 
         return register if function is None else register(function)
@@ -155,13 +154,32 @@ class PyQueue:
                 f"{target} makes a job while a worker is loading it, as every child would: "
                 f"put that code under  if __name__ == '__main__':"
             )
-        task = self.tasks.get_task(signature.task)
-        options = merge(task.defaults if task is not None else _DEFAULTS, signature.options)
+        options = merge(self._defaults_of(signature.task), signature.options)
         return new_job(signature, options, self.store.now_us, self.max_body)
 
+    def _defaults_of(self, name: str) -> CallOptions:
+        """What a call gets where it says nothing: the task's options, then a route, then the app's settings."""
+        known = self._defaults.get(name)
+        if known is not None:
+            return known
+        task = self._registry.get_task(name)
+        written = self._registry.given(name)
+        config = self.config
+        settled = {
+            "queue": config.default_queue,
+            "priority": config.default_priority,
+            "ignore_result": config.ignore_result,
+            "time_limit": config.time_limit,
+            "soft_time_limit": config.soft_time_limit,
+            **route(self.conf.task_routes, name),
+        }
+        defaults = (task.defaults if task is not None else _DEFAULTS)._replace(
+            **{option: value for option, value in settled.items() if option not in written}
+        )
+        # A task that is not known yet may be registered later.
+        if task is not None:
+            self._defaults[name] = defaults
+        return defaults
+
     def __repr__(self) -> str:
-        return f"<PyQueue: {self._path or 'no file yet'}>"
-
-
-def _absolute(path: str | os.PathLike[str] | None) -> str | None:
-    return None if path is None else os.path.abspath(os.fspath(path))
+        return f"<{type(self).__name__}: {self._constructor.get('db', 'no file yet')}>"

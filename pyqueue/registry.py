@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pyqueue import shared
 from pyqueue.exceptions import ImproperlyConfigured, NotRegistered
 
 if TYPE_CHECKING:
@@ -12,13 +13,18 @@ if TYPE_CHECKING:
 
 
 class Registry(Mapping[str, "Task[Any, Any]"]):
-    """Name → task. One name, one function."""
+    """Name → task. One name, one function. Shared tasks are taken in as they appear."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task[Any, Any]] = {}
+        self._given: dict[str, frozenset[str]] = {}
+        self._adopted = 0
 
-    def add(self, task: Task[Any, Any]) -> None:
-        """Registers a task. Raises ImproperlyConfigured if another function has its name."""
+    def add(self, task: Task[Any, Any], given: frozenset[str] = frozenset()) -> None:
+        """Registers a task. Raises ImproperlyConfigured if another function has its name.
+
+        ``given`` names the options that were written down; the others follow the app's settings.
+        """
         known = self._tasks.get(task.name)
         if known is not None and known.source != task.source:
             raise ImproperlyConfigured(
@@ -26,22 +32,36 @@ class Registry(Mapping[str, "Task[Any, Any]"]):
                 f"give one of them another name with @app.task(name=…)"
             )
         self._tasks[task.name] = task
+        self._given[task.name] = given
+
+    def given(self, name: str) -> frozenset[str]:
+        """The options that were written down for a task."""
+        return self._given.get(name, frozenset())
+
+    def _all(self) -> dict[str, Task[Any, Any]]:
+        if self._adopted < len(shared.declared):
+            # Two threads may both come here; taking a task in twice changes nothing.
+            seen = len(shared.declared)
+            for task, given in shared.declared[self._adopted : seen]:
+                self.add(task, given)
+            self._adopted = seen
+        return self._tasks
 
     def __getitem__(self, name: str) -> Task[Any, Any]:
         try:
-            return self._tasks[name]
+            return self._all()[name]
         except KeyError:
             raise NotRegistered(self._missing(name)) from None
 
     def get_task(self, name: str) -> Task[Any, Any] | None:
         """The task, or None."""
-        return self._tasks.get(name)
+        return self._all().get(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._tasks)
+        return iter(self._all())
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return len(self._all())
 
     def _missing(self, name: str) -> str:
         import difflib  # noqa: PLC0415

@@ -15,9 +15,9 @@ from pyqueue.tags import refuse_lookalikes, tagged, untagged
 
 VERSION: Final = 1
 CONTENT_TYPE: Final = "application/json"
-MAX_BODY: Final = 16_777_216
+MAX_BODY: Final = 1_048_576
 """Bytes of one encoded message; the store's own limit is the same."""
-MAX_DEPTH: Final = 200
+MAX_DEPTH: Final = 64
 
 
 class Call(NamedTuple):

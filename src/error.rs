@@ -28,6 +28,14 @@ pub enum Error {
     /// An argument of a call can't be stored.
     #[error("{0}")]
     Invalid(String),
+    /// A dedup key is taken and the caller wanted it for itself.
+    #[error(
+        "job {id} has this dedup key already: nothing was stored; wait for it, cancel it, or enqueue with dedup=\"return\" or \"replace\""
+    )]
+    Duplicate {
+        /// The public id of the job that has the key.
+        id: String,
+    },
     /// The file can't be used as a queue; it was left unchanged.
     #[error("{path}: {reason}", path = path.display())]
     Refused {

@@ -12,7 +12,7 @@ pub struct Payload {
 }
 
 /// A call to be stored.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {
     /// The name of the task.
     pub task: String,
@@ -28,6 +28,10 @@ pub struct NewJob {
     pub expires_us: Option<i64>,
     /// At most one unfinished job per queue and key.
     pub dedup_key: Option<String>,
+    /// What to do where the key is taken.
+    pub dedup: Dedup,
+    /// The key stays taken so long after the enqueue (µs), even if the job has ended.
+    pub dedup_window_us: Option<i64>,
     /// An id chosen by the caller instead of ours.
     pub alias: Option<String>,
     /// How many times the job may take its worker down before it is dead.
@@ -36,6 +40,17 @@ pub struct NewJob {
     pub time_limit_us: Option<i64>,
     /// `SoftTimeLimitExceeded` is raised in the task after this time (µs).
     pub soft_time_limit_us: Option<i64>,
+}
+
+/// What an enqueue does where its dedup key is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dedup {
+    /// Answers the job that has the key.
+    Return,
+    /// Refuses.
+    Refuse,
+    /// Cancels the job that has the key and takes its place; one that is running is answered as it is.
+    Replace,
 }
 
 /// The answer to an enqueue.
@@ -125,6 +140,8 @@ pub struct Finish {
     pub outcome: Outcome,
     /// When the attempt started, wall time (µs); `None` if it never did.
     pub started_us: Option<i64>,
+    /// Jobs to be stored in the same transaction if the job has ended with this attempt.
+    pub then: Vec<NewJob>,
 }
 
 /// What became of a `Finish`.
@@ -166,6 +183,16 @@ pub enum State {
 }
 
 impl State {
+    /// The state of a name.
+    pub fn of(name: &str) -> Option<State> {
+        use State::{
+            Cancelled, Dead, Delayed, Expired, Failed, Parked, Retrying, Running, Success, Unknown, Waiting,
+        };
+        let all =
+            [Waiting, Delayed, Parked, Running, Retrying, Success, Failed, Dead, Cancelled, Expired, Unknown];
+        all.into_iter().find(|state| state.name() == name)
+    }
+
     /// The name in DESIGN's words, as the command line and the views show it.
     pub fn name(self) -> &'static str {
         match self {
@@ -200,6 +227,37 @@ pub struct JobView {
     pub failure: Option<Failure>,
     /// How many attempts ended in a retry.
     pub retries: u32,
+    /// What the running attempt last said of itself: a state of its own, and bytes.
+    pub progress: Option<(String, Vec<u8>)>,
+}
+
+/// A job in a list.
+#[derive(Debug, Clone)]
+pub struct JobSummary {
+    /// The public id.
+    pub id: String,
+    /// The name of the task.
+    pub task: String,
+    /// The name of the queue.
+    pub queue: String,
+    /// The priority.
+    pub priority: i8,
+    /// Its state.
+    pub state: State,
+    /// Attempts that have ended.
+    pub attempts: u32,
+    /// How many of them ended in a retry.
+    pub retries: u32,
+    /// Wall time (µs).
+    pub enqueued_us: i64,
+    /// Not before this wall time (µs), where it waits for one.
+    pub run_at_us: Option<i64>,
+    /// Wall time (µs), once it has ended.
+    pub finished_us: Option<i64>,
+    /// What went wrong last.
+    pub failure: Option<Failure>,
+    /// Its arguments, where they are still kept.
+    pub payload: Option<Payload>,
 }
 
 /// One attempt in the history.

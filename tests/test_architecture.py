@@ -12,8 +12,8 @@ PYTHON = ROOT / "pyqueue"
 
 RUST_LAYERS = ["error id job clock", "sqlite", "wake", "store", "worker", "python"]
 PYTHON_LAYERS = [
-    "exceptions states options naming tags serialization signature canvas request rebuilding eager",
-    "message result task registry app loading",
+    "exceptions states options naming tags serialization signature canvas request rebuilding eager settings knobs config routing",
+    "message result task shared registry configured app celery loading",
     "worker",
     "cli demo __main__",
 ]

@@ -11,7 +11,7 @@ use crate::error::Error;
 type Kind = (&'static str, &'static str, Option<fn(Python<'_>) -> Bound<'_, PyType>>);
 
 const BASE: Kind = ("QueueError", "Base of every exception of the core.", None);
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     ("LeaseLost", "The token no longer covers the job; nothing was written.", None),
     ("InvalidJob", "An argument can't be stored.", Some(|py| py.get_type::<PyValueError>())),
     ("FileRefused", "The file can't be used as a queue; it was left unchanged.", None),
@@ -23,6 +23,7 @@ const KINDS: [Kind; 7] = [
     ),
     ("DatabaseIOError", "The system refused to read or write.", Some(|py| py.get_type::<PyOSError>())),
     ("DatabaseCorrupt", "The file is damaged.", None),
+    ("DuplicateJob", "The dedup key is taken; nothing was stored.", None),
 ];
 
 struct Types {
@@ -73,6 +74,7 @@ pub fn to_py(error: Error) -> PyErr {
         Error::Busy { .. } => Some(4),
         Error::Io(_) => Some(5),
         Error::Corrupt(_) => Some(6),
+        Error::Duplicate { .. } => Some(7),
         Error::Interrupted => return PyInterruptedError::new_err(text),
         Error::System { .. } | Error::Wire(_) | Error::Sqlite(_) => None,
     };

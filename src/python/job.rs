@@ -5,11 +5,12 @@ use pyo3::types::PyBytes;
 
 use super::exceptions::to_py;
 use crate::error::Error;
-use crate::job::{self, Payload};
+use crate::job::{self, Dedup, Payload};
 use crate::worker::pipe::Offer;
 
 /// A call to be stored.
 #[pyclass(frozen, module = "pyqueue._core")]
+#[derive(Clone)]
 pub struct NewJob {
     inner: job::NewJob,
     /// Relative to the moment of storing, by the store's clock (µs).
@@ -20,8 +21,8 @@ pub struct NewJob {
 impl NewJob {
     #[new]
     #[pyo3(signature = (task, body, *, queue="default", priority=0, content_type=None, delay_us=None,
-        run_at_us=None, expires_us=None, dedup_key=None, task_id=None, max_losses=5, time_limit_us=None,
-        soft_time_limit_us=None))]
+        run_at_us=None, expires_us=None, dedup_key=None, dedup="return", dedup_window_us=None, task_id=None,
+        max_losses=5, time_limit_us=None, soft_time_limit_us=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword-only on the Python side")]
     fn new(
         task: String,
@@ -33,6 +34,8 @@ impl NewJob {
         run_at_us: Option<i64>,
         expires_us: Option<i64>,
         dedup_key: Option<String>,
+        dedup: &str,
+        dedup_window_us: Option<i64>,
         task_id: Option<String>,
         max_losses: u32,
         time_limit_us: Option<i64>,
@@ -44,6 +47,15 @@ impl NewJob {
         if [time_limit_us, soft_time_limit_us].iter().flatten().any(|limit| *limit <= 0) {
             return Err(to_py(Error::invalid("a time limit must be more than 0 seconds")));
         }
+        let dedup = match dedup {
+            "return" => Dedup::Return,
+            "refuse" => Dedup::Refuse,
+            "replace" => Dedup::Replace,
+            other => {
+                let text = format!("dedup is \"return\", \"refuse\" or \"replace\", not {other:?}");
+                return Err(to_py(Error::invalid(text)));
+            }
+        };
         let inner = job::NewJob {
             task,
             payload: Payload { content_type, body },
@@ -52,6 +64,8 @@ impl NewJob {
             run_at_us,
             expires_us,
             dedup_key,
+            dedup,
+            dedup_window_us,
             alias: task_id,
             max_losses,
             time_limit_us,
@@ -113,35 +127,56 @@ impl Failure {
 #[derive(Clone)]
 pub struct Outcome {
     pub inner: job::Outcome,
+    /// Jobs to be stored in the transaction that writes it.
+    then: Vec<NewJob>,
+}
+
+impl From<job::Outcome> for Outcome {
+    fn from(inner: job::Outcome) -> Self {
+        Outcome { inner, then: Vec::new() }
+    }
+}
+
+impl Outcome {
+    /// The jobs that follow, with their delays counted from `now_us`, wall time.
+    pub fn then(&self, now_us: i64) -> Vec<job::NewJob> {
+        self.then.iter().map(|job| job.at(now_us)).collect()
+    }
+}
+
+fn following(then: Vec<PyRef<'_, NewJob>>) -> Vec<NewJob> {
+    then.iter().map(|job| NewJob::clone(job)).collect()
 }
 
 #[pymethods]
 impl Outcome {
     #[staticmethod]
-    #[pyo3(signature = (body=None, content_type=None))]
-    fn success(body: Option<Vec<u8>>, content_type: Option<String>) -> Self {
-        Outcome { inner: job::Outcome::Success(body.map(|body| Payload { content_type, body })) }
+    #[pyo3(signature = (body=None, content_type=None, then=Vec::new()))]
+    fn success(body: Option<Vec<u8>>, content_type: Option<String>, then: Vec<PyRef<'_, NewJob>>) -> Self {
+        let inner = job::Outcome::Success(body.map(|body| Payload { content_type, body }));
+        Outcome { inner, then: following(then) }
     }
 
     #[staticmethod]
-    fn failure(failure: &Failure) -> Self {
-        Outcome { inner: job::Outcome::Failure(failure.inner.clone()) }
+    #[pyo3(signature = (failure, then=Vec::new()))]
+    fn failure(failure: &Failure, then: Vec<PyRef<'_, NewJob>>) -> Self {
+        Outcome { inner: job::Outcome::Failure(failure.inner.clone()), then: following(then) }
     }
 
     #[staticmethod]
     fn retry(delay_us: i64, failure: &Failure) -> Self {
-        Outcome { inner: job::Outcome::Retry { delay_us, failure: failure.inner.clone() } }
+        job::Outcome::Retry { delay_us, failure: failure.inner.clone() }.into()
     }
 
     #[staticmethod]
     #[pyo3(signature = (reason, charged=true))]
     fn lost(reason: String, charged: bool) -> Self {
-        Outcome { inner: job::Outcome::Lost { reason, charged } }
+        job::Outcome::Lost { reason, charged }.into()
     }
 
     #[staticmethod]
     fn given_back() -> Self {
-        Outcome { inner: job::Outcome::GivenBack }
+        job::Outcome::GivenBack.into()
     }
 }
 

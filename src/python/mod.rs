@@ -18,6 +18,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<job::Failure>()?;
     module.add_class::<job::Outcome>()?;
     module.add_class::<job::Job>()?;
+    module.add_class::<status::JobSummary>()?;
     module.add_class::<status::JobView>()?;
     module.add_class::<status::Attempt>()?;
     module.add_class::<status::QueueStatus>()?;

@@ -44,7 +44,8 @@ impl ChildPipe {
     /// How it ended.
     fn send(&self, py: Python<'_>, job: PyRef<'_, Job>, outcome: PyRef<'_, Outcome>) -> PyResult<()> {
         let offer = job.offer.ok_or_else(|| to_py(Error::invalid("the job did not come from this pipe")))?;
+        let then = outcome.then(self.inner.now_us());
         let (job, outcome) = (&job.inner, outcome.inner.clone());
-        py.detach(|| self.inner.send(job, offer, outcome)).map_err(to_py)
+        py.detach(|| self.inner.send(job, offer, outcome, then)).map_err(to_py)
     }
 }

@@ -45,6 +45,96 @@ impl JobView {
     fn retries(&self) -> u32 {
         self.inner.retries
     }
+
+    #[getter]
+    fn progress<'py>(&self, py: Python<'py>) -> Option<(&str, Bound<'py, PyBytes>)> {
+        self.inner.progress.as_ref().map(|(state, body)| (state.as_str(), PyBytes::new(py, body)))
+    }
+}
+
+/// A job in a list.
+#[pyclass(frozen, module = "pyqueue._core")]
+pub struct JobSummary {
+    inner: job::JobSummary,
+}
+
+impl From<job::JobSummary> for JobSummary {
+    fn from(inner: job::JobSummary) -> Self {
+        JobSummary { inner }
+    }
+}
+
+#[pymethods]
+impl JobSummary {
+    #[getter]
+    fn id(&self) -> &str {
+        &self.inner.id
+    }
+
+    #[getter]
+    fn task(&self) -> &str {
+        &self.inner.task
+    }
+
+    #[getter]
+    fn queue(&self) -> &str {
+        &self.inner.queue
+    }
+
+    #[getter]
+    fn priority(&self) -> i8 {
+        self.inner.priority
+    }
+
+    #[getter]
+    fn state(&self) -> &'static str {
+        self.inner.state.name()
+    }
+
+    #[getter]
+    fn attempts(&self) -> u32 {
+        self.inner.attempts
+    }
+
+    #[getter]
+    fn retries(&self) -> u32 {
+        self.inner.retries
+    }
+
+    #[getter]
+    fn enqueued_us(&self) -> i64 {
+        self.inner.enqueued_us
+    }
+
+    #[getter]
+    fn run_at_us(&self) -> Option<i64> {
+        self.inner.run_at_us
+    }
+
+    #[getter]
+    fn finished_us(&self) -> Option<i64> {
+        self.inner.finished_us
+    }
+
+    #[getter]
+    fn error(&self) -> Option<&str> {
+        self.inner.failure.as_ref().map(|failure| failure.error.as_str())
+    }
+
+    #[getter]
+    fn message(&self) -> Option<&str> {
+        self.inner.failure.as_ref().map(|failure| failure.message.as_str())
+    }
+
+    #[getter]
+    fn body<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.inner.payload.as_ref().map(|payload| PyBytes::new(py, &payload.body))
+    }
+
+    #[getter]
+    fn content_type(&self) -> Option<&str> {
+        self.inner.payload.as_ref().and_then(|payload| payload.content_type.as_deref())
+    }
 }
 
 /// One ended attempt.

@@ -8,12 +8,12 @@ use pyo3::prelude::*;
 
 use super::exceptions::to_py;
 use super::job::{Job, NewJob, Outcome};
-use super::status::{Attempt, JobView, QueueStatus, WorkerStatus};
+use super::status::{Attempt, JobSummary, JobView, QueueStatus, WorkerStatus};
 use crate::clock::{Env, Signals};
 use crate::error::{Error, Result};
-use crate::job::{Finish, Finished};
+use crate::job::{Finish, Finished, State};
 use crate::sqlite::Durability;
-use crate::store::{self, Ask, NewWorker, Options, Scope};
+use crate::store::{self, Ask, Filter, NewWorker, Options, Scope};
 use crate::wake::Line;
 use crate::worker::liveness;
 
@@ -76,7 +76,7 @@ fn scope(task: Option<String>, queue: Option<String>) -> PyResult<Scope> {
 #[pymethods]
 impl Store {
     #[new]
-    #[pyo3(signature = (path, *, embed=false, durability="full", max_body=16_777_216,
+    #[pyo3(signature = (path, *, embed=false, durability="full", max_body=1_048_576,
         history_age_us=86_400_000_000, history_count=100_000, failed_age_us=2_592_000_000_000))]
     fn new(
         path: &str,
@@ -140,6 +140,46 @@ impl Store {
 
     fn why(&self, py: Python<'_>, id: &str) -> PyResult<String> {
         self.away(py, |store| store.why(id))
+    }
+
+    #[pyo3(signature = (*, state=None, queue=None, task=None, limit=50))]
+    fn jobs(
+        &self,
+        py: Python<'_>,
+        state: Option<&str>,
+        queue: Option<String>,
+        task: Option<String>,
+        limit: usize,
+    ) -> PyResult<Vec<JobSummary>> {
+        let state = match state {
+            None => None,
+            Some(name) => {
+                let unknown = || to_py(Error::invalid(format!("there is no state {name:?}")));
+                Some(State::of(name).ok_or_else(unknown)?)
+            }
+        };
+        let found = self.away(py, |store| store.jobs(&Filter { state, queue, task, limit }))?;
+        Ok(found.into_iter().map(JobSummary::from).collect())
+    }
+
+    fn show(&self, py: Python<'_>, id: &str) -> PyResult<Option<JobSummary>> {
+        Ok(self.away(py, |store| store.show(id))?.map(JobSummary::from))
+    }
+
+    fn progress(&self, py: Python<'_>, job: &Job, state: &str, body: &[u8]) -> PyResult<()> {
+        let (row, token) = (job.inner.row, job.inner.token);
+        self.away(py, |store| match store.progress(row, token, state, body) {
+            Err(Error::LeaseLost { .. }) => Err(Error::LeaseLost { job: job.inner.id.clone() }),
+            other => other,
+        })
+    }
+
+    fn forget(&self, py: Python<'_>, id: &str) -> PyResult<bool> {
+        self.away(py, |store| store.forget(id))
+    }
+
+    fn replay(&self, py: Python<'_>, id: &str) -> PyResult<Option<String>> {
+        self.away(py, |store| store.replay(id))
     }
 
     fn queues(&self, py: Python<'_>) -> PyResult<Vec<QueueStatus>> {
@@ -222,6 +262,7 @@ impl Store {
     }
 
     fn finish(&self, py: Python<'_>, ends: Vec<(PyRef<'_, Job>, PyRef<'_, Outcome>)>) -> PyResult<()> {
+        let now = self.now_us();
         let finishes = ends
             .iter()
             .map(|(job, outcome)| Finish {
@@ -229,6 +270,7 @@ impl Store {
                 token: job.inner.token,
                 outcome: outcome.inner.clone(),
                 started_us: None,
+                then: outcome.then(now),
             })
             .collect();
         let (answers, _) = self.away(py, |store| store.finish(finishes, None))?;
@@ -240,15 +282,23 @@ impl Store {
 
     fn extend(&self, py: Python<'_>, job: &Job, visibility_us: i64) -> PyResult<()> {
         let (row, token) = (job.inner.row, job.inner.token);
-        self.away(py, |store| store.extend(row, token, visibility_us))
-            .map_err(|_| to_py(Error::LeaseLost { job: job.inner.id.clone() }))
+        self.away(py, |store| match store.extend(row, token, visibility_us) {
+            // The store knows only the row.
+            Err(Error::LeaseLost { .. }) => Err(Error::LeaseLost { job: job.inner.id.clone() }),
+            other => other,
+        })
     }
 
     fn reap(&self, py: Python<'_>) -> PyResult<usize> {
         self.away(py, |store| {
-            let lost = liveness::reap_all(store, None)?.iter().map(|dead| dead.jobs.len()).sum();
-            while store.upkeep()?.more {}
-            Ok(lost)
+            let mut jobs = liveness::reap_all(store, None)?.iter().map(|dead| dead.jobs.len()).sum();
+            loop {
+                let step = store.upkeep()?;
+                jobs += step.taken_back;
+                if !step.more {
+                    return Ok(jobs);
+                }
+            }
         })
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Place {
     pub path: PathBuf,
     /// Whether we made the file.
     pub created: bool,
+    /// Whether another process may be creating it right now.
+    pub nascent: bool,
     /// Whether a WAL with content lay beside it.
     pub has_wal: bool,
 }
@@ -43,9 +45,11 @@ const SHARED: [(i64, &str); 13] = [
     (0x4750_4653, "GPFS"),
 ];
 
-/// How long an empty file is watched before it is refused if it is new: another process may be creating it
-/// right now, and its first page may wait for a slow disk.
-const CREATION: Duration = Duration::from_secs(3);
+/// How long an empty file, or one without a table, is watched before it is refused if it is new: another process
+/// may be creating it right now, and its first page may wait for a slow disk.
+pub(super) const CREATION: Duration = Duration::from_secs(3);
+/// How often it is looked at.
+pub(super) const CREATION_STEP: Duration = Duration::from_millis(5);
 /// An empty file that has not changed for this long is not being created.
 const NEW_S: i64 = 10;
 
@@ -78,7 +82,8 @@ pub(super) fn admit(path: &Path, embed: bool, env: &Env) -> Result<Place> {
     let mut wal = path.clone().into_os_string();
     wal.push("-wal");
     let has_wal = fs::metadata(wal).is_ok_and(|wal| wal.len() > 0);
-    Ok(Place { path, created, has_wal })
+    let nascent = !created && !embed && fs::metadata(&path).is_ok_and(|file| is_new(&file, env));
+    Ok(Place { path, created, nascent, has_wal })
 }
 
 /// The path without symbolic links: SQLite names `-wal` and `-shm` after the real file.
@@ -154,10 +159,9 @@ fn refuse_file(path: &Path, embed: bool, env: &Env) -> Result<()> {
         ));
     }
     if file.len() == 0 && !embed {
-        let new = env.clock.wall_us() / 1_000_000 - file.mtime() < NEW_S;
-        let step = Duration::from_millis(5);
-        for _ in 0..if new { CREATION.as_millis() / step.as_millis() } else { 0 } {
-            env.clock.sleep(step);
+        let looks = if is_new(&file, env) { CREATION.as_millis() / CREATION_STEP.as_millis() } else { 0 };
+        for _ in 0..looks {
+            env.clock.sleep(CREATION_STEP);
             file = look()?;
             if file.len() > 0 {
                 break;
@@ -184,6 +188,10 @@ fn refuse_file(path: &Path, embed: bool, env: &Env) -> Result<()> {
         return Err(refused(path, "this is not a SQLite database; give another path"));
     }
     Ok(())
+}
+
+fn is_new(file: &fs::Metadata, env: &Env) -> bool {
+    env.clock.wall_us() / 1_000_000 - file.mtime() < NEW_S
 }
 
 fn create(path: &Path) -> Result<bool> {

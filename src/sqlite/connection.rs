@@ -91,12 +91,14 @@ impl Link {
         loop {
             match act() {
                 Err(error) if is_busy(&error) => {
-                    if gate.outside(|| self.signals.arrived()) == Some(true) {
+                    // With no outside, a fork that waits does so for our own outer gate: only giving up lets
+                    // it go on.
+                    let arrived = gate.outside(|| self.signals.arrived());
+                    if arrived == Some(true) {
                         return Err(Error::Interrupted);
                     }
                     let waited = self.patience.clock.boot_us() - start;
-                    // A fork that still waits does so for our own outer gate: only giving up lets it go on.
-                    if waited >= BUSY_TIMEOUT_US || fork::pending() {
+                    if waited >= BUSY_TIMEOUT_US || arrived.is_none() && fork::pending() {
                         return Err(Error::Busy { waited_ms: u64::try_from(waited / 1_000).unwrap_or(0) });
                     }
                 }

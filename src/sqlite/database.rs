@@ -91,6 +91,9 @@ impl<S: Default + Send + 'static> Database<S> {
         let link = Link::open(&place.path, env)?;
         // The last connection that closes would move a WAL left behind by a crash into the database.
         link.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, place.has_wal)?;
+        if place.nascent {
+            wait_for_tables(&link, gate, env)?;
+        }
         let unprepared = read(&link, gate, |conn| admit(conn, place.created))?;
         switch_to_wal(&link, gate, &place.path, env)?;
         link.settle(gate, false)?;
@@ -285,6 +288,21 @@ fn read<T>(link: &Link, gate: &mut Gate, work: impl FnOnce(&Connection) -> Resul
 
 fn data_version(link: &Link, gate: &mut Gate) -> Result<i64> {
     link.patiently(gate, || link.conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0)))
+}
+
+/// Whoever creates the file switches it to WAL before the tables are there, and that writes its first page.
+fn wait_for_tables(link: &Link, gate: &mut Gate, env: &Env) -> Result<()> {
+    for _ in 0..check::CREATION.as_millis() / check::CREATION_STEP.as_millis() {
+        let count: i64 = read(link, gate, |conn| {
+            Ok(conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?)
+        })?;
+        if count > 0 {
+            break;
+        }
+        env.clock.sleep(check::CREATION_STEP);
+        gate.step_aside();
+    }
+    Ok(())
 }
 
 fn switch_to_wal(link: &Link, gate: &mut Gate, path: &Path, env: &Env) -> Result<()> {

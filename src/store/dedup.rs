@@ -1,40 +1,120 @@
-//! Dedup keys: at most one unfinished job per queue and key. The primary key decides every race; its row lives
-//! exactly as long as the job.
+//! Dedup keys: at most one unfinished job per queue and key. The primary key decides every race; its row lives as
+//! long as the job, or until the end of its window if that is later.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::Change;
 use super::leave::{self, Exit};
 use super::{lease, row};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::RowId;
+use crate::job::{Dedup, NewJob};
 
-/// The unfinished job that holds a key. One that has expired without being started is let go here.
-pub fn find(change: &mut Change, queue: i64, key: &str) -> Result<Option<(RowId, String)>> {
-    let found: Option<i64> = change
-        .conn
-        .prepare_cached("SELECT id FROM pyqueue_dedup WHERE queue=?1 AND key=?2")?
-        .query_row(params![queue, key], |row| row.get(0))
-        .optional()?;
-    let Some(id) = found.map(RowId) else { return Ok(None) };
-    let Some(job) = row::read(change.conn, id)? else { return Ok(None) };
-    if job.expires.is_some_and(|at| at <= change.now) && lease::covering(change.conn, id)?.is_none() {
-        leave::leave(change, &job, Exit::Expired)?;
-        return Ok(None);
+/// The job that has a key.
+pub struct Holder {
+    pub row: RowId,
+    /// Its public id.
+    pub id: String,
+}
+
+/// Looks who has a new job's key, and makes room for it if it asked for that. `None`: the key is free.
+pub fn settle(change: &mut Change, queue: i64, job: &NewJob) -> Result<Option<Holder>> {
+    let Some(key) = &job.dedup_key else { return Ok(None) };
+    let Some(holder) = find(change, queue, key)? else { return Ok(None) };
+    match job.dedup {
+        Dedup::Return => Ok(Some(holder)),
+        Dedup::Refuse => Err(Error::Duplicate { id: holder.id }),
+        Dedup::Replace => {
+            if let Some(waiting) = row::read(change.conn, holder.row)? {
+                if lease::covering(change.conn, holder.row)?.is_some() {
+                    return Ok(Some(holder));
+                }
+                leave::leave(change, &waiting, Exit::Cancelled)?;
+            }
+            forget(change.conn, queue, key)?;
+            Ok(None)
+        }
     }
-    Ok(Some((id, change.public(id, job.nonce, job.alias))))
+}
+
+/// The job that has a key. One that has expired without being started is let go here.
+fn find(change: &mut Change, queue: i64, key: &str) -> Result<Option<Holder>> {
+    let found: Option<(i64, Option<i64>)> = change
+        .conn
+        .prepare_cached("SELECT id, until FROM pyqueue_dedup WHERE queue=?1 AND key=?2")?
+        .query_row(params![queue, key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((id, until)) = found.map(|(id, until)| (RowId(id), until)) else { return Ok(None) };
+    if let Some(job) = row::read(change.conn, id)? {
+        let late = job.expires.is_some_and(|at| at <= change.now);
+        if !late || lease::covering(change.conn, id)?.is_some() {
+            return Ok(Some(Holder { row: id, id: change.public(id, job.nonce, job.alias) }));
+        }
+        leave::leave(change, &job, Exit::Expired)?;
+    }
+    if until.is_some_and(|until| until > change.now)
+        && let Some(id) = ended(change, id)?
+    {
+        return Ok(Some(id));
+    }
+    forget(change.conn, queue, key)?;
+    Ok(None)
+}
+
+/// A job that has ended but whose key is still taken.
+fn ended(change: &Change, row: RowId) -> Result<Option<Holder>> {
+    let found: Option<(i64, Option<String>)> = change
+        .conn
+        .prepare_cached("SELECT nonce, alias FROM pyqueue_history WHERE job=? ORDER BY seq DESC LIMIT 1")?
+        .query_row([row.0], |found| Ok((found.get(0)?, found.get(1)?)))
+        .optional()?;
+    Ok(found.map(|(nonce, alias)| Holder { row, id: change.public(row, nonce, alias) }))
 }
 
 /// Takes a key for a row.
-pub fn insert(conn: &Connection, queue: i64, key: &str, row: RowId) -> Result<()> {
-    conn.prepare_cached("INSERT INTO pyqueue_dedup(queue, key, id) VALUES(?1, ?2, ?3)")?
-        .execute(params![queue, key, row.0])?;
+pub fn insert(conn: &Connection, queue: i64, key: &str, row: RowId, until: Option<i64>) -> Result<()> {
+    conn.prepare_cached("INSERT INTO pyqueue_dedup(queue, key, id, until) VALUES(?1, ?2, ?3, ?4)")?
+        .execute(params![queue, key, row.0, until])?;
     Ok(())
 }
 
-/// Gives a key free, if it is this row's.
-pub fn delete(conn: &Connection, queue: i64, key: &str, row: RowId) -> Result<()> {
-    conn.prepare_cached("DELETE FROM pyqueue_dedup WHERE queue=?1 AND key=?2 AND id=?3")?
-        .execute(params![queue, key, row.0])?;
+/// Gives a job's key free, unless its window still holds it.
+pub fn release(change: &Change, queue: i64, key: &str, row: RowId) -> Result<()> {
+    change
+        .conn
+        .prepare_cached(
+            "DELETE FROM pyqueue_dedup WHERE queue=?1 AND key=?2 AND id=?3 AND (until IS NULL OR until<=?4)",
+        )?
+        .execute(params![queue, key, row.0, change.now])?;
+    Ok(())
+}
+
+/// Gives free the keys of all jobs in a range of rows, as `release` does.
+pub fn release_range(change: &Change, first: RowId, last: RowId) -> Result<()> {
+    change
+        .conn
+        .prepare_cached(
+            "DELETE FROM pyqueue_dedup WHERE (until IS NULL OR until<=?3) AND (queue, key, id) IN \
+             (SELECT ifnull(home, id>>43)>>8, dedup, id FROM pyqueue_job WHERE id BETWEEN ?1 AND ?2 AND dedup IS NOT NULL)",
+        )?
+        .execute([first.0, last.0, change.now])?;
+    Ok(())
+}
+
+fn forget(conn: &Connection, queue: i64, key: &str) -> Result<()> {
+    conn.prepare_cached("DELETE FROM pyqueue_dedup WHERE queue=?1 AND key=?2")?
+        .execute(params![queue, key])?;
+    Ok(())
+}
+
+/// Gives free up to `limit` keys whose window is over and whose job has ended.
+pub fn sweep(change: &Change, limit: usize) -> Result<()> {
+    change
+        .conn
+        .prepare_cached(
+            "DELETE FROM pyqueue_dedup WHERE (queue, key) IN (SELECT queue, key FROM pyqueue_dedup d WHERE until<=?1 \
+             AND NOT EXISTS(SELECT 1 FROM pyqueue_job j WHERE j.id=d.id AND j.dedup=d.key) LIMIT ?2)",
+        )?
+        .execute(params![change.now, limit])?;
     Ok(())
 }

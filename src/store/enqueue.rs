@@ -50,18 +50,15 @@ fn name(what: &str, text: &str) -> Result<()> {
 pub fn enqueue(change: &mut Change, job: NewJob) -> Result<Enqueued> {
     let queue = rules::queue(change, &job.queue)?;
     if let Some(own) = &job.alias
-        && let Some(id) = alias::find(change.conn, own)?
+        && alias::find(change.conn, own)?.is_some()
     {
-        let _: RowId = id;
         return Ok(Enqueued { id: own.clone(), created: false });
     }
-    if let Some(key) = &job.dedup_key
-        && let Some((row, id)) = dedup::find(change, queue, key)?
-    {
+    if let Some(holder) = dedup::settle(change, queue, &job)? {
         if let Some(own) = job.alias {
-            alias::insert(change.conn, &own, row)?;
+            alias::insert(change.conn, &own, holder.row)?;
         }
-        return Ok(Enqueued { id, created: false });
+        return Ok(Enqueued { id: holder.id, created: false });
     }
     let band = id::band(queue, job.priority);
     let later = job.run_at_us.filter(|at| *at > change.now);
@@ -72,7 +69,8 @@ pub fn enqueue(change: &mut Change, job: NewJob) -> Result<Enqueued> {
         side::put_later(change, row, run_at, id::floor(band))?;
     }
     if let Some(key) = &job.dedup_key {
-        dedup::insert(change.conn, queue, key, row)?;
+        let until = job.dedup_window_us.map(|window| change.now.saturating_add(window));
+        dedup::insert(change.conn, queue, key, row, until)?;
     }
     if let Some(own) = &job.alias {
         alias::insert(change.conn, own, row)?;

@@ -6,7 +6,7 @@ use super::change::Change;
 use super::history::{self, Run};
 use super::lease::{self, Lease};
 use super::row::{self, JobRow};
-use super::{leave, side};
+use super::{dedup, enqueue, leave, progress, side};
 use crate::error::Result;
 use crate::id::{RowId, SHELF};
 use crate::job::{Failure, Finish, Finished, Outcome, State};
@@ -59,10 +59,20 @@ pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
         }
         if let Some(job) = row::read(change.conn, end.row)? {
             held = lease::cut(change.conn, &lease, end.row.0, end.row.0)?;
+            if !lease.plain {
+                progress::clear(change.conn, end.row, end.row)?;
+            }
             one(change, &job, &lease, end)?;
             answers[order[at]] = Finished::Done;
         }
         at += 1;
+    }
+    for (end, answer) in ends.iter().zip(&answers) {
+        if *answer == Finished::Done && matches!(end.outcome, Outcome::Success(_) | Outcome::Failure(_)) {
+            for job in &end.then {
+                enqueue::enqueue(change, job.clone())?;
+            }
+        }
     }
     if !ends.is_empty() {
         // History stays inside its bound while it is written: twice as fast out as in.
@@ -113,13 +123,8 @@ fn succeed(change: &mut Change, lease: &Lease, ends: &[Finish], run: &[usize]) -
     }
     let rest = lease::cut(change.conn, lease, first.0, last.0)?;
     if !lease.plain {
-        change
-            .conn
-            .prepare_cached(
-                "DELETE FROM pyqueue_dedup WHERE (queue, key, id) IN \
-                 (SELECT ifnull(home, id>>43)>>8, dedup, id FROM pyqueue_job WHERE id BETWEEN ?1 AND ?2 AND dedup IS NOT NULL)",
-            )?
-            .execute([first.0, last.0])?;
+        dedup::release_range(change, first, last)?;
+        progress::clear(change.conn, first, last)?;
     }
     change
         .conn

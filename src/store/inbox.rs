@@ -5,10 +5,7 @@ use rusqlite::params;
 use super::change::Change;
 use super::enqueue;
 use crate::error::Result;
-use crate::job::{NewJob, Payload};
-
-/// How many losses a job may cause that was enqueued by plain SQL.
-const MAX_LOSSES: u32 = 5;
+use crate::job::{Dedup, NewJob, Payload};
 
 /// Turns up to `limit` rows into jobs; true if there may be more. Repeatable: a row leaves the inbox in the
 /// transaction that makes its job, and its id is the job's.
@@ -31,7 +28,9 @@ pub fn fold(change: &mut Change, limit: usize) -> Result<bool> {
                     run_at_us: row.get(6)?,
                     expires_us: row.get(7)?,
                     dedup_key: row.get(8)?,
-                    max_losses: MAX_LOSSES,
+                    dedup: Dedup::Return,
+                    dedup_window_us: None,
+                    max_losses: super::MAX_LOSSES,
                     time_limit_us: None,
                     soft_time_limit_us: None,
                 },

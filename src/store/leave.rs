@@ -36,7 +36,7 @@ pub fn leave(change: &mut Change, job: &JobRow, exit: Exit) -> Result<()> {
 /// Removes a job that has ended from the job table, with everything that hangs on it but its side row.
 pub fn remove(change: &mut Change, job: &JobRow) -> Result<()> {
     if let Some(key) = &job.dedup {
-        dedup::delete(change.conn, id::queue_of(job.band()), key, job.id)?;
+        dedup::release(change, id::queue_of(job.band()), key, job.id)?;
     }
     change.rings.ended.push(job.id);
     let place = job.id.0;

@@ -91,6 +91,13 @@ impl Rules {
     }
 }
 
+/// The name of a queue, by its number.
+pub fn name_of(conn: &Connection, num: i64) -> Result<String> {
+    Ok(conn
+        .prepare_cached("SELECT name FROM pyqueue_queue WHERE num=?")?
+        .query_row([num], |row| row.get(0))?)
+}
+
 /// The number of a queue, made if it is new.
 pub fn queue(change: &mut Change, name: &str) -> Result<i64> {
     if let Some(num) = change.rules.number(name) {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{alias, history, lease, row, side};
+use super::{alias, history, lease, progress, row, side};
 use crate::error::Result;
 use crate::id::{self, PublicId, RowId};
 use crate::job::{AttemptView, Failure, JobView, Payload, State};
@@ -14,6 +14,13 @@ pub struct Named {
     pub row: RowId,
     /// `None`: the caller's own id, which names a row for life.
     nonce: Option<i64>,
+}
+
+impl Named {
+    /// What the row's nonce must be, where the id says it.
+    pub fn nonce(self) -> Option<i64> {
+        self.nonce
+    }
 }
 
 /// The row that an id names, if it can be one of this file.
@@ -34,7 +41,7 @@ pub fn live(conn: &Connection, named: Named) -> Result<Option<row::JobRow>> {
 
 /// State, result and error of an id.
 pub fn view(conn: &Connection, file: u32, text: &str) -> Result<JobView> {
-    let unknown = JobView { state: State::Unknown, result: None, failure: None, retries: 0 };
+    let unknown = JobView { state: State::Unknown, result: None, failure: None, retries: 0, progress: None };
     let Some(named) = resolve(conn, file, text)? else {
         return Ok(if in_inbox(conn, text)? {
             JobView { state: State::Waiting, ..unknown }
@@ -44,7 +51,17 @@ pub fn view(conn: &Connection, file: u32, text: &str) -> Result<JobView> {
     };
     if let Some(job) = live(conn, named)? {
         let failure = if job.attempts > 0 { last(conn, named)?.and_then(|end| end.failure) } else { None };
-        return Ok(JobView { state: state(conn, &job)?, result: None, failure, retries: job.retries });
+        let progress = match lease::covering(conn, job.id)? {
+            Some(lease) => progress::read(conn, job.id, lease.token)?,
+            None => None,
+        };
+        return Ok(JobView {
+            state: state(conn, &job)?,
+            result: None,
+            failure,
+            retries: job.retries,
+            progress,
+        });
     }
     Ok(last(conn, named)?.and_then(|end| end.view).unwrap_or(unknown))
 }
@@ -93,12 +110,13 @@ fn end(row: &Row<'_>) -> rusqlite::Result<End> {
         result: if failure.is_none() { body.map(|body| Payload { content_type, body }) } else { None },
         failure: failure.clone(),
         retries: row.get(1).unwrap_or(0),
+        progress: None,
     });
     Ok(End { failure, view })
 }
 
 /// Error, message and traceback from three neighbouring columns.
-fn failure(row: &Row<'_>, at: usize, body: Option<&Vec<u8>>) -> rusqlite::Result<Option<Failure>> {
+pub fn failure(row: &Row<'_>, at: usize, body: Option<&Vec<u8>>) -> rusqlite::Result<Option<Failure>> {
     let error: Option<String> = row.get(at)?;
     Ok(match error {
         None => None,

@@ -80,7 +80,13 @@ impl Supervisor {
         }
         self.pace.learn(&held.job.task, ended.ended_us - ended.started_us);
         let started_us = self.wall(ended.started_us, now);
-        let finish = Finish { row: ended.row, token: ended.token, outcome: ended.outcome, started_us };
+        let finish = Finish {
+            row: ended.row,
+            token: ended.token,
+            outcome: ended.outcome,
+            started_us,
+            then: ended.then,
+        };
         self.ledger.push(End { finish, id: held.job.id, entry: Some((number, held.index)) }, now);
         Ok(())
     }
@@ -158,7 +164,8 @@ impl Supervisor {
                 self.outside.event(Event { kind: Kind::JobLost, text, job: Some(id), pid: Some(child.pid) });
             }
             let started_us = if outcome == Outcome::GivenBack { None } else { self.wall(since, now) };
-            let finish = Finish { row: held.job.row, token: held.job.token, outcome, started_us };
+            let finish =
+                Finish { row: held.job.row, token: held.job.token, outcome, started_us, then: Vec::new() };
             self.ledger.push(End { finish, id: held.job.id, entry: Some((number, held.index)) }, now);
         }
         for job in unstarted.into_iter().rev() {

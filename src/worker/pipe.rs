@@ -14,7 +14,7 @@ use super::signals;
 use super::wire::{self, Batch, Ended, Frame, Inbound, Offered};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
-use crate::job::{ClaimedJob, Outcome};
+use crate::job::{ClaimedJob, NewJob, Outcome};
 
 /// Outcomes are sent at the latest when there are so many, when the page has no room for their copies…
 const BATCH_JOBS: u32 = 32;
@@ -119,6 +119,11 @@ impl Pipe {
         self.outbox.write(&wire::failed(text))
     }
 
+    /// Wall time (µs), to count delays from.
+    pub fn now_us(&self) -> i64 {
+        self.clock.wall_us()
+    }
+
     /// The next job that is still ours to run; `None` when the supervisor is gone or done. `Interrupted` after
     /// a signal handler ran: call again.
     pub fn recv(&self) -> Result<Option<(ClaimedJob, Offer)>> {
@@ -171,7 +176,8 @@ impl Pipe {
 
     /// How a job ended. Sent at once when no other job is at hand, else with the next ones, at the latest after
     /// 1 ms.
-    pub fn send(&self, job: &ClaimedJob, offer: Offer, outcome: Outcome) -> Result<()> {
+    /// `then` are jobs to be stored in the transaction that writes it.
+    pub fn send(&self, job: &ClaimedJob, offer: Offer, outcome: Outcome, then: Vec<NewJob>) -> Result<()> {
         let ended = Ended {
             index: offer.index,
             stamp: offer.stamp,
@@ -180,6 +186,7 @@ impl Pipe {
             outcome,
             started_us: offer.started_boot_us,
             ended_us: self.clock.boot_us(),
+            then,
         };
         // Done before sent: a death between the two is no reason to suspect the job.
         self.page.done(self.slot, offer.index, offer.stamp);

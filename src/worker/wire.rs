@@ -7,12 +7,13 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
 use super::codec::{Cursor, Put};
+use super::nouns::{new_job, payload, read_failure, read_new_job, read_payload, why};
 use crate::error::{Error, Result};
 use crate::id::RowId;
-use crate::job::{ClaimedJob, Failure, Outcome, Payload};
+use crate::job::{ClaimedJob, NewJob, Outcome};
 
 /// The version of the frames; both ends must have the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// More than any frame that `Jobs` or `Outcomes` make.
 const LARGEST: usize = i32::MAX as usize;
 const READ_BYTES: usize = 64 * 1024;
@@ -51,6 +52,8 @@ pub struct Ended {
     pub started_us: i64,
     /// Boot time (µs).
     pub ended_us: i64,
+    /// Jobs to be stored if the job has ended with this attempt.
+    pub then: Vec<NewJob>,
 }
 
 /// A frame that was read.
@@ -150,6 +153,8 @@ impl Batch {
             }
             Outcome::GivenBack => out.u8(4),
         }
+        out.u32(ended.then.len() as u32);
+        ended.then.iter().for_each(|job| new_job(out, job));
         self.count += 1;
         &self.bytes[before..]
     }
@@ -206,31 +211,6 @@ pub fn failed(text: &str) -> Vec<u8> {
     small(FAILED, |bytes| bytes.text(&text[..cut]))
 }
 
-fn payload(out: &mut Vec<u8>, payload: &Payload) {
-    out.maybe(payload.content_type.as_deref(), |out, text| out.text(text));
-    out.bytes(&payload.body);
-}
-
-fn why(out: &mut Vec<u8>, failure: &Failure) {
-    out.text(&failure.error);
-    out.text(&failure.message);
-    out.maybe(failure.traceback.as_deref(), |out, text| out.text(text));
-    out.maybe(failure.payload.as_ref(), payload);
-}
-
-fn read_payload(from: &mut Cursor<'_>) -> Result<Payload> {
-    Ok(Payload { content_type: from.maybe(Cursor::text)?, body: from.bytes()?.to_vec() })
-}
-
-fn read_failure(from: &mut Cursor<'_>) -> Result<Failure> {
-    Ok(Failure {
-        error: from.text()?,
-        message: from.text()?,
-        traceback: from.maybe(Cursor::text)?,
-        payload: from.maybe(read_payload)?,
-    })
-}
-
 fn read_job(from: &mut Cursor<'_>) -> Result<Offered> {
     let (index, stamp) = (from.u32()?, from.u64()?);
     let (row, token) = (RowId(from.i64()?), from.i64()?);
@@ -266,7 +246,8 @@ fn read_ended(from: &mut Cursor<'_>) -> Result<Ended> {
     let (index, stamp) = (from.u32()?, from.u64()?);
     let (row, token) = (RowId(from.i64()?), from.i64()?);
     let (started_us, ended_us) = (from.i64()?, from.i64()?);
-    Ok(Ended { index, stamp, row, token, outcome: read_outcome(from)?, started_us, ended_us })
+    let outcome = read_outcome(from)?;
+    Ok(Ended { index, stamp, row, token, outcome, started_us, ended_us, then: several(from, read_new_job)? })
 }
 
 fn several<T>(from: &mut Cursor<'_>, read: impl Fn(&mut Cursor<'_>) -> Result<T>) -> Result<Vec<T>> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::job::{Dedup, Failure, Payload};
 use proptest::prelude::*;
 
 fn payloads() -> impl Strategy<Value = Payload> {
@@ -21,9 +22,38 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     ]
 }
 
+fn new_jobs() -> impl Strategy<Value = NewJob> {
+    let texts =
+        (".{0,20}", payloads(), ".{0,20}", proptest::option::of(".{0,20}"), proptest::option::of(".{0,20}"));
+    let dedup = prop_oneof![Just(Dedup::Return), Just(Dedup::Refuse), Just(Dedup::Replace)];
+    let times = proptest::collection::vec(proptest::option::of(any::<i64>()), 5);
+    (texts, any::<i8>(), dedup, any::<u32>(), times).prop_map(
+        |(texts, priority, dedup, max_losses, times)| {
+            let (task, payload, queue, dedup_key, alias) = texts;
+            NewJob {
+                task,
+                payload,
+                queue,
+                priority,
+                run_at_us: times[0],
+                expires_us: times[1],
+                dedup_key,
+                dedup,
+                dedup_window_us: times[2],
+                alias,
+                max_losses,
+                time_limit_us: times[3],
+                soft_time_limit_us: times[4],
+            }
+        },
+    )
+}
+
 fn ended() -> impl Strategy<Value = Ended> {
-    (any::<u32>(), any::<u64>(), any::<i64>(), any::<i64>(), outcomes(), any::<i64>(), any::<i64>()).prop_map(
-        |(index, stamp, row, token, outcome, started_us, ended_us)| Ended {
+    let then = proptest::collection::vec(new_jobs(), 0..3);
+    let place = (any::<u32>(), any::<u64>(), any::<i64>(), any::<i64>());
+    (place, outcomes(), any::<i64>(), any::<i64>(), then).prop_map(
+        |((index, stamp, row, token), outcome, started_us, ended_us, then)| Ended {
             index,
             stamp,
             row: RowId(row),
@@ -31,6 +61,7 @@ fn ended() -> impl Strategy<Value = Ended> {
             outcome,
             started_us,
             ended_us,
+            then,
         },
     )
 }

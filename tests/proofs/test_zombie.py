@@ -128,6 +128,25 @@ def test_a_stale_token_changes_nothing_while_another_runs_the_job_and_after(tmp_
     assert [attempt.outcome for attempt in store.attempts(new.id)] == ["lost", "success"]
 
 
+def test_an_extension_that_was_interrupted_is_not_called_a_lost_lease(tmp_path: Path) -> None:
+    def ring(*_: object) -> None:
+        raise InterruptedError
+
+    db = tmp_path / "jobs.db"
+    store, _, new = taken_over(db)
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        with closing(sqlite3.connect(db, isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(InterruptedError):
+                store.extend(new, 60_000_000)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    store.finish([(new, Outcome.success(b"new"))])
+
+
 def test_control_a_late_write_without_a_token_is_seen(tmp_path: Path) -> None:
     db, copy = tmp_path / "jobs.db", tmp_path / "copy.db"
     store, _, new = taken_over(db)

@@ -58,7 +58,7 @@ CREATE TABLE pyqueue_lease(
   token INTEGER NOT NULL,
   owner INTEGER NOT NULL,
   deadline INTEGER,                                             -- boot time; NULL: the owner's
-  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key or a mark
+  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key or has told of its progress
   CHECK(last >= first)
 ) STRICT;
 
@@ -100,8 +100,18 @@ CREATE TABLE pyqueue_dedup(
   queue INTEGER NOT NULL,
   key TEXT NOT NULL,
   id INTEGER NOT NULL,
+  until INTEGER,                                                -- taken until then even if the job has ended
   PRIMARY KEY(queue, key)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX pyqueue_dedup_until ON pyqueue_dedup(until) WHERE until IS NOT NULL;
+
+-- What a running attempt last said of itself.
+CREATE TABLE pyqueue_progress(
+  id INTEGER PRIMARY KEY,
+  token INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  body BLOB NOT NULL
+) STRICT;
 
 CREATE TABLE pyqueue_alias(
   name TEXT PRIMARY KEY,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use virtual_env::VirtualEnv;
 
 use super::*;
-use crate::job::{Outcome, Payload};
+use crate::job::{ClaimedJob, Dedup, Outcome, Payload};
 
 /// A store in a temporary directory, on a virtual clock.
 struct Bench {
@@ -51,6 +51,8 @@ fn job(task: &str) -> NewJob {
         run_at_us: None,
         expires_us: None,
         dedup_key: None,
+        dedup: Dedup::Return,
+        dedup_window_us: None,
         alias: None,
         max_losses: 5,
         time_limit_us: None,
@@ -89,5 +91,5 @@ fn ask(owner: i64, limit: usize) -> Ask {
 }
 
 fn finish_of(job: &ClaimedJob, outcome: Outcome) -> Finish {
-    Finish { row: job.row, token: job.token, outcome, started_us: None }
+    Finish { row: job.row, token: job.token, outcome, started_us: None, then: Vec::new() }
 }

@@ -420,3 +420,95 @@ fn a_zombie_could_write_if_tokens_were_not_compared() {
     assert_eq!(stale_write(true), (Finished::LeaseLost, Finished::Done));
     assert_eq!(stale_write(false).0, Finished::Done, "the control arm must show the fault");
 }
+
+#[test]
+fn a_dedup_key_can_refuse_replace_or_outlive_its_job() {
+    let bench = bench();
+    let keyed = |dedup| NewJob { dedup_key: Some("k".into()), dedup, ..job("t") };
+    let first = bench.add(keyed(Dedup::Return));
+    let refused = bench.store.enqueue(vec![job("t"), keyed(Dedup::Refuse)]);
+    assert!(matches!(refused, Err(Error::Duplicate { id }) if id == first));
+    assert_eq!(bench.sql("SELECT count(*) FROM pyqueue_job"), 1, "all or none");
+    let second = bench.add(keyed(Dedup::Replace));
+    assert_eq!((bench.state(&first), bench.state(&second)), ("cancelled", "waiting"));
+    let worker = bench.join();
+    let running = bench.claim(worker, 1).remove(0);
+    assert_eq!(running.id, second);
+    let answer = bench.store.enqueue(vec![keyed(Dedup::Replace)]).unwrap().remove(0);
+    assert_eq!((answer.id, answer.created), (second, false), "what runs is not replaced");
+    bench.end(&running, success());
+
+    let windowed = || NewJob { dedup_window_us: Some(10_000_000), ..keyed(Dedup::Return) };
+    let third = bench.add(windowed());
+    let running = bench.claim(worker, 1).remove(0);
+    bench.end(&running, success());
+    let answer = bench.store.enqueue(vec![windowed()]).unwrap().remove(0);
+    assert_eq!((answer.id, answer.created), (third, false), "the window outlives the job");
+    bench.env.pass(11.0);
+    assert!(bench.store.enqueue(vec![keyed(Dedup::Return)]).unwrap()[0].created);
+    bench.env.pass(1.0);
+    bench.store.upkeep().unwrap();
+    assert_eq!(bench.sql("SELECT count(*) FROM pyqueue_dedup"), 1);
+}
+
+#[test]
+fn what_follows_a_job_is_stored_with_its_end_and_only_then() {
+    let follow = |outcome: Outcome| {
+        let bench = bench();
+        bench.add(job("first"));
+        let claimed = bench.claim(bench.join(), 1).remove(0);
+        let end = Finish { then: vec![job("second")], ..finish_of(&claimed, outcome) };
+        bench.store.finish(vec![end.clone()], None).unwrap();
+        let answer = bench.store.finish(vec![end], None).unwrap().0[0];
+        (bench.sql("SELECT count(*) FROM pyqueue_job WHERE task='second'"), answer)
+    };
+    assert_eq!(follow(success()), (1, Finished::Again), "repeated, it follows once");
+    assert_eq!(follow(Outcome::Failure(Failure::default())).0, 1);
+    assert_eq!(follow(retry(60)).0, 0);
+    assert_eq!(follow(Outcome::GivenBack).0, 0);
+}
+
+#[test]
+fn progress_is_fenced_and_ends_with_the_attempt() {
+    let bench = bench();
+    let ids: Vec<String> = (0..3).map(|_| bench.add(job("t"))).collect();
+    let worker = bench.join();
+    let jobs = bench.claim(worker, 3);
+    bench.store.progress(jobs[1].row, jobs[1].token, "HALFWAY", b"50").unwrap();
+    let told = |bench: &Bench| bench.store.view(&ids[1]).unwrap().progress;
+    assert_eq!(told(&bench), Some(("HALFWAY".into(), b"50".to_vec())));
+    bench.end(&jobs[1], retry(0));
+    assert_eq!(told(&bench), None);
+    assert!(bench.store.progress(jobs[1].row, jobs[1].token, "LATE", b"").is_err());
+    bench.store.progress(jobs[0].row, jobs[0].token, "HALFWAY", b"").unwrap();
+    bench.store.finish([0, 2].map(|at| finish_of(&jobs[at], success())).to_vec(), None).unwrap();
+    assert_eq!(bench.sql("SELECT count(*) FROM pyqueue_progress"), 0);
+}
+
+#[test]
+fn a_failed_job_is_listed_shown_replayed_and_forgotten() {
+    let bench = bench();
+    let worker = bench.join();
+    let parked = bench.add(job("strange"));
+    let failed = bench.add(NewJob { queue: "mail".into(), ..job("t") });
+    let tasks = Some(Arc::new(HashSet::from(["t".to_owned()])));
+    let claimed = bench.store.claim(Ask { tasks, ..ask(worker, 5) }).unwrap().jobs.remove(0);
+    bench.end(&claimed, Outcome::Failure(Failure { error: "E".into(), ..Failure::default() }));
+    let list = |state| {
+        let filter = Filter { state, limit: 10, ..Filter::default() };
+        bench.store.jobs(&filter).unwrap().into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    use crate::job::State;
+    assert_eq!(list(Some(State::Failed)), std::slice::from_ref(&failed));
+    assert_eq!(list(Some(State::Parked)), std::slice::from_ref(&parked));
+    assert_eq!(list(None).len(), 2);
+    let shown = bench.store.show(&failed).unwrap().unwrap();
+    assert_eq!((shown.queue.as_str(), shown.payload.unwrap().body.as_slice()), ("mail", b"[]".as_slice()));
+    let again = bench.store.replay(&failed).unwrap().unwrap();
+    assert_eq!((bench.state(&failed), bench.state(&again)), ("failed", "waiting"));
+    assert_eq!(bench.store.replay(&parked).unwrap(), None);
+    assert!(bench.store.forget(&failed).unwrap() && !bench.store.forget(&failed).unwrap());
+    assert!(!bench.store.forget(&parked).unwrap(), "what has not ended is not forgotten");
+    assert_eq!(bench.state(&failed), "unknown");
+    assert!(list(Some(State::Failed)).is_empty());
+}

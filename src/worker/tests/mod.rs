@@ -26,7 +26,7 @@ fn child_main() {
         match pipe.recv() {
             Ok(Some((job, offer))) => {
                 let outcome = perform(&job);
-                pipe.send(&job, offer, outcome).unwrap();
+                pipe.send(&job, offer, outcome, Vec::new()).unwrap();
             }
             Ok(None) => std::process::exit(0),
             Err(Error::Interrupted) => {}
@@ -96,6 +96,8 @@ fn job(task: &str, body: &str) -> NewJob {
         run_at_us: None,
         expires_us: None,
         dedup_key: None,
+        dedup: crate::job::Dedup::Return,
+        dedup_window_us: None,
         alias: None,
         max_losses: 2,
         time_limit_us: None,

@@ -1,0 +1,96 @@
+"""What each knob takes, from code, from the environment (texts) and from TOML."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise ValueError("a text")
+    return str(os.fspath(value))
+
+
+def _one_of(*words: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or value.lower() not in words:
+            raise ValueError(" or ".join(words))
+        return value.lower()
+
+    return check
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, str):
+        value = {"1": True, "true": True, "yes": True, "on": True}.get(
+            value.lower(), False if value.lower() in ("0", "false", "no", "off") else None
+        )
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def _number(lowest: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if isinstance(value, str) and value.removeprefix("-").isdecimal():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+            raise ValueError(f"a whole number from {lowest}")
+        return value
+
+    return check
+
+
+_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def seconds(value: Any) -> float:
+    """A length of time: seconds, a timedelta, or a text such as "90", "500ms", "30s", "5m", "1h", "7d"."""
+    if hasattr(value, "total_seconds"):
+        value = value.total_seconds()
+    if isinstance(value, str):
+        number = value.rstrip("smhd")
+        try:
+            value = float(number) * _UNITS[value[len(number) :] or "s"]
+        except (ValueError, KeyError):
+            value = None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e10:
+        raise ValueError("a time above 0, such as 30, '30s', '5m' or '1h'")
+    return float(value)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
+        raise ValueError("names between commas")
+    found = tuple(part.strip() for part in parts if part.strip())
+    if not found:
+        raise ValueError("at least one name")
+    return found
+
+
+CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
+    "app": _text,
+    "db": _text,
+    "embed": _flag,
+    "durability": _one_of("full", "normal"),
+    "visibility_timeout": seconds,
+    "max_body": _number(1),
+    "result_expires": seconds,
+    "history_count": _number(1),
+    "failure_expires": seconds,
+    "default_queue": _text,
+    "default_priority": _number(-128),
+    "ignore_result": _flag,
+    "time_limit": seconds,
+    "soft_time_limit": seconds,
+    "always_eager": _flag,
+    "eager_propagates": _flag,
+    "concurrency": _number(1),
+    "queues": _names,
+    "pool": _text,
+    "grace": seconds,
+    "loglevel": _one_of("debug", "info", "warning", "error", "critical"),
+}

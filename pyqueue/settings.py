@@ -1,0 +1,213 @@
+"""Celery's settings by both of their names, what each does here, and ``app.conf``, which holds them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, Final, NamedTuple
+
+
+class Setting(NamedTuple):
+    """A setting of Celery. One with ``because`` is accepted and has no effect."""
+
+    name: str
+    old: str | None
+    """The name it had before Celery 4; ``CELERY_`` and the name in capitals is understood as well."""
+    default: Any
+    unit: str
+    meaning: str
+    because: str | None = None
+
+
+def _table(*rows: tuple[Any, ...]) -> tuple[Setting, ...]:
+    return tuple(Setting(*row) for row in rows)
+
+
+_FILE = "jobs, results and schedules are in one file, and nothing is connected to"
+_JSON = "messages and results are JSON"
+_ALWAYS = "it is always so"
+_NOT_YET = "it is not there yet"
+
+# fmt: off
+SETTINGS: Final = _table(
+    ("broker_url", "BROKER_URL", None, "file", "the queue file: sqlite:///jobs.db, sqlite:////absolute/jobs.db or a path"),
+    ("task_always_eager", "CELERY_ALWAYS_EAGER", False, "flag", "jobs run in the caller, on a temporary file"),
+    ("task_eager_propagates", "CELERY_EAGER_PROPAGATES_EXCEPTIONS", False, "flag", "a job that is run in the caller raises there"),
+    ("beat_schedule", "CELERYBEAT_SCHEDULE", {}, "table", "schedules by name"),
+    ("timezone", "CELERY_TIMEZONE", "UTC", "zone", "the zone of app.now() and of schedules"),
+    ("task_routes", "CELERY_ROUTES", None, "table", "queue and priority by task name or pattern"),
+    ("task_default_queue", "CELERY_DEFAULT_QUEUE", "default", "queue", "the queue of a call that names none"),
+    ("task_default_priority", "CELERY_TASK_DEFAULT_PRIORITY", 0, "number", "the priority of a call that names none; higher runs first"),
+    ("task_ignore_result", "CELERY_IGNORE_RESULT", False, "flag", "results are not kept unless a task says so"),
+    ("task_time_limit", "CELERYD_TASK_TIME_LIMIT", None, "seconds", "the child is killed after this time"),
+    ("task_soft_time_limit", "CELERYD_TASK_SOFT_TIME_LIMIT", None, "seconds", "SoftTimeLimitExceeded is raised after this time"),
+    ("result_expires", "CELERY_TASK_RESULT_EXPIRES", 86_400, "seconds", "how long successes are kept"),
+    ("worker_concurrency", "CELERYD_CONCURRENCY", None, "number", "children of a worker; None is one a CPU"),
+    ("worker_pool", "CELERYD_POOL", "prefork", "pool", "prefork or solo"),
+    ("worker_soft_shutdown_timeout", None, 25, "seconds", "how long a stopping worker lets jobs finish"),
+    ("include", "CELERY_INCLUDE", (), "modules", "modules a worker imports"),
+    ("imports", "CELERY_IMPORTS", (), "modules", "modules a worker imports"),
+
+    ("result_backend", "CELERY_RESULT_BACKEND", None, "url", "where results are", _FILE),
+    ("broker_transport_options", "BROKER_TRANSPORT_OPTIONS", {}, "table", "options of the broker", _FILE),
+    ("result_backend_transport_options", None, {}, "table", "options of the backend", _FILE),
+    ("broker_connection_retry", "BROKER_CONNECTION_RETRY", True, "flag", "connect again", _FILE),
+    ("broker_connection_retry_on_startup", None, None, "flag", "connect again at the start", _FILE),
+    ("broker_connection_max_retries", "BROKER_CONNECTION_MAX_RETRIES", 100, "number", "how often to connect again", _FILE),
+    ("broker_connection_timeout", "BROKER_CONNECTION_TIMEOUT", 4, "seconds", "how long to connect", _FILE),
+    ("broker_heartbeat", "BROKER_HEARTBEAT", 120, "seconds", "heartbeat of the connection", _FILE),
+    ("broker_pool_limit", "BROKER_POOL_LIMIT", 10, "number", "connections", _FILE),
+    ("broker_use_ssl", "BROKER_USE_SSL", False, "flag", "encrypted connection", _FILE),
+    ("redis_backend_use_ssl", "CELERY_REDIS_BACKEND_USE_SSL", None, "table", "encrypted connection", _FILE),
+    ("redis_max_connections", "CELERY_REDIS_MAX_CONNECTIONS", None, "number", "connections", _FILE),
+    ("result_persistent", "CELERY_RESULT_PERSISTENT", None, "flag", "results survive a restart", _ALWAYS),
+    ("result_extended", "CELERY_RESULT_EXTENDED", False, "flag", "results know their call", _ALWAYS),
+    ("result_serializer", "CELERY_RESULT_SERIALIZER", "json", "format", "format of results", _JSON),
+    ("task_serializer", "CELERY_TASK_SERIALIZER", "json", "format", "format of messages", _JSON),
+    ("accept_content", "CELERY_ACCEPT_CONTENT", ("json",), "formats", "formats that are read", _JSON),
+    ("result_accept_content", None, None, "formats", "formats that are read", _JSON),
+    ("task_compression", "CELERY_MESSAGE_COMPRESSION", None, "format", "compression of messages", _NOT_YET),
+    ("result_compression", "CELERY_RESULT_COMPRESSION", None, "format", "compression of results", _NOT_YET),
+    ("enable_utc", "CELERY_ENABLE_UTC", True, "flag", "times are kept in UTC", _ALWAYS),
+    ("task_acks_late", "CELERY_ACKS_LATE", False, "flag", "a job is acked when it has ended", _ALWAYS),
+    ("task_reject_on_worker_lost", "CELERY_REJECT_ON_WORKER_LOST", None, "flag", "a lost job is run again", _ALWAYS),
+    ("task_acks_on_failure_or_timeout", None, True, "flag", "a job that failed has ended", _ALWAYS),
+    ("task_track_started", "CELERY_TRACK_STARTED", False, "flag", "STARTED is shown", _ALWAYS),
+    ("task_store_errors_even_if_ignored", "CELERY_STORE_ERRORS_EVEN_IF_IGNORED", False, "flag", "errors are kept", _ALWAYS),
+    ("task_store_eager_result", None, False, "flag", "results of jobs run in the caller are kept", _ALWAYS),
+    ("task_create_missing_queues", "CELERY_CREATE_MISSING_QUEUES", True, "flag", "a queue is made by its first job", _ALWAYS),
+    ("task_queues", "CELERY_QUEUES", None, "queues", "the queues", "a queue is made by its first job; worker -Q says which are worked"),
+    ("task_default_exchange", "CELERY_DEFAULT_EXCHANGE", None, "name", "exchange", "there are no exchanges, only queues"),
+    ("task_default_exchange_type", "CELERY_DEFAULT_EXCHANGE_TYPE", "direct", "name", "exchange", "there are no exchanges, only queues"),
+    ("task_default_routing_key", "CELERY_DEFAULT_ROUTING_KEY", None, "name", "routing key", "there are no exchanges, only queues"),
+    ("task_queue_max_priority", "CELERY_QUEUE_MAX_PRIORITY", None, "number", "highest priority", "every queue has the priorities -128 to 127"),
+    ("task_annotations", "CELERY_ANNOTATIONS", None, "table", "options by task name", _NOT_YET),
+    ("task_default_rate_limit", "CELERY_DEFAULT_RATE_LIMIT", None, "rate", "rate of each task", _NOT_YET),
+    ("task_publish_retry", "CELERY_TASK_PUBLISH_RETRY", True, "flag", "send again", _FILE),
+    ("task_send_sent_event", "CELERY_SEND_TASK_SENT_EVENT", False, "flag", "events", "the file is the record; there are no events"),
+    ("worker_send_task_events", "CELERY_SEND_TASK_EVENTS", False, "flag", "events", "the file is the record; there are no events"),
+    ("worker_prefetch_multiplier", "CELERYD_PREFETCH_MULTIPLIER", 4, "number", "jobs held by a child", "a job never waits behind a busy child"),
+    ("worker_max_tasks_per_child", "CELERYD_MAX_TASKS_PER_CHILD", None, "number", "jobs of a child", _NOT_YET),
+    ("worker_max_memory_per_child", "CELERYD_MAX_MEMORY_PER_CHILD", None, "KiB", "memory of a child", _NOT_YET),
+    ("worker_disable_rate_limits", "CELERY_DISABLE_RATE_LIMITS", False, "flag", "no rates", _NOT_YET),
+    ("worker_enable_remote_control", "CELERY_ENABLE_REMOTE_CONTROL", True, "flag", "commands to workers", _FILE),
+    ("worker_hijack_root_logger", "CELERYD_HIJACK_ROOT_LOGGER", True, "flag", "set up logging", "logging that is set up is left alone"),
+    ("worker_redirect_stdouts", "CELERY_REDIRECT_STDOUTS", True, "flag", "print goes to the log", "what a task prints is left alone"),
+    ("worker_log_format", "CELERYD_LOG_FORMAT", None, "format", "log lines", "set up logging yourself, or use --json-logs"),
+    ("worker_task_log_format", "CELERYD_TASK_LOG_FORMAT", None, "format", "log lines", "set up logging yourself, or use --json-logs"),
+    ("worker_cancel_long_running_tasks_on_connection_loss", None, False, "flag", "cancel jobs", _FILE),
+    ("beat_scheduler", "CELERYBEAT_SCHEDULER", None, "class", "who keeps schedules", "schedules are rows of the file"),
+    ("beat_schedule_filename", "CELERYBEAT_SCHEDULE_FILENAME", None, "file", "where schedules are", "schedules are rows of the file"),
+    ("beat_max_loop_interval", "CELERYBEAT_MAX_LOOP_INTERVAL", 0, "seconds", "how long beat sleeps", "schedules are rows of the file"),
+)
+# fmt: on
+
+BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+_OLD: Final = {setting.old: setting.name for setting in SETTINGS if setting.old is not None}
+
+
+def name_of(given: str) -> str | None:
+    """The setting that any spelling names, or None."""
+    if given in BY_NAME:
+        return given
+    short = given.removeprefix("CELERY_").lower()
+    return _OLD.get(given) or (short if given.isupper() and short in BY_NAME else None)
+
+
+def warn_of_unknown(unknown: Iterable[str]) -> None:
+    """One warning for all of them, each with the names near it."""
+    said = "; ".join(_with_near(name) for name in sorted(unknown))
+    if said:
+        warnings.warn(f"unknown settings, kept and not used: {said}", UserWarning, stacklevel=4)
+
+
+def _with_near(name: str) -> str:
+    near = near_names(name)
+    return f"{name} (near it: {', '.join(near)})" if near else name
+
+
+def near_names(name: str) -> list[str]:
+    """Settings that are written alike."""
+    import difflib  # noqa: PLC0415
+
+    return difflib.get_close_matches(name.removeprefix("CELERY_").lower(), BY_NAME, n=2, cutoff=0.75)
+
+
+class Settings(MutableMapping[str, Any]):
+    """``app.conf``: settings by attribute or item, in either spelling. An unknown one is kept and warned of."""
+
+    _set: dict[str, Any]
+    _loaded: dict[str, Any]
+    _sources: list[Callable[[], Mapping[str, Any]]]
+    _changed: Callable[[], None]
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        for name, value in (("_set", {}), ("_loaded", {}), ("_sources", []), ("_changed", changed)):
+            object.__setattr__(self, name, value)
+
+    def load_later(self, source: Callable[[], Mapping[str, Any]]) -> None:
+        """Reads ``source`` when a setting is first wanted. What is set one by one goes before it."""
+        self._sources.append(source)
+        self._changed()
+
+    def given(self, name: str) -> Any:
+        """The value that was given, or None."""
+        self._read()
+        return self._set.get(name, self._loaded.get(name))
+
+    def names_given(self) -> list[str]:
+        """The settings that were given, under their new names."""
+        self._read()
+        return list({**self._loaded, **self._set})
+
+    def update(self, *given: Any, **more: Any) -> None:
+        """Sets several at once; one warning names all that are unknown."""
+        every = {**dict(*given), **more}
+        warn_of_unknown(name for name in every if name_of(name) is None)
+        self._set.update((name_of(name) or name, value) for name, value in every.items())
+        self._changed()
+
+    def _read(self) -> None:
+        while self._sources:
+            self._loaded.update(self._sources.pop(0)())
+
+    def __getitem__(self, name: str) -> Any:
+        self._read()
+        known = name_of(name) or name
+        for values in (self._set, self._loaded):
+            if known in values:
+                return values[known]
+        if known not in BY_NAME:
+            raise KeyError(name)
+        default = BY_NAME[known].default
+        # A table may be filled in place: conf.beat_schedule["x"] = …
+        return self._set.setdefault(known, {}) if default == {} else default
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.update({name: value})
+
+    def __delitem__(self, name: str) -> None:
+        self._read()
+        del self._set[name_of(name) or name]
+        self._changed()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            near = near_names(name)
+            hint = f"; near it: {', '.join(near)}" if near else ""
+            raise AttributeError(f"there is no setting {name}{hint}") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.update({name: value})
+
+    def __iter__(self) -> Iterator[str]:
+        self._read()
+        return iter({**BY_NAME, **self._loaded, **self._set})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"<Settings: {', '.join(self.names_given()) or 'all by default'}>"

@@ -1,0 +1,193 @@
+//! Lists of jobs for people, and what is kept of ended ones.
+
+use rusqlite::{Connection, Row, params};
+
+use super::change::Change;
+use super::history;
+use super::row::{HUSK, JobRow, columns};
+use super::view::{self, failure};
+use super::{alias, rules, side};
+use crate::error::Result;
+use crate::id;
+use crate::job::{Dedup, JobSummary, NewJob, Payload, State};
+
+/// Which jobs.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only of this state.
+    pub state: Option<State>,
+    /// Only of this queue.
+    pub queue: Option<String>,
+    /// Only of this task.
+    pub task: Option<String>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// Jobs that fit, the newest first. Looks at rows until it has enough: meant for people, not for polling.
+pub fn jobs(conn: &Connection, file: u32, filter: &Filter) -> Result<Vec<JobSummary>> {
+    let mut found = Vec::new();
+    if filter.state.is_none_or(|state| !state.ended()) {
+        found.extend(live(conn, file, filter)?);
+    }
+    if filter.state.is_none_or(State::ended) {
+        found.extend(ended(conn, file, filter)?);
+    }
+    found.sort_by_key(|job| std::cmp::Reverse(job.enqueued_us));
+    found.truncate(filter.limit);
+    Ok(found)
+}
+
+/// One job with its arguments, as far as they are kept.
+pub fn show(conn: &Connection, file: u32, text: &str) -> Result<Option<JobSummary>> {
+    let Some(named) = view::resolve(conn, file, text)? else { return Ok(None) };
+    if let Some(job) = view::live(conn, named)? {
+        let mut summary = of_row(conn, file, &job)?;
+        summary.payload = job.payload.map(|body| Payload { content_type: job.content_type, body });
+        summary.failure = view::view(conn, file, text)?.failure;
+        return Ok(Some(summary));
+    }
+    let sql =
+        concat!(history_columns!(), " WHERE h.job=?1 AND (?2 IS NULL OR h.nonce=?2) AND h.state IS NOT NULL");
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query_map(params![named.row.0, named.nonce()], |row| of_history(row, file))?;
+    Ok(rows.next().transpose()?)
+}
+
+/// Where live jobs of a state are listed: a source of rows `j`, newest first.
+fn source(state: Option<State>) -> &'static str {
+    match state {
+        Some(State::Parked) => "pyqueue_side s JOIN pyqueue_job j ON j.id=s.id WHERE s.place=2",
+        Some(State::Delayed | State::Retrying) => {
+            "pyqueue_side s JOIN pyqueue_job j ON j.id=s.id WHERE s.place IN (1, 3)"
+        }
+        Some(State::Running) => {
+            "pyqueue_lease l JOIN pyqueue_job j ON j.id BETWEEN l.first AND l.last WHERE 1"
+        }
+        _ => "pyqueue_job j WHERE 1",
+    }
+}
+
+fn live(conn: &Connection, file: u32, filter: &Filter) -> Result<Vec<JobSummary>> {
+    let sql = format!(
+        "SELECT {} FROM {} AND j.mark<>{HUSK} AND (?1 IS NULL OR j.task=?1) ORDER BY j.id DESC",
+        columns!(),
+        source(filter.state)
+    );
+    let mut statement = conn.prepare(&sql)?;
+    let mut rows = statement.query([&filter.task])?;
+    let mut found = Vec::new();
+    while found.len() < filter.limit
+        && let Some(row) = rows.next()?
+    {
+        let summary = of_row(conn, file, &JobRow::from(row)?)?;
+        let state = filter.state.is_none_or(|state| state == summary.state);
+        if state && filter.queue.as_ref().is_none_or(|queue| *queue == summary.queue) {
+            found.push(summary);
+        }
+    }
+    Ok(found)
+}
+
+fn of_row(conn: &Connection, file: u32, job: &JobRow) -> Result<JobSummary> {
+    let run_at_us = side::read(conn, job.id)?.filter(|side| side.place == side::LATER).map(|side| side.k);
+    Ok(JobSummary {
+        id: super::change::public(file, job.id, job.nonce, job.alias.clone()),
+        task: job.task.clone(),
+        queue: rules::name_of(conn, id::queue_of(job.band()))?,
+        priority: id::priority_of(job.band()),
+        state: view::state(conn, job)?,
+        attempts: job.attempts,
+        retries: job.retries,
+        enqueued_us: job.enqueued,
+        run_at_us,
+        finished_us: None,
+        failure: None,
+        payload: None,
+    })
+}
+
+macro_rules! history_columns {
+    () => {
+        "SELECT h.job, h.nonce, h.alias, h.band, h.task, h.state, h.attempt, h.retries, h.enqueued, h.finished, \
+         h.error, h.message, h.traceback, h.content_type, h.payload, \
+         (SELECT name FROM pyqueue_queue WHERE num=h.band>>8) FROM pyqueue_history h"
+    };
+}
+use history_columns;
+
+fn ended(conn: &Connection, file: u32, filter: &Filter) -> Result<Vec<JobSummary>> {
+    let mut statement = conn.prepare_cached(concat!(
+        history_columns!(),
+        " WHERE h.state IS NOT NULL AND h.nonce>=0 AND (?1 IS NULL OR h.state=?1) AND (?2 IS NULL OR h.task=?2) \
+         AND (?3 IS NULL OR h.band>>8=(SELECT num FROM pyqueue_queue WHERE name=?3)) ORDER BY h.seq DESC LIMIT ?4"
+    ))?;
+    let state = filter.state.and_then(history::state_code);
+    let rows = statement.query_map(params![state, filter.task, filter.queue, filter.limit], |row| {
+        Ok(JobSummary { payload: None, ..of_history(row, file)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn of_history(row: &Row<'_>, file: u32) -> rusqlite::Result<JobSummary> {
+    let band: i64 = row.get(3)?;
+    let body: Option<Vec<u8>> = row.get(14)?;
+    Ok(JobSummary {
+        id: super::change::public(file, id::RowId(row.get(0)?), row.get(1)?, row.get(2)?),
+        task: row.get(4)?,
+        queue: row.get::<_, Option<String>>(15)?.unwrap_or_default(),
+        priority: id::priority_of(band),
+        state: history::state_of(row.get(5)?),
+        attempts: row.get(6)?,
+        retries: row.get(7)?,
+        enqueued_us: row.get(8)?,
+        run_at_us: None,
+        finished_us: row.get(9)?,
+        failure: failure(row, 10, None)?,
+        payload: match body {
+            Some(body) => Some(Payload { content_type: row.get(13)?, body }),
+            None => None,
+        },
+    })
+}
+
+/// Drops what is kept of an ended job; false if there is nothing. The rows stay without a name until they are
+/// pruned, so that a sequence number is never given twice.
+pub fn forget(change: &mut Change, text: &str) -> Result<bool> {
+    let Some(named) = view::resolve(change.conn, change.file, text)? else { return Ok(false) };
+    if view::live(change.conn, named)?.is_some() {
+        return Ok(false);
+    }
+    let count = change
+        .conn
+        .prepare_cached(
+            "UPDATE pyqueue_history SET nonce=-1, alias=NULL, content_type=NULL, result=NULL, error=NULL, message=NULL, \
+             traceback=NULL, payload=NULL WHERE job=?1 AND (?2 IS NULL OR nonce=?2)",
+        )?
+        .execute(params![named.row.0, named.nonce()])?;
+    alias::delete(change.conn, named.row)?;
+    Ok(count > 0)
+}
+
+/// A failed or dead job once more, as a new job. `None` if it is neither or its arguments are gone.
+pub fn replayed(change: &Change, text: &str) -> Result<Option<NewJob>> {
+    let Some(job) = show(change.conn, change.file, text)? else { return Ok(None) };
+    let Some(payload) = job.payload.filter(|_| matches!(job.state, State::Failed | State::Dead)) else {
+        return Ok(None);
+    };
+    Ok(Some(NewJob {
+        task: job.task,
+        payload,
+        queue: job.queue,
+        priority: job.priority,
+        run_at_us: None,
+        expires_us: None,
+        dedup_key: None,
+        dedup: Dedup::Return,
+        dedup_window_us: None,
+        alias: None,
+        max_losses: super::MAX_LOSSES,
+        time_limit_us: None,
+        soft_time_limit_us: None,
+    }))
+}
