@@ -4,7 +4,6 @@ src/sqlite/check.rs."""
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -47,7 +46,8 @@ def queue(path: Path) -> None:
 
 def too_new(path: Path) -> None:
     queue(path.with_name("older"))
-    shutil.copy(path.with_name("older"), path)
+    with closing(sqlite3.connect(path.with_name("older"))) as older, closing(sqlite3.connect(path)) as copy:
+        older.backup(copy)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE pyqueue_meta SET value = 99 WHERE name = 'oldest_compatible'")
 
@@ -136,7 +136,7 @@ def test_a_command_says_the_same_and_shows_no_traceback(tmp_path: Path) -> None:
 
 
 AS_NOBODY = """
-import os, sys
+import os, sys, tomllib  # before this user may no longer read it
 from pyqueue import PyQueue
 from pyqueue.exceptions import FileRefused
 if os.getuid() == 0:
