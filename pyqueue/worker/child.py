@@ -15,7 +15,7 @@ from typing import Final
 from pyqueue import loading
 from pyqueue._core import ChildPipe
 from pyqueue.worker.log import set_up
-from pyqueue.worker.run_job import forked, run_job
+from pyqueue.worker.run_job import run_job
 
 LOW_DESCRIPTORS: Final = 64
 """Tasks that daemonize or scrub close the low ones; the pipe lies above them."""
@@ -40,10 +40,7 @@ def main(target: str, path: str, level: str, name: str) -> int:
     set_up(level)
     pipe.ready()
     while (job := pipe.recv()) is not None:
-        outcome = run_job(app, job, name)
-        if forked():
-            return 0
-        pipe.send(job, outcome)
+        pipe.send(job, run_job(app, job, name))
     return 0
 
 

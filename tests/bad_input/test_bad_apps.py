@@ -47,7 +47,6 @@ def jobs(tmp_path: Path) -> PyQueue:
         (APP + "n = 5\n", ("-A", "app:n"), "n in app is a int, not a PyQueue", ""),
         (APP + "b = PyQueue('b.db')\n", (), "has several apps .app, b", "say which with"),
         (APP.replace("'jobs.db'", ""), (), "no queue file is named", "set PYQUEUE_DB"),
-        (APP + "@app.task\nasync def add(x, y): ...\n", (), "add is async", "plain function"),
         (
             APP + "app.task(name='t')(lambda: 1)\ndef t(): ...\napp.task(name='t')(t)\n",
             (),
@@ -65,7 +64,6 @@ def jobs(tmp_path: Path) -> PyQueue:
         "no PyQueue",
         "two apps",
         "no file named",
-        "async",
         "two tasks of one name",
     ],
 )
