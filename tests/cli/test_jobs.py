@@ -150,6 +150,15 @@ def test_show_shortens_arguments_unless_asked(cli: Cli, app: PyQueue) -> None:
     assert "a" * 5_000 in whole
 
 
+def test_calls_over_the_usual_limit_are_shown_and_retried(cli: Cli, app: PyQueue, tmp_path: Path) -> None:
+    large = PyQueue(app.path, max_body=4_000_000)
+    (tmp_path / "app.py").write_text(APP.replace('"jobs.db"', '"jobs.db", max_body=4_000_000'))
+    job = large.send_task("app.fail", ("x" * 2_000_000,))
+    burst(cli)
+    assert "('xxxx" in cli("show", job.id).stdout
+    assert cli("retry", job.id).returncode == 0
+
+
 def test_show_of_a_success_and_of_what_waits(cli: Cli, app: PyQueue) -> None:
     done = app.send_task("app.add", (1,))
     burst(cli)
