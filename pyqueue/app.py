@@ -6,14 +6,15 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
-from pyqueue import request, shared
+from pyqueue import publishing, request, shared, signals
 from pyqueue._core import NewJob, Store
 from pyqueue.configured import Configured
+from pyqueue.group_result import GroupResult
 from pyqueue.message import new_job
 from pyqueue.middleware import Middleware
 from pyqueue.options import CallOptions, merge, task_options
 from pyqueue.registry import Registry
-from pyqueue.result import AsyncResult, GroupResult
+from pyqueue.result import AsyncResult
 from pyqueue.routing import route
 from pyqueue.signature import Signature
 from pyqueue.task import Task, make_task
@@ -103,7 +104,7 @@ class PyQueue(Configured):
 
         def register(function: Callable[..., R]) -> Task[..., R]:
             task = make_task(function, options, self)
-            self._registry.add(task, frozenset(options))
+            self._registry.add(task, task.given)
             self._defaults.pop(task.name, None)
             return task
 
@@ -111,15 +112,21 @@ class PyQueue(Configured):
 
     def send(self, signature: Signature[R]) -> AsyncResult[R]:
         """Makes the job of a signature."""
-        id, created = self.store.enqueue([self._job(signature)])[0]
+        id, created = self.store.enqueue([self.job_of(signature)])[0]
+        if signals.after_task_publish:
+            publishing.after(signature, id)
         return AsyncResult(id, self.store, created)
 
     def enqueue_many(self, signatures: Iterable[Signature[R]]) -> list[AsyncResult[R]]:
         """Makes a job of each signature, all or none, in one transaction; their results in order."""
-        jobs = [self._job(signature) for signature in signatures]
-        if not jobs:
+        several = list(signatures)
+        if not several:
             return []
-        return [AsyncResult(id, self.store, created) for id, created in self.store.enqueue(jobs)]
+        ends = self.store.enqueue([self.job_of(each) for each in several])
+        if signals.after_task_publish:
+            for signature, (id, _) in zip(several, ends, strict=True):
+                publishing.after(signature, id)
+        return [AsyncResult(id, self.store, created) for id, created in ends]
 
     def send_group(self, signatures: Iterable[Signature[R]]) -> GroupResult[R]:
         """As ``enqueue_many``, with one handle for all."""
@@ -149,7 +156,8 @@ class PyQueue(Configured):
         """The handle of a job by its id."""
         return AsyncResult(id, self.store)
 
-    def _job(self, signature: Signature[Any]) -> NewJob:
+    def job_of(self, signature: Signature[Any]) -> NewJob:
+        """The job of a signature, not stored yet."""
         target = request.being_loaded()
         if target is not None:
             raise RuntimeError(
@@ -157,6 +165,8 @@ class PyQueue(Configured):
                 f"put that code under  if __name__ == '__main__':"
             )
         options = merge(self._defaults_of(signature.task), signature.options)
+        if signals.before_task_publish:
+            publishing.before(signature, options)
         return new_job(signature, options, self.store.now_us, self.max_body)
 
     def _defaults_of(self, name: str) -> CallOptions:

@@ -12,7 +12,7 @@ import traceback
 from types import FrameType
 from typing import Final
 
-from pyqueue import loading
+from pyqueue import loading, signals
 from pyqueue._core import ChildPipe
 from pyqueue.worker.log import set_up
 from pyqueue.worker.run_job import run_job
@@ -38,9 +38,11 @@ def main(target: str, path: str, level: str, name: str) -> int:
         pipe.failed(traceback.format_exc())
         return 1
     set_up(level)
+    signals.worker_process_init.send(None)
     pipe.ready()
     while (job := pipe.recv()) is not None:
         pipe.send(job, run_job(app, job, name))
+    signals.worker_process_shutdown.send(None, pid=os.getpid(), exitcode=0)
     return 0
 
 

@@ -9,7 +9,7 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pyqueue import loading
+from pyqueue import loading, signals
 from pyqueue._core import Worker
 from pyqueue.exceptions import ImproperlyConfigured
 from pyqueue.worker.log import set_up
@@ -50,8 +50,9 @@ def run(options: WorkerOptions) -> int:
     if options.path is not None:
         app.use(options.path)
     _require_folder(app.path)
-    set_up(options.level)
     name = options.name or f"{os.getpid()}@{os.uname().nodename}"
+    signals.worker_init.send(name)
+    set_up(options.level)
     concurrency = options.concurrency or len(os.sched_getaffinity(0))
     worker = Worker(
         app.store,
@@ -64,7 +65,7 @@ def run(options: WorkerOptions) -> int:
         visibility_us=round(app.visibility_timeout * 1e6),
         burst=options.burst,
     )
-    stop = _Stop(worker)
+    stop = _Stop(worker, name)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     failed = False
@@ -72,25 +73,34 @@ def run(options: WorkerOptions) -> int:
         failed = failed or event.kind == "error"
         if event.kind == "ready":
             _say_ready(app, options, name, concurrency)
+            signals.worker_ready.send(name)
         else:
             _log(event)
+    signals.worker_shutdown.send(name)
     return EXIT_COLD if stop.cold or failed else EXIT_WARM
 
 
 class _Stop:
     """The first signal lets running jobs finish, the second kills them."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, name: str) -> None:
         self._worker = worker
+        self._name = name
         self._signals = 0
 
     @property
     def cold(self) -> bool:
         return self._signals > 1
 
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
         self._signals += 1
         self._worker.stop(cold=self.cold)
+        signals.worker_shutting_down.send(
+            self._name,
+            sig=signal.Signals(number).name,
+            how="Cold" if self.cold else "Warm",
+            exitcode=EXIT_COLD if self.cold else EXIT_WARM,
+        )
 
 
 def _require_folder(path: str) -> None:

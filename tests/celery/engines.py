@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import shop
+import warehouse
 
 HERE = Path(__file__).parent
 WAIT = 10.0
@@ -58,10 +58,10 @@ def celery(folder: Path) -> Iterator[Engine]:
     from celery import Celery, exceptions
     from celery.contrib.testing.worker import start_worker
 
-    app = Celery("shop", broker="memory://", backend="cache+memory://", set_as_current=False)
+    app = Celery("warehouse", broker="memory://", backend="cache+memory://", set_as_current=False)
     app.conf.broker_transport_options = {"polling_interval": 0.01}
     app.conf.worker_hijack_root_logger = False
-    tasks = shop.declare(app, exceptions)
+    tasks = warehouse.declare(app, exceptions)
     with start_worker(app, pool="threads", concurrency=1, perform_ping_check=False, shutdown_timeout=20):
         yield Engine("celery", app, tasks, folder, {"timeout": WAIT, "interval": 0.01})
 
@@ -71,8 +71,8 @@ def pyqueue(folder: Path) -> Iterator[Engine]:
     """pyqueue on a file, its worker a process."""
     from pyqueue import Celery, exceptions
 
-    app = Celery("shop", broker=f"sqlite:///{folder / 'jobs.db'}")
-    tasks = shop.declare(app, exceptions)
+    app = Celery("warehouse", broker=f"sqlite:///{folder / 'jobs.db'}")
+    tasks = warehouse.declare(app, exceptions)
     command = [sys.executable, "-m", "pyqueue", "worker", "-A", "ours.py", "--db", str(folder / "jobs.db")]
     with (
         (folder / "worker.log").open("wb") as log,

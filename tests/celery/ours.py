@@ -1,8 +1,8 @@
 """What ``pyqueue worker -A ours.py`` loads."""
 
-import shop
+import warehouse
 
 from pyqueue import Celery, exceptions
 
-app = Celery("shop")
-tasks = shop.declare(app, exceptions)
+app = Celery("warehouse")
+tasks = warehouse.declare(app, exceptions)

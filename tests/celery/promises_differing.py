@@ -52,7 +52,7 @@ def running_state(engine: Engine) -> object:
     "it is parked, and runs once a worker knows it",
 )
 def unknown_task(engine: Engine) -> object:
-    result = engine.app.send_task("shop.gone")
+    result = engine.app.send_task("warehouse.gone")
     engine.turn()
     return result.state
 
@@ -163,7 +163,7 @@ def get_inside(engine: Engine) -> object:
 
 @differs(
     "a signature is a dict: `add.s(2)['task']`",
-    "shop.add",
+    "warehouse.add",
     "TypeError",
     "it is a value that can't be changed; `to_dict()` gives the dict",
 )

@@ -26,12 +26,12 @@ def arguments_and_keywords(engine: Engine) -> object:
     return engine.get(engine.tasks.add.apply_async((2,), {"y": 3}))
 
 
-@same("`app.send_task('shop.add', (2, 3))`, the task unknown to the sender", 5)
+@same("`app.send_task('warehouse.add', (2, 3))`, the task unknown to the sender", 5)
 def sent_by_name(engine: Engine) -> object:
-    return engine.get(engine.app.send_task("shop.add", (2, 3)))
+    return engine.get(engine.app.send_task("warehouse.add", (2, 3)))
 
 
-@same("a task's name: module and function, or `name=`", ["shop.add", "named.by.hand", "named"])
+@same("a task's name: module and function, or `name=`", ["warehouse.add", "named.by.hand", "named"])
 def names(engine: Engine) -> object:
     return [engine.tasks.add.name, engine.tasks.named.name, engine.get(engine.tasks.named.delay())]
 
@@ -78,7 +78,7 @@ def not_propagated(engine: Engine) -> object:
 
 @same(
     "`self.request`: id, task, args, kwargs, retries, is_eager",
-    [True, "shop.request", [1], {"a": 2}, 0, False],
+    [True, "warehouse.request", [1], {"a": 2}, 0, False],
 )
 def request(engine: Engine) -> object:
     result = engine.tasks.request.delay(1, a=2)
@@ -138,6 +138,43 @@ def signatures(engine: Engine) -> object:
 @same("`add.chunks(calls, 2).apply_async().get()`", [[2, 4], [6]])
 def chunks(engine: Engine) -> object:
     return engine.get(engine.tasks.add.chunks([(1, 1), (2, 2), (3, 3)], 2).apply_async())
+
+
+@same("`link=`: called with the result; `link_error=`, immutable: called after a failure", ["5", "failed"])
+def linked(engine: Engine) -> object:
+    found = []
+    for task, args, option, callback in (
+        (engine.tasks.add, (2, 3), "link", engine.tasks.write.s),
+        (engine.tasks.fail, ("builtin",), "link_error", lambda path: engine.tasks.write.si("failed", path)),
+    ):
+        path = engine.folder / uuid.uuid4().hex
+        task.apply_async(args, **{option: callback(str(path))})
+        engine.until(lambda path=path: path.exists() and path.read_text())
+        found.append(path.read_text())
+    return found
+
+
+@same("`update_state(state='COUNTED', meta={'n': 7})` while it runs: state and `info`", ["COUNTED", {"n": 7}])
+def progress(engine: Engine) -> object:
+    gate = engine.folder / uuid.uuid4().hex
+    result = engine.tasks.counts.delay(str(gate))
+    engine.until(gate.with_name(gate.name + ".started").exists)
+    shown = [result.state, result.info]
+    gate.touch()
+    engine.get(result)
+    return shown
+
+
+@same("`headers=` of the call in `self.request.headers`", {"a": 1})
+def headers(engine: Engine) -> object:
+    return engine.get(engine.tasks.headers_of.apply_async(headers={"a": 1}))
+
+
+@same("`self.request.parent_id`, `root_id` of a job made inside a job: the outer one's", [True, True])
+def family(engine: Engine) -> object:
+    outer = engine.tasks.makes.delay()
+    inner = engine.app.AsyncResult(engine.get(outer))
+    return [id == outer.id for id in engine.get(inner)]
 
 
 @same("a tuple, a dict with a number as key: come back as", [[1, 2], {"1": 2}])

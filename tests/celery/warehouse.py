@@ -84,6 +84,27 @@ def declare(app: Any, exceptions: ModuleType) -> SimpleNamespace:
         raise exceptions.Ignore
 
     @app.task
+    def write(text: Any, path: str) -> None:
+        Path(path).write_text(str(text))
+
+    @app.task(bind=True)
+    def counts(self: Any, gate: str) -> None:
+        self.update_state(state="COUNTED", meta={"n": 7})
+        hold.run(gate)
+
+    @app.task(bind=True)
+    def headers_of(self: Any) -> Any:
+        return {name: value for name, value in (self.request.headers or {}).items() if name == "a"}
+
+    @app.task(bind=True)
+    def family_of(self: Any) -> list[Any]:
+        return [self.request.parent_id, self.request.root_id]
+
+    @app.task
+    def makes() -> str:
+        return str(family_of.delay().id)
+
+    @app.task
     def hold(gate: str) -> str:
         Path(gate + ".started").touch()
         end = time.monotonic() + 10
