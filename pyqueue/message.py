@@ -12,7 +12,7 @@ from pyqueue.canvas import Starmap
 from pyqueue.exceptions import EncodeError, InvalidJob, QueueError
 from pyqueue.extras import NO_EXTRAS, Extras
 from pyqueue.moments import after_us, instant_us, length_us
-from pyqueue.options import CallOptions, misused
+from pyqueue.options import CallOptions
 from pyqueue.serialization import Call, encode_call, encode_result
 
 if TYPE_CHECKING:
@@ -34,8 +34,12 @@ def new_job(
         raise _of_argument(signature, max_body) or error from None
     except QueueError:
         raise
-    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
-        why = misused(options) or f"an option is out of range ({error})"
+    except (TypeError, ValueError, ArithmeticError, AttributeError):
+        from pyqueue.misuse import misused  # noqa: PLC0415
+
+        why = misused(options)
+        if why is None:
+            raise
         raise InvalidJob(f"{signature.task} can't be called so: {why}") from None
 
 

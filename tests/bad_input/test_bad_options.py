@@ -74,9 +74,12 @@ def test_the_ends_of_the_range_of_priorities_are_in_it(app: PyQueue, call: Task[
         {"expires": "soon"},
         {"eta": "tomorrow"},
         {"eta": 5},
+        {"headers": "x"},
+        {"link": 5},
         {"eta": date(2030, 1, 1)},
         {"time_limit": math.inf},
         {"soft_time_limit": "5"},
+        {"dedup_window": "a day", "dedup_key": "k"},
         {"max_losses": 2**40},
         {"max_losses": "many"},
     ],
@@ -85,14 +88,14 @@ def test_the_ends_of_the_range_of_priorities_are_in_it(app: PyQueue, call: Task[
 def test_a_value_of_the_wrong_kind_is_refused_by_the_options_name(
     call: Task[..., Any], db: Path, options: dict[str, Any]
 ) -> None:
-    [name] = options
+    name = next(iter(options))
     with unchanged(db):
         with pytest.raises(InvalidJob) as caught:
             call.apply_async((1,), **options)
         said(
             caught.value,
             happened=rf"shop\.send can't be called so: {name} is",
-            do="a (number|datetime|whole)",
+            do="a (number|datetime|whole|dict|signature)",
         )
 
 
