@@ -113,6 +113,7 @@ class PyQueue(Configured):
     def send(self, signature: Signature[R]) -> AsyncResult[R]:
         """Makes the job of a signature."""
         id, created = self.store.enqueue([self.job_of(signature)])[0]
+        request.made([id])
         if signals.after_task_publish:
             publishing.after(signature, id)
         return AsyncResult(id, self.store, created)
@@ -123,6 +124,7 @@ class PyQueue(Configured):
         if not several:
             return []
         ends = self.store.enqueue([self.job_of(each) for each in several])
+        request.made([id for id, _ in ends])
         if signals.after_task_publish:
             for signature, (id, _) in zip(several, ends, strict=True):
                 publishing.after(signature, id)

@@ -57,6 +57,20 @@ def test_children_know_their_parent_and_their_root(app: PyQueue, once: Once, loo
     second = once(app.AsyncResult(first.get(timeout=5)))
     seen = once(app.AsyncResult(second.get(timeout=5))).get(timeout=5)
     assert (seen["root_id"], seen["parent_id"]) == (first.id, second.id)
+    assert first.children == [second]
+    assert app.AsyncResult(seen["id"]).children == []
+    assert look.delay().children is None
+
+
+def test_only_the_first_thousand_children_are_noted(app: PyQueue, once: Once, look: Task[..., Any]) -> None:
+    @app.task(name="many")
+    def many() -> None:
+        app.enqueue_many([look.s()] * 600)
+        app.enqueue_many([look.s()] * 600)
+
+    children = once(many.delay()).children
+    assert children is not None
+    assert len(children) == 1_000
 
 
 @pytest.mark.parametrize(
