@@ -203,3 +203,28 @@ def test_publishing_is_heard(app: PyQueue, look: Task[..., Any]) -> None:
         ("before_task_publish", "look", None),
         ("after_task_publish", "look", several[0].id),
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"countdown": "soon"}, "countdown is a number of seconds or a timedelta, not 'soon'"),
+        ({"eta": "tomorrow"}, "is a datetime, not 'tomorrow'"),
+        ({"eta": 5}, "is a datetime, not 5"),
+        ({"expires": "later"}, "is a number of seconds or a timedelta, not 'later'"),
+        (
+            {"dedup_key": "k", "dedup_window": []},
+            r"dedup_window is a number of seconds or a timedelta, not \[\]",
+        ),
+        ({"headers": ["a"]}, r"headers are a dictionary, not \['a'\]"),
+        ({"link": 5}, "a callback is a signature, such as add.s\\(1\\), not 5"),
+        ({"link_error": [len]}, "a callback is a signature"),
+        ({"dedup_key": "k", "dedup": "maybe"}, "maybe"),
+    ],
+)
+def test_a_wrong_option_is_said_in_one_sentence(
+    app: PyQueue, look: Task[..., Any], options: Any, says: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=says):
+        look.apply_async((), **options)
+    assert app.store.jobs() == []
