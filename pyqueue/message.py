@@ -12,7 +12,7 @@ from pyqueue.canvas import Starmap
 from pyqueue.exceptions import EncodeError, InvalidJob, QueueError
 from pyqueue.extras import NO_EXTRAS, Extras
 from pyqueue.moments import after_us, instant_us, length_us, shown
-from pyqueue.options import CallOptions, misused
+from pyqueue.options import CallOptions
 from pyqueue.serialization import Call, encode_call, encode_result
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def new_job(
     except QueueError:
         raise
     except (TypeError, ValueError, ArithmeticError, AttributeError):
+        from pyqueue.misuse import misused  # noqa: PLC0415
+
         why = misused(options)
         if why is None:
             raise

@@ -200,39 +200,6 @@ def merge(defaults: CallOptions, call: Mapping[str, Any]) -> CallOptions:
     return defaults._replace(**call)
 
 
-_LENGTHS = ("countdown", "time_limit", "soft_time_limit", "dedup_window")
-_NUMBERS = ("priority", "max_losses")
-_FARTHEST = 9e12
-"""Seconds: beyond the year 9999, and below what 64 bits hold as microseconds."""
-
-
-def misused(options: CallOptions) -> str | None:
-    """The first option whose value is of the wrong kind, in words. Asked only when a call has failed."""
-    for name, value in zip(options._fields, options, strict=True):
-        wanted = _wanted(name, value)
-        if wanted is not None:
-            return f"{name} is {wanted}, not {value!r:.80}"
-    return None
-
-
-def _wanted(name: str, value: Any) -> str | None:
-    """What the option takes, where the value is nothing of that."""
-    number = isinstance(value, (int, float)) and -_FARTHEST < value < _FARTHEST
-    if name in _NUMBERS:
-        fits = isinstance(value, int) and abs(value) < 2**31
-        return None if fits else "a whole number"
-    if name == "queue" or (value is not None and name in ("dedup_key", "task_id")):
-        text = isinstance(value, str) and value.isprintable()
-        return None if text else "a name, which is printable text"
-    if value is None or name == "ignore_result":
-        return None
-    if name == "eta" or (name == "expires" and hasattr(value, "tzinfo")):
-        return None if hasattr(value, "timestamp") else "a datetime"
-    if name in _LENGTHS or name == "expires":
-        return None if number or hasattr(value, "total_seconds") else "a number of seconds or a timedelta"
-    return None
-
-
 def _refuse_unknown(given: Mapping[str, Any], known: tuple[str, ...], whom: str) -> None:
     for name in given:
         if name not in known:

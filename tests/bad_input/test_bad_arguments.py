@@ -91,6 +91,10 @@ def test_a_payload_over_the_limit_is_refused_with_both_numbers(
     assert call.delay("x" * (app.max_body - envelope)).created
 
 
+def test_the_limits_are_those_that_the_documents_name(app: PyQueue) -> None:
+    assert (app.max_body, MAX_DEPTH) == (1_048_576, 64)
+
+
 def test_of_many_calls_with_one_bad_none_is_made(app: PyQueue, call: Task[..., Any], db: Path) -> None:
     with unchanged(db):
         with pytest.raises(EncodeError, match="argument 1"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import sqlite3
 import subprocess
 import sys
@@ -114,6 +115,15 @@ def test_a_result_asked_inside_the_only_slot_is_refused_and_the_inner_job_is_don
     assert app.send_task("shop.add", [5, 5]).get(timeout=10) == 10
     [queue] = app.store.queues()
     assert (queue.succeeded, queue.failed, queue.waiting, queue.running) == (2, 1, 0, 0)
+
+
+@pytest.mark.parametrize("timeout", [math.nan, math.inf, 1e30, "5"], ids=repr)
+def test_a_time_that_is_none_is_refused(app: PyQueue, tmp_path: Path, timeout: Any) -> None:
+    result = app.send_task("shop.add", [1, 2])
+    with unchanged(tmp_path / "jobs.db"):
+        with pytest.raises((ValueError, TypeError)) as caught:
+            result.get(timeout=timeout)
+        said(caught.value, happened="a timeout (of|is)", do="seconds or a timedelta")
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,8 @@ def test_the_ends_of_the_range_of_priorities_are_in_it(app: PyQueue, call: Task[
         {"expires": "soon"},
         {"eta": "tomorrow"},
         {"eta": 5},
+        {"headers": "x"},
+        {"link": 5},
         {"eta": date(2030, 1, 1)},
         {"time_limit": math.inf},
         {"soft_time_limit": "5"},
@@ -93,7 +95,7 @@ def test_a_value_of_the_wrong_kind_is_refused_by_the_options_name(
         said(
             caught.value,
             happened=rf"shop\.send can't be called so: {name} is",
-            do="a (number|datetime|whole)",
+            do="a (number|datetime|whole|dict|signature)",
         )
 
 
