@@ -15,6 +15,7 @@ FAMILIES = {
     "test_bad_arguments.py": "values that are no JSON, too large, too deep, or no arguments at all",
     "test_bad_options.py": "names, priorities, times and ids that can't be",
     "test_bad_files.py": "files that can't be a queue",
+    "test_bad_shares.py": "files on a file system that other machines share",
     "test_bad_asking.py": "results that can't come: no worker, unknown task, the only slot, unknown id",
     "test_bad_apps.py": "apps that can't be found or loaded",
     "test_bad_raising.py": "tasks that raise what can't be kept",

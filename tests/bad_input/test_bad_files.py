@@ -1,6 +1,3 @@
-"""Not tested here: network file systems, since none can be mounted in a test; the kinds are a table in
-src/sqlite/check.rs."""
-
 from __future__ import annotations
 
 import os
