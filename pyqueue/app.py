@@ -146,12 +146,14 @@ class PyQueue(Configured):
 
     def signature(
         self,
-        name: str,
+        name: str | Mapping[str, Any],
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
         **options: Unpack[CallOptionsDict],
     ) -> Signature[Any]:
-        """A call of a task by its name, not made yet."""
+        """A call of a task by its name, or of Celery's signature dictionary; not made yet."""
+        if isinstance(name, Mapping):
+            return Signature.from_dict(name, self)
         return Signature(name, args, kwargs, options, sender=self)
 
     def AsyncResult(self, id: str) -> AsyncResult[Any]:

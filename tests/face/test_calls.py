@@ -228,3 +228,17 @@ def test_a_wrong_option_is_said_in_one_sentence(
     with pytest.raises((TypeError, ValueError), match=says):
         look.apply_async((), **options)
     assert app.store.jobs() == []
+
+
+def test_a_signature_of_celery_is_one_of_ours(app: PyQueue, once: Once, look: Task[..., Any]) -> None:
+    form = {
+        "task": "look",
+        "args": [1],
+        "kwargs": {},
+        "options": {"queue": "mail"},
+        "subtask_type": None,
+        "immutable": False,
+    }
+    signature = app.signature(form)
+    assert signature.to_dict() == form
+    assert once(signature.delay()).get(timeout=5)["args"] == [1]
