@@ -113,6 +113,7 @@ class PyQueue(Configured):
     def send(self, signature: Signature[R]) -> AsyncResult[R]:
         """Makes the job of a signature."""
         id, created = self.store.enqueue([self.job_of(signature)])[0]
+        request.made([id])
         if signals.after_task_publish:
             publishing.after(signature, id)
         return AsyncResult(id, self.store, created)
@@ -123,6 +124,7 @@ class PyQueue(Configured):
         if not several:
             return []
         ends = self.store.enqueue([self.job_of(each) for each in several])
+        request.made([id for id, _ in ends])
         if signals.after_task_publish:
             for signature, (id, _) in zip(several, ends, strict=True):
                 publishing.after(signature, id)
@@ -144,12 +146,14 @@ class PyQueue(Configured):
 
     def signature(
         self,
-        name: str,
+        name: str | Mapping[str, Any],
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
         **options: Unpack[CallOptionsDict],
     ) -> Signature[Any]:
-        """A call of a task by its name, not made yet."""
+        """A call of a task by its name, or of Celery's signature dictionary; not made yet."""
+        if isinstance(name, Mapping):
+            return Signature.from_dict(name, self)
         return Signature(name, args, kwargs, options, sender=self)
 
     def AsyncResult(self, id: str) -> AsyncResult[Any]:
