@@ -18,8 +18,10 @@ from pyqueue.signature import Signature
 from pyqueue.task import Task
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from typing import Unpack
 
+    from pyqueue.embedded import EmbeddedWorker
     from pyqueue.options import CallOptionsDict, TaskOptionsDict
 
 P = ParamSpec("P")
@@ -72,6 +74,9 @@ class PyQueue(Configured):
     @property
     def store(self) -> Store:
         """The core's view of the file."""
+        place = self.in_place
+        if place is not None:
+            return place.store
         if self._store is None:
             known = self.config
             self._store = Store(
@@ -107,17 +112,58 @@ class PyQueue(Configured):
 
         return register if function is None else register(function)
 
+    def worker(
+        self,
+        *,
+        concurrency: int | None = None,
+        queues: Sequence[str] | None = None,
+        name: str | None = None,
+        grace: float | None = None,
+        target: str | None = None,
+    ) -> EmbeddedWorker:
+        """A worker for a ``with`` block, inside of this process: ready on entry, stopped warmly on exit.
+
+        Its children load the app's module, so a script needs ``if __name__ == "__main__":`` around the block.
+        ``target`` ("module:app") says where the app is if no module has it as a variable.
+        """
+        from pyqueue.embedded import EmbeddedWorker  # noqa: PLC0415  a door to the running layer
+        from pyqueue.worker.starting import WorkerOptions  # noqa: PLC0415
+
+        return EmbeddedWorker(
+            self,
+            WorkerOptions(
+                concurrency=concurrency,
+                queues=None if queues is None else tuple(queues),
+                name=name,
+                grace=grace,
+                target=target,
+            ),
+        )
+
+    def testing(self, propagate: bool = True) -> AbstractContextManager[PyQueue]:
+        """For a ``with`` block: jobs run at once, in the caller, on a new temporary file.
+
+        What a task raises is raised by ``delay``, unless ``propagate`` is False.
+        """
+        from pyqueue.testing import testing  # noqa: PLC0415  a door to the running layer
+
+        return testing(self, propagate)
+
     def send(self, signature: Signature[R]) -> AsyncResult[R]:
         """Makes the job of a signature."""
-        id, created = self.store.enqueue([self._job(signature)])[0]
-        return AsyncResult(id, self.store, created)
+        return self._sent([self._job(signature)])[0]
 
     def enqueue_many(self, signatures: Iterable[Signature[R]]) -> list[AsyncResult[R]]:
         """Makes a job of each signature, all or none, in one transaction; their results in order."""
         jobs = [self._job(signature) for signature in signatures]
-        if not jobs:
-            return []
-        return [AsyncResult(id, self.store, created) for id, created in self.store.enqueue(jobs)]
+        return self._sent(jobs) if jobs else []
+
+    def _sent(self, jobs: list[NewJob]) -> list[AsyncResult[Any]]:
+        place = self.in_place
+        if place is not None:
+            return place.run(jobs)
+        store = self.store
+        return [AsyncResult(id, store, created) for id, created in store.enqueue(jobs)]
 
     def send_group(self, signatures: Iterable[Signature[R]]) -> GroupResult[R]:
         """As ``enqueue_many``, with one handle for all."""
@@ -155,6 +201,8 @@ class PyQueue(Configured):
                 f"put that code under  if __name__ == '__main__':"
             )
         options = merge(self._defaults_of(signature.task), signature.options)
+        if self.in_place is not None:
+            options = options._replace(countdown=None, eta=None, time_limit=None, soft_time_limit=None)
         return new_job(signature, options, self.store.now_us, self.max_body)
 
     def _defaults_of(self, name: str) -> CallOptions:
@@ -173,8 +221,13 @@ class PyQueue(Configured):
             "soft_time_limit": config.soft_time_limit,
             **route(self.conf.task_routes, name),
         }
-        defaults = (task.defaults if task is not None else _DEFAULTS)._replace(
-            **{option: value for option, value in settled.items() if option not in written}
+        own = task.defaults if task is not None else _DEFAULTS
+        defaults = own._replace(
+            **{
+                option: value
+                for option, value in settled.items()
+                if option not in written and getattr(own, option) == getattr(_DEFAULTS, option)
+            }
         )
         # A task that is not known yet may be registered later.
         if task is not None:

@@ -33,7 +33,7 @@ SETTINGS: Final = _table(
     ("broker_url", "BROKER_URL", None, "file", "the queue file: sqlite:///jobs.db, sqlite:////absolute/jobs.db or a path"),
     ("task_always_eager", "CELERY_ALWAYS_EAGER", False, "flag", "jobs run in the caller, on a temporary file"),
     ("task_eager_propagates", "CELERY_EAGER_PROPAGATES_EXCEPTIONS", False, "flag", "a job that is run in the caller raises there"),
-    ("beat_schedule", "CELERYBEAT_SCHEDULE", {}, "table", "schedules by name"),
+    ("beat_schedule", "CELERYBEAT_SCHEDULE", {}, "table", "schedules by name", "schedules are kept and not fired yet"),
     ("timezone", "CELERY_TIMEZONE", "UTC", "zone", "the zone of app.now() and of schedules"),
     ("task_routes", "CELERY_ROUTES", None, "table", "queue and priority by task name or pattern"),
     ("task_default_queue", "CELERY_DEFAULT_QUEUE", "default", "queue", "the queue of a call that names none"),
