@@ -10,12 +10,13 @@ from pyqueue import request, shared
 from pyqueue._core import NewJob, Store
 from pyqueue.configured import Configured
 from pyqueue.message import new_job
+from pyqueue.middleware import Middleware
 from pyqueue.options import CallOptions, merge, task_options
 from pyqueue.registry import Registry
 from pyqueue.result import AsyncResult, GroupResult
 from pyqueue.routing import route
 from pyqueue.signature import Signature
-from pyqueue.task import Task
+from pyqueue.task import Task, make_task
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -59,6 +60,7 @@ class PyQueue(Configured):
             }
         )
         self._registry = Registry()
+        self.middleware: list[Middleware] = []
         self._defaults: dict[str, CallOptions] = {}
         shared.adopts(self)
 
@@ -102,10 +104,10 @@ class PyQueue(Configured):
     ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
     def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Makes a task of a function: ``@app.task`` or ``@app.task(bind=True, max_retries=5, …)``."""
-        checked = task_options(options)
+        task_options(options)
 
         def register(function: Callable[..., R]) -> Task[..., R]:
-            task: Task[..., R] = Task(function, checked, self)
+            task = make_task(function, options, self)
             self._registry.add(task, frozenset(options))
             self._defaults.pop(task.name, None)
             return task

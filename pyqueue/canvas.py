@@ -69,6 +69,8 @@ class Chunks(Generic[R]):
         """As ``delay``, with options for each job."""
         return self._sender.send_group(self.set(**options) if options else self)
 
+    __call__ = apply_async
+
     def __iter__(self) -> Iterator[Starmap[R]]:
         for start in range(0, len(self.calls), self.size):
             yield Starmap(self.task, self.calls[start : start + self.size], options=self._options)

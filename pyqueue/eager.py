@@ -2,55 +2,49 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from pyqueue import states
-from pyqueue.exceptions import Retry
+from pyqueue.einfo import ExceptionInfo
 
 R = TypeVar("R")
 
 
 class EagerResult(Generic[R]):
-    """Looks like an AsyncResult that has ended. As a context manager it takes what its block raises."""
+    """Looks like an AsyncResult that has ended."""
 
-    def __init__(self) -> None:
-        self.id = "eager"
-        self._error: Exception | None = None
-        self._value: Any = None
-
-    def returned(self, value: R) -> None:
-        """Sets the result."""
+    def __init__(self, id: str, value: Any, error: Exception | None) -> None:
+        self.id = id
+        self.created = True
         self._value = value
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
-        if isinstance(error, Exception):
-            self._error = error
-            return True
-        return False
+        self._error = error
 
     @property
     def state(self) -> str:
-        """SUCCESS, FAILURE or RETRY."""
-        if self._error is None:
-            return states.SUCCESS
-        return states.RETRY if isinstance(self._error, Retry) else states.FAILURE
+        """SUCCESS or FAILURE."""
+        return states.SUCCESS if self._error is None else states.FAILURE
+
+    status = state
 
     @property
     def result(self) -> Any:
         """The result or the exception."""
         return self._value if self._error is None else self._error
 
-    def get(self, timeout: float | None = None, propagate: bool = True) -> R:  # noqa: ARG002
+    info = result
+
+    @property
+    def traceback(self) -> str | None:
+        """The text of the traceback."""
+        return None if self._error is None else ExceptionInfo(self._error).traceback
+
+    def get(self, timeout: float | None = None, propagate: bool = True, **ignored: Any) -> R:  # noqa: ARG002
         """The result; raises the task's exception."""
         if self._error is not None and propagate:
             raise self._error
         return self.result  # type: ignore[no-any-return]
+
+    wait = get
 
     def ready(self) -> bool:
         """True."""
@@ -62,4 +56,14 @@ class EagerResult(Generic[R]):
 
     def failed(self) -> bool:
         """Whether the task raised."""
-        return self.state == states.FAILURE
+        return self._error is not None
+
+    def revoke(self) -> bool:
+        """False: it has ended."""
+        return False
+
+    def forget(self) -> None:
+        """Nothing is kept anyway."""
+
+    def __repr__(self) -> str:
+        return f"<EagerResult: {self.id}>"

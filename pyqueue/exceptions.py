@@ -15,12 +15,15 @@ QueueError (also PyQueueError)
 ├── MaxRetriesExceededError no retry is left
 ├── SoftTimeLimitExceeded   raised inside a task at its soft time limit
 ├── TimeLimitExceeded       the child was killed at the hard time limit
-└── Retry                   control flow: raised by ``self.retry()``
+├── Retry                   control flow: raised by ``self.retry()``
+├── Ignore                  control flow: the job ends without a result
+└── Reject                  control flow: the job is given back, or has failed
 """
 
 from __future__ import annotations
 
 import builtins
+from typing import TYPE_CHECKING
 
 from pyqueue._core import (
     DatabaseBusy as DatabaseBusy,
@@ -46,6 +49,9 @@ from pyqueue._core import (
 from pyqueue._core import (
     QueueError as QueueError,
 )
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
 
 PyQueueError = QueueError
 
@@ -115,12 +121,41 @@ class TimeLimitExceeded(QueueError):
 
 
 class Retry(QueueError):
-    """Raised by ``self.retry()`` to end the attempt; the worker runs the job again after ``when`` seconds."""
+    """Raised by ``self.retry()`` to end the attempt; the job runs again at or after ``when``.
 
-    def __init__(self, exc: BaseException | None = None, when: float = 0.0) -> None:
-        super().__init__(exc, when)
+    ``when`` is seconds or a timedelta from now, or a datetime.
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        exc: BaseException | None = None,
+        when: float | timedelta | datetime | None = None,
+    ) -> None:
+        super().__init__(message, exc, when)
+        self.message = message
         self.exc = exc
-        self.when = when
+        self.when = 0.0 if when is None else when
 
     def __str__(self) -> str:
-        return f"retry in {self.when:g} s" + (f": {self.exc!r}" if self.exc is not None else "")
+        text = self.message or f"retry in {self.when} s"
+        return f"{text}: {self.exc!r}" if self.exc is not None else text
+
+
+class Ignore(QueueError):
+    """Raised in a task to end it without a result: a success whose result is None, with no hook of the task run."""
+
+
+class Reject(QueueError):
+    """Raised in a task to refuse the job.
+
+    With ``requeue`` it is given back, to run again at once and without using up a retry; else it has failed.
+    """
+
+    def __init__(self, reason: object = None, requeue: bool = False) -> None:
+        super().__init__(reason, requeue)
+        self.reason = reason
+        self.requeue = requeue
+
+    def __str__(self) -> str:
+        return f"rejected{' and given back' if self.requeue else ''}: {self.reason}"

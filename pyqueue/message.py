@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyqueue._core import NewJob
 from pyqueue.canvas import Starmap
+from pyqueue.moments import after_us, instant_us, length_us
 from pyqueue.options import CallOptions
 from pyqueue.serialization import Call, encode_call
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from pyqueue.signature import Signature
 
@@ -28,9 +28,9 @@ def new_job(
     if options[:3] == (None, None, None):
         delay = run_at = expires = None
     else:
-        delay = None if options.countdown is None else _length_us(options.countdown)
-        run_at = None if options.eta is None else _instant_us(options.eta)
-        expires = None if options.expires is None else _expiry_us(options.expires, now_us)
+        delay = None if options.countdown is None else length_us(options.countdown, "a countdown")
+        run_at = None if options.eta is None else instant_us(options.eta)
+        expires = None if options.expires is None else after_us(options.expires, now_us, "an expiry")
     return NewJob(
         signature.task,
         body,
@@ -42,25 +42,10 @@ def new_job(
         dedup_key=options.dedup_key,
         task_id=options.task_id,
         max_losses=options.max_losses,
-        time_limit_us=None if options.time_limit is None else _length_us(options.time_limit),
-        soft_time_limit_us=None if options.soft_time_limit is None else _length_us(options.soft_time_limit),
+        time_limit_us=_limit(options.time_limit),
+        soft_time_limit_us=_limit(options.soft_time_limit),
     )
 
 
-def _length_us(length: float | timedelta) -> int:
-    seconds = length if isinstance(length, (int, float)) else length.total_seconds()
-    return max(0, round(seconds * 1e6))
-
-
-def _instant_us(instant: datetime) -> int:
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=sys.modules["datetime"].timezone.utc)
-    return round(instant.timestamp() * 1e6)
-
-
-def _expiry_us(expires: float | timedelta | datetime, now_us: Callable[[], int]) -> int:
-    if isinstance(expires, (int, float)):
-        return now_us() + _length_us(expires)
-    from datetime import datetime  # noqa: PLC0415
-
-    return _instant_us(expires) if isinstance(expires, datetime) else now_us() + _length_us(expires)
+def _limit(length: float | timedelta | None) -> int | None:
+    return None if length is None else length_us(length, "a time limit")

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
+
+from pyqueue.exceptions import ImproperlyConfigured
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
 
 class TaskOptions(NamedTuple):
-    """Options of ``@app.task``. Times are seconds; names and defaults are Celery's."""
+    """Options of ``@app.task``. Times are seconds or timedeltas; names and defaults are Celery's."""
 
     name: str | None = None
     """The task's name; None takes it from the file and the function."""
     bind: bool = False
     """Whether the function's first argument is the task itself."""
+    base: type[Any] | None = None
+    """A subclass of Task; its class attributes are the defaults of these options."""
     max_retries: int | None = 3
     """Retries after errors; None is without end. Losses of the worker don't count."""
-    default_retry_delay: float = 180.0
+    default_retry_delay: float | timedelta = 180.0
     autoretry_for: tuple[type[BaseException], ...] = ()
     dont_autoretry_for: tuple[type[BaseException], ...] = ()
     retry_backoff: bool | float = False
@@ -26,38 +33,60 @@ class TaskOptions(NamedTuple):
     retry_backoff_max: float = 600.0
     retry_jitter: bool = True
     """Whether each delay is drawn between 0 and the backoff."""
+    retry_kwargs: Mapping[str, Any] = _NONE
+    """What ``autoretry_for`` passes to ``retry``: ``max_retries`` and ``countdown``."""
+    throws: tuple[type[BaseException], ...] = ()
+    """Errors that are expected: logged in one line, without a traceback. The job has failed all the same."""
     queue: str = "default"
     priority: int = 0
     """-128…127; higher runs first."""
     ignore_result: bool = False
-    time_limit: float | None = None
+    time_limit: float | timedelta | None = None
     """The child is killed after this time."""
-    soft_time_limit: float | None = None
+    soft_time_limit: float | timedelta | None = None
     """SoftTimeLimitExceeded is raised in the task after this time."""
     expires: float | timedelta | datetime | None = None
     """Not started after this time, counted from the call."""
     max_losses: int = 5
     """How many times the job may take its process down before it is dead."""
+    acks_late: bool = True
+    """Always so: a job is acknowledged together with its outcome. False is refused."""
+    reject_on_worker_lost: bool = True
+    """Always so: a job whose process died runs again, up to ``max_losses``. False is refused; use max_losses=1."""
+    track_started: bool = True
+    """Always so: STARTED is shown while a job runs. Kept, without effect."""
+    serializer: str = "json"
+    """Only "json"."""
+    rate_limit: str | float | None = None
+    """Kept, without effect so far."""
 
 
 class TaskOptionsDict(TypedDict, total=False):
     """The keywords of ``@app.task``; ``TaskOptions`` says what each means. ``bind`` is typed beside it."""
 
     name: str | None
+    base: type[Any] | None
     max_retries: int | None
-    default_retry_delay: float
+    default_retry_delay: float | timedelta
     autoretry_for: Sequence[type[BaseException]]
     dont_autoretry_for: Sequence[type[BaseException]]
     retry_backoff: bool | float
     retry_backoff_max: float
     retry_jitter: bool
+    retry_kwargs: Mapping[str, Any]
+    throws: Sequence[type[BaseException]]
     queue: str
     priority: int
     ignore_result: bool
-    time_limit: float | None
-    soft_time_limit: float | None
+    time_limit: float | timedelta | None
+    soft_time_limit: float | timedelta | None
     expires: float | timedelta | datetime | None
     max_losses: int
+    acks_late: bool
+    reject_on_worker_lost: bool
+    track_started: bool
+    serializer: str
+    rate_limit: str | float | None
 
 
 class CallOptions(NamedTuple):
@@ -73,8 +102,8 @@ class CallOptions(NamedTuple):
     """At most one unfinished job per queue and key; a second call gets the first one's id."""
     task_id: str | None = None
     ignore_result: bool = False
-    time_limit: float | None = None
-    soft_time_limit: float | None = None
+    time_limit: float | timedelta | None = None
+    soft_time_limit: float | timedelta | None = None
     max_losses: int = 5
 
 
@@ -89,10 +118,16 @@ class CallOptionsDict(TypedDict, total=False):
     dedup_key: str | None
     task_id: str | None
     ignore_result: bool
-    time_limit: float | None
-    soft_time_limit: float | None
+    time_limit: float | timedelta | None
+    soft_time_limit: float | timedelta | None
     max_losses: int
 
+
+_FIXED: Final = {
+    "acks_late": "a job is acknowledged in the same commit as its outcome, so that no crash can lose it",
+    "reject_on_worker_lost": "a job whose process died runs again; max_losses=1 gives it up at the first loss",
+    "serializer": "calls and results are JSON, which runs no code when it is read",
+}
 
 _SHARED = tuple(name for name in CallOptions._fields if name in TaskOptions._fields)
 
@@ -101,9 +136,23 @@ def task_options(given: Mapping[str, Any]) -> TaskOptions:
     """Checks the keywords of ``@app.task``. Raises TypeError for one that is unknown."""
     _refuse_unknown(given, TaskOptions._fields, "a task")
     options = TaskOptions(**given)
+    _refuse_unknown(options.retry_kwargs, ("max_retries", "countdown"), "retry_kwargs")
+    for name, why in _FIXED.items():
+        if name in given and given[name] is not None and given[name] != TaskOptions._field_defaults[name]:
+            raise ImproperlyConfigured(f"{name}={given[name]!r} can't be had: {why}")
     return options._replace(
-        autoretry_for=tuple(options.autoretry_for), dont_autoretry_for=tuple(options.dont_autoretry_for)
+        autoretry_for=_classes("autoretry_for", options.autoretry_for),
+        dont_autoretry_for=_classes("dont_autoretry_for", options.dont_autoretry_for),
+        throws=_classes("throws", options.throws),
     )
+
+
+def _classes(name: str, given: Any) -> tuple[type[BaseException], ...]:
+    classes = (given,) if isinstance(given, type) else tuple(given)
+    for each in classes:
+        if not (isinstance(each, type) and issubclass(each, BaseException)):
+            raise TypeError(f"{name} takes exception classes, not {each!r}")
+    return classes
 
 
 def call_defaults(task: TaskOptions) -> CallOptions:

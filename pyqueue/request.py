@@ -5,7 +5,7 @@ The one piece of ambient state, since the user's function needs it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -16,8 +16,8 @@ class Context(NamedTuple):
 
     id: str | None = None
     task: str | None = None
-    args: list[Any] | tuple[Any, ...] = ()
-    kwargs: dict[str, Any] | None = None
+    args: list[Any] = []  # noqa: RUF012  never changed: a job's context has a list of its own
+    kwargs: dict[str, Any] = {}  # noqa: RUF012
     retries: int = 0
     """Attempts that ended in a retry."""
     attempt: int = 1
@@ -31,16 +31,66 @@ class Context(NamedTuple):
     is_eager: bool = False
     called_directly: bool = True
     """Whether the function was simply called, with no job behind it."""
+    root_id: str | None = None
+    """The job that all this began with."""
+    parent_id: str | None = None
+    """The job that made this one."""
+    headers: dict[str, Any] | None = None
+    eta: str | None = None
+    """ISO 8601, as the call gave it."""
+    expires: str | None = None
+    callbacks: list[dict[str, Any]] | None = None
+    """``link`` as dictionaries."""
+    errbacks: list[dict[str, Any]] | None = None
+    ignore_result: bool = False
+    report: Callable[[str, Any], None] | None = None
+    """Writes a state of the running job: what ``update_state`` calls."""
 
     @property
     def delivery_info(self) -> dict[str, Any]:
         """Celery's form of queue and priority."""
-        return {"routing_key": self.queue, "priority": self.priority}
+        return {
+            "exchange": "",
+            "routing_key": self.queue,
+            "priority": self.priority,
+            "redelivered": self.attempt > self.retries + 1,
+        }
+
+    @property
+    def correlation_id(self) -> str | None:
+        """The id, as in Celery."""
+        return self.id
+
+    @property
+    def reply_to(self) -> None:
+        """None: results are in the file."""
+
+    @property
+    def origin(self) -> None:
+        """None: the file does not keep who made the call."""
+
+    @property
+    def group(self) -> None:
+        """None: a group is no property of its members."""
+
+    @property
+    def chord(self) -> None:
+        """None, as ``group``."""
+
+    @property
+    def chain(self) -> None:
+        """None, as ``group``."""
 
 
 _DIRECT = Context()
 _running: ContextVar[tuple[Any, Context] | None] = ContextVar("pyqueue_running", default=None)
 _loading: ContextVar[str | None] = ContextVar("pyqueue_loading", default=None)
+
+
+def of(task: object) -> Context:
+    """The request of the running job if ``task`` is what it runs: one task may simply call another."""
+    running = _running.get()
+    return running[1] if running is not None and running[0] is task else _DIRECT
 
 
 def current() -> Context:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast
+from types import MethodType
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast
 
 from pyqueue import request
-from pyqueue.canvas import Chunks, GroupSender, PendingGroup
+from pyqueue.attempt import attempt, invoke
+from pyqueue.canvas import Chunks, GroupSender, Starmap
 from pyqueue.eager import EagerResult
 from pyqueue.exceptions import ImproperlyConfigured, MaxRetriesExceededError, Retry
+from pyqueue.hooks import Hooks
+from pyqueue.middleware import Middleware
 from pyqueue.naming import task_name
-from pyqueue.options import TaskOptions, call_defaults
+from pyqueue.options import TaskOptions, call_defaults, task_options
 from pyqueue.signature import Sender, Signature
+from pyqueue.states import READY_STATES, RETRY
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from typing import Unpack
 
     from pyqueue.options import CallOptionsDict
@@ -24,34 +29,78 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_CO_COROUTINE = 0x80
+_GENERATORS: Final = 0x20 | 0x200
+_SHOWN: Final = tuple(name for name in TaskOptions._fields if name not in ("name", "bind", "base"))
 
 
 class TaskSender(Sender, GroupSender, Protocol):
     """What a task needs of its app."""
 
+    @property
+    def middleware(self) -> Sequence[Middleware]: ...
 
-class Task(Generic[P, R]):
-    """A registered function with its options. Calling it runs it here and now; ``delay`` makes a job of it."""
+
+class Task(Hooks, Generic[P, R]):
+    """A registered function with its options. Calling it runs it here and now; ``delay`` makes a job of it.
+
+    A subclass given as ``base=`` may override the hooks and ``__call__``; its attributes named like options are
+    their defaults. Each task is one instance of it for the life of its process. Every option is an attribute.
+    """
+
+    # Without values, since a subclass's own are told from ours by being there.
+    max_retries: int | None
+    default_retry_delay: float | timedelta
+    autoretry_for: Sequence[type[BaseException]]
+    dont_autoretry_for: Sequence[type[BaseException]]
+    retry_backoff: bool | float
+    retry_backoff_max: float
+    retry_jitter: bool
+    retry_kwargs: Mapping[str, Any]
+    throws: Sequence[type[BaseException]]
+    queue: str
+    priority: int
+    ignore_result: bool
+    time_limit: float | timedelta | None
+    soft_time_limit: float | timedelta | None
+    expires: float | timedelta | datetime | None
+    max_losses: int
+    acks_late: bool
+    reject_on_worker_lost: bool
+    track_started: bool
+    serializer: str
+    rate_limit: str | float | None
 
     def __init__(self, function: Callable[..., R], options: TaskOptions, sender: TaskSender) -> None:
         code = getattr(function, "__code__", None)
-        if code is not None and code.co_flags & _CO_COROUTINE:
-            raise ImproperlyConfigured(f"{function.__qualname__} is async; a task is a plain function")
+        if code is not None and code.co_flags & _GENERATORS:
+            raise ImproperlyConfigured(
+                f"{function.__qualname__} is a generator, and nobody would iterate over it; "
+                f"a task is a plain or an async function"
+            )
         functools.update_wrapper(self, function)
         self.name = options.name or task_name(function)
         self.options = options
         self.defaults = call_defaults(options)
-        self.run = function
+        self.run: Callable[..., R] = MethodType(function, self) if options.bind else function
         self.source = (
             f"{function.__qualname__} in {code.co_filename if code is not None else function.__module__}"
         )
         self._sender = sender
+        for name in _SHOWN:
+            if not isinstance(getattr(type(self), name, None), property):
+                setattr(self, name, getattr(options, name))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self.run(self, *args, **kwargs) if self.options.bind else self.run(*args, **kwargs)
+        return self.run(*args, **kwargs)
 
-    call_local = __call__
+    def call_local(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Runs the function here and now, as calling the task does."""
+        return self(*args, **kwargs)
+
+    @property
+    def app(self) -> Any:
+        """The app it is registered with."""
+        return self._sender
 
     def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
         """Makes a job of the call."""
@@ -59,7 +108,7 @@ class Task(Generic[P, R]):
 
     def apply_async(
         self,
-        args: Sequence[Any] = (),
+        args: Sequence[Any] | None = (),
         kwargs: Mapping[str, Any] | None = None,
         **options: Unpack[CallOptionsDict],
     ) -> AsyncResult[R]:
@@ -67,21 +116,49 @@ class Task(Generic[P, R]):
 
         Raises EncodeError for arguments that are no JSON, InvalidJob for options out of range.
         """
-        signature: Signature[R] = Signature(self.name, args, kwargs, options)
+        signature: Signature[R] = Signature(self.name, args or (), kwargs, options)
         return cast("AsyncResult[R]", self._sender.send(signature))
 
-    def apply(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> EagerResult[R]:
-        """Runs the task here and now, once, as a worker would see it; what it raises is in the result."""
-        kwargs = dict(kwargs or {})
-        context = request.Context(
-            "eager", self.name, list(args), kwargs, is_eager=True, called_directly=False
-        )
-        result: EagerResult[R] = EagerResult()
-        with request.running(self, context), result:
-            result.returned(
-                self.run(self, *args, **kwargs) if self.options.bind else self.run(*args, **kwargs)
+    def apply(
+        self,
+        args: Sequence[Any] | None = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        throw: bool = False,
+        task_id: str | None = None,
+        retries: int = 0,
+        headers: Mapping[str, Any] | None = None,
+        **_options: Any,
+    ) -> EagerResult[R]:
+        """Runs the task here and now, as a worker would; what it raises is in the result (with ``throw``: raised).
+
+        Retries follow at once, without their delays.
+        """
+        import uuid  # noqa: PLC0415
+
+        positional, named = list(args or ()), dict(kwargs or {})
+        id = task_id or str(uuid.uuid4())
+        for each in range(retries, 2**63):
+            context = request.Context(
+                id,
+                self.name,
+                positional,
+                named,
+                each,
+                each + 1,
+                root_id=id,
+                headers=dict(headers or {}),
+                is_eager=True,
+                called_directly=False,
             )
-        return result
+            call = functools.partial(invoke, self, positional, named)
+            ended = attempt(self, context, call, lambda _: None, self._sender.middleware)
+            if ended.state != RETRY:
+                break
+        error = ended.error
+        if error is not None and (throw or not isinstance(error, Exception)):
+            raise error
+        return EagerResult(id, ended.value, error)
 
     def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
         """The call as a value, not made yet."""
@@ -93,45 +170,53 @@ class Task(Generic[P, R]):
 
     def signature(
         self,
-        args: Sequence[Any] = (),
+        args: Sequence[Any] | None = (),
         kwargs: Mapping[str, Any] | None = None,
         **options: Unpack[CallOptionsDict],
     ) -> Signature[R]:
         """As ``s``, with options."""
-        return Signature(self.name, args, kwargs, options, sender=self._sender)
+        return Signature(self.name, args or (), kwargs, options, sender=self._sender)
 
     def chunks(self, calls: Iterable[Iterable[Any]], size: int) -> Chunks[R]:
         """One call for each argument list, ``size`` of them to a job."""
         return Chunks(self.name, calls, size, self._sender, {})
 
-    def starmap(self, calls: Iterable[Iterable[Any]]) -> PendingGroup[list[R]]:
-        """All calls in one job."""
-        every = list(calls)
-        return self.chunks(every, max(1, len(every))).delay()
+    def starmap(self, calls: Iterable[Iterable[Any]]) -> Starmap[R]:
+        """One call for each argument list, all in one job; ``.delay()`` makes it."""
+        return Starmap(self.name, [tuple(call) for call in calls], sender=self._sender)
 
-    def retry(
+    def map(self, values: Iterable[Any]) -> Starmap[R]:
+        """One call for each value, all in one job; ``.delay()`` makes it."""
+        return self.starmap((value,) for value in values)
+
+    def retry(  # noqa: PLR0917  Celery's
         self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
         exc: BaseException | None = None,
-        *,
-        countdown: float | None = None,
-        eta: datetime | None = None,
-        max_retries: int | None = None,
         throw: bool = True,
+        eta: datetime | None = None,
+        countdown: float | timedelta | None = None,
+        max_retries: int | None = None,
     ) -> Retry:
-        """Ends the attempt and asks for another after ``countdown`` seconds (or ``default_retry_delay``).
+        """Ends the attempt and asks for another after ``countdown`` seconds (or ``default_retry_delay``) or at ``eta``.
 
         Raises Retry (returns it with ``throw`` False); when no retry is left, ``exc`` or
-        MaxRetriesExceededError; when the function was simply called, ``exc``.
+        MaxRetriesExceededError; when the function was simply called, ``exc``. A job keeps its arguments: other
+        ``args`` or ``kwargs`` than its own raise ValueError.
         """
         context = self.request
         if context.called_directly:
             self._give_up(exc, "there is no job to retry: the function was simply called")
+        if (args is not None and list(args) != context.args) or (
+            kwargs is not None and kwargs != context.kwargs
+        ):
+            raise ValueError("a retry has the arguments of its job; to call with others, make another job")
         limit = self.options.max_retries if max_retries is None else max_retries
         if limit is not None and context.retries >= limit:
             self._give_up(exc, f"{self.name} has used its {limit} retries (job {context.id})")
-        if eta is not None:
-            countdown = (eta - eta.now(eta.tzinfo)).total_seconds()
-        retry = Retry(exc, max(0.0, self.options.default_retry_delay if countdown is None else countdown))
+        when = self.options.default_retry_delay if countdown is None else countdown
+        retry = Retry(exc=exc, when=when if eta is None else eta)
         if throw:
             raise retry from exc
         return retry
@@ -142,15 +227,38 @@ class Task(Generic[P, R]):
             raise exc
         raise MaxRetriesExceededError(why)
 
+    def update_state(self, task_id: str | None = None, state: str | None = None, meta: Any = None) -> None:
+        """Shows a state of one's own, with ``meta`` as its info, while the job runs.
+
+        Does nothing where no job is behind the call. Raises ValueError for a state that says the job has ended
+        (return or raise instead) and for another job's id, LeaseLost if the job is not ours any more.
+        """
+        context = self.request
+        if task_id not in (None, context.id):
+            raise ValueError(f"only the running job's state can be set, and that is {context.id}")
+        if state in READY_STATES or state == RETRY:
+            raise ValueError(f"{state} is no state of a running job; return, raise or retry instead")
+        if context.report is not None:
+            context.report(state or "PROGRESS", meta)
+
     @property
     def request(self) -> request.Context:
         """The running attempt, or an empty one."""
-        return request.current()
-
-    @property
-    def max_retries(self) -> int | None:
-        """Retries after errors; None is without end."""
-        return self.options.max_retries
+        return request.of(self)
 
     def __repr__(self) -> str:
         return f"<Task: {self.name}>"
+
+
+def make_task(function: Callable[..., R], given: Mapping[str, Any], sender: TaskSender) -> Task[..., R]:
+    """The task of ``@app.task(**given)``."""
+    base: Any = given.get("base") or Task
+    if not (isinstance(base, type) and issubclass(base, Task)):
+        raise TypeError(f"base must be a subclass of pyqueue.Task, not {base!r}")
+    own: dict[str, Any] = {}
+    for cls in reversed(base.__mro__):
+        if cls is not Task and issubclass(cls, Task):
+            own |= {name: value for name, value in vars(cls).items() if name in _SHOWN}
+    own = {name: value for name, value in own.items() if not isinstance(value, property)}
+    task: Task[..., R] = base(function, task_options({**own, **given}), sender)
+    return task

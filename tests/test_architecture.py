@@ -12,8 +12,9 @@ PYTHON = ROOT / "pyqueue"
 
 RUST_LAYERS = ["error id job clock", "sqlite", "wake", "store", "worker", "python"]
 PYTHON_LAYERS = [
-    "exceptions states options naming tags serialization signature canvas request rebuilding eager settings knobs config routing",
-    "message result task shared registry configured app celery loading",
+    "exceptions states moments options naming tags serialization signature canvas request rebuilding eager "
+    "einfo hooks middleware retrying signals settings knobs config routing",
+    "message result attempt task shared registry configured app celery loading",
     "worker testing embedded",
     "cli demo __main__",
 ]

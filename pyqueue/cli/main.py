@@ -1,66 +1,93 @@
-"""``pyqueue``: picks the command; an error is one sentence and an exit code."""
+"""``pyqueue``: picks the command; an error is one sentence and an exit code.
+
+Nothing is loaded before it is known that it is needed: the list of commands is shown without argparse.
+"""
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
-from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING
 
-import pyqueue._core as core
-from pyqueue.cli import config, demo, status, worker
-from pyqueue.exceptions import (
-    DatabaseBusy,
-    DatabaseCorrupt,
-    FileRefused,
-    ImproperlyConfigured,
-    QueueError,
-)
+from pyqueue.cli.codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, code_of
+from pyqueue.cli.commands import COMMANDS
 
-EXIT_FAILED: Final = 1
-EXIT_USAGE: Final = 64
-EXIT_BAD_FILE: Final = 65
-EXIT_TRY_AGAIN: Final = 75
-EXIT_INTERRUPTED: Final = 130
-
-_CODES: Final = (
-    (ImproperlyConfigured, EXIT_USAGE),
-    (FileRefused, EXIT_BAD_FILE),
-    (DatabaseCorrupt, EXIT_BAD_FILE),
-    (DatabaseBusy, EXIT_TRY_AGAIN),
-    (QueueError, EXIT_FAILED),
-)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
-    arguments = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        # What a file says may not be writable in the terminal's encoding.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        code: int = arguments.run(arguments)
-    except QueueError as error:
-        if arguments.verbose:
-            raise
-        print(f"pyqueue: {error}", file=sys.stderr)
-        return next(code for cls, code in _CODES if isinstance(error, cls))
+        code = _run(words)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone; Python's own flush at the end must not meet the pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EXIT_FAILED
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="pyqueue", description="A task queue in one SQLite file.")
-    parser.add_argument(
-        "--version", action="version", version=f"pyqueue {core.__version__} (SQLite {core.sqlite_version})"
+def _run(words: list[str]) -> int:
+    if not words:
+        _show_commands(sys.stderr)
+        return EXIT_USAGE
+    if words[0] in ("-h", "--help"):
+        _show_commands(sys.stdout)
+        return EXIT_DONE
+    if words[0] == "--version":
+        from pyqueue._core import __version__, sqlite_version  # noqa: PLC0415
+
+        print(f"pyqueue {__version__} (SQLite {sqlite_version})")
+        return EXIT_DONE
+    if words[0] not in COMMANDS:
+        what = "option" if words[0].startswith("-") else "command"
+        print(f"pyqueue: there is no {what} {words[0]!r}; see pyqueue --help", file=sys.stderr)
+        return EXIT_USAGE
+    return _command(words)
+
+
+def _command(words: list[str]) -> int:
+    from pyqueue._core import QueueError  # noqa: PLC0415
+    from pyqueue.cli.parser import parser_of  # noqa: PLC0415
+
+    arguments = parser_of(words[0]).parse_args(words)
+    try:
+        code: int = arguments.run(arguments)
+    except (QueueError, UnicodeEncodeError) as error:
+        if arguments.verbose:
+            import traceback  # noqa: PLC0415
+
+            traceback.print_exc()
+        elif isinstance(error, UnicodeEncodeError):
+            print("pyqueue: an argument is no valid text; write it as UTF-8", file=sys.stderr)
+        else:
+            print(f"pyqueue: {error}", file=sys.stderr)
+        return EXIT_USAGE if isinstance(error, UnicodeEncodeError) else code_of(error)
+    return code
+
+
+def _show_commands(stream: TextIO) -> None:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name.ljust(width)}  {summary}" for name, summary in COMMANDS.items()]
+    print(
+        "usage: pyqueue COMMAND [options]",
+        "       pyqueue --version",
+        "",
+        "A task queue in one SQLite file.",
+        "",
+        "commands:",
+        *lines,
+        "",
+        "pyqueue COMMAND --help shows its options, with examples.",
+        sep="\n",
+        file=stream,
     )
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (worker, status, config, demo):
-        command.add(commands, shared)
-    return parser

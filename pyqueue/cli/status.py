@@ -2,78 +2,77 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from pyqueue._core import Store
+from pyqueue.cli.file import add_options, existing
+from pyqueue.cli.parser import add_command
 from pyqueue.cli.table import table
-from pyqueue.exceptions import ImproperlyConfigured
+from pyqueue.cli.words import print_json
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
+    from typing import Any, Final
 
     from pyqueue._core import QueueStatus, WorkerStatus
 
-SCHEMA: Final = 1
-EXIT_NOTHING: Final = 69
-
-_COUNTS: Final = ("waiting", "delayed", "parked", "running", "succeeded", "failed", "retried", "lost")
+COUNTS: Final = ("waiting", "delayed", "parked", "running", "succeeded", "failed", "retried", "lost")
 
 
 def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> None:
     """Adds the command."""
-    parser = commands.add_parser("status", parents=[shared], help="show queues and workers")
-    parser.add_argument("--db", metavar="FILE", help="the queue file (default: $PYQUEUE_DB)")
-    parser.add_argument("--json", action="store_true", help="one JSON object with stable keys")
+    parser = add_command(
+        commands,
+        shared,
+        "status",
+        "Shows every queue with its counts, and every worker; needs no worker to answer.",
+        ("pyqueue status", "pyqueue status --db jobs.db --json"),
+    )
+    add_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
-    path = arguments.db or os.environ.get("PYQUEUE_DB")
-    if not path:
-        raise ImproperlyConfigured("no queue file is named: use --db FILE or set PYQUEUE_DB")
-    if not os.path.exists(path):
-        print(f"pyqueue: there is no queue file {path}", file=sys.stderr)
-        return EXIT_NOTHING
-    # Reading changes nothing, so a file that also holds other tables is as good.
-    store = Store(os.path.abspath(path), embed=True)
+    store = existing(arguments)
     queues, workers = store.queues(), store.workers()
     if arguments.json:
-        print(json.dumps({"schema": SCHEMA, "db": store.path, **_object(queues, workers)}))
+        print_json(store.path, _object(queues, workers))
     else:
-        print(_text(queues, workers))
+        print(_queues(queues), _workers(workers), sep="\n\n")
     return 0
+
+
+def totals(queues: list[QueueStatus]) -> dict[str, int]:
+    """The counts of all queues together."""
+    return {key: sum(getattr(queue, key) for queue in queues) for key in COUNTS}
 
 
 def _object(queues: list[QueueStatus], workers: list[WorkerStatus]) -> dict[str, Any]:
     worker_keys = ("id", "name", "pid", "slots", "running", "alive")
     return {
-        "queues": [{key: getattr(queue, key) for key in ("name", "paused", *_COUNTS)} for queue in queues],
+        "queues": [{key: getattr(queue, key) for key in ("name", "paused", *COUNTS)} for queue in queues],
+        "totals": totals(queues),
         "workers": [{key: getattr(worker, key) for key in worker_keys} for worker in workers],
     }
 
 
-def _text(queues: list[QueueStatus], workers: list[WorkerStatus]) -> str:
-    queue_rows = [
-        [queue.name + (" (paused)" if queue.paused else ""), *(f"{getattr(queue, key):,}" for key in _COUNTS)]
+def _queues(queues: list[QueueStatus]) -> str:
+    if not queues:
+        return "no jobs yet"
+    rows = [
+        [queue.name + (" (paused)" if queue.paused else ""), *(f"{getattr(queue, key):,}" for key in COUNTS)]
         for queue in queues
     ]
-    worker_rows = [
-        [
-            worker.name,
-            str(worker.pid),
-            str(worker.slots),
-            str(worker.running),
-            "alive" if worker.alive else "gone",
-        ]
-        for worker in workers
+    if len(queues) > 1:
+        rows.append(["(all)", *(f"{count:,}" for count in totals(queues).values())])
+    return table(["queue", *COUNTS], rows)
+
+
+def _workers(workers: list[WorkerStatus]) -> str:
+    if not workers:
+        return "no workers"
+    rows = [
+        [each.name, str(each.pid), str(each.slots), str(each.running), "alive" if each.alive else "gone"]
+        for each in workers
     ]
-    return "\n\n".join(
-        (
-            table(["queue", *_COUNTS], queue_rows) if queue_rows else "no jobs yet",
-            table(["worker", "pid", "slots", "running", ""], worker_rows) if worker_rows else "no workers",
-        )
-    )
+    return table(["worker", "pid", "slots", "running", ""], rows)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import traceback
-from types import TracebackType
 from typing import Final
 
 from pyqueue._core import Failure
+from pyqueue.einfo import ExceptionInfo
 from pyqueue.naming import class_path
 from pyqueue.serialization import encode_exception
 
@@ -15,15 +13,13 @@ MAX_MESSAGE: Final = 8_192
 MAX_TRACEBACK: Final = 65_536
 MAX_ARGUMENTS: Final = 65_536
 
-_OURS: Final = os.path.dirname(__file__) + os.sep
-
 
 def failure_of(error: BaseException) -> Failure:
     """Class, message, traceback from the task's own frame on, and arguments where they are JSON."""
     return Failure(
         class_path(type(error)),
         _storable(_message(error))[:MAX_MESSAGE],
-        _storable(_traceback(error))[-MAX_TRACEBACK:],
+        _storable(ExceptionInfo(error).traceback)[-MAX_TRACEBACK:],
         encode_exception(error, MAX_ARGUMENTS),
     )
 
@@ -33,13 +29,6 @@ def _message(error: BaseException) -> str:
         return str(error)
     except Exception:  # noqa: BLE001  the class is the user's, and so is its __str__
         return f"<{type(error).__name__} whose text can't be had>"
-
-
-def _traceback(error: BaseException) -> str:
-    frames: TracebackType | None = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OURS):
-        frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames))
 
 
 def _storable(text: str) -> str:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import logging
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pyqueue import request
+from pyqueue import request, signals
 from pyqueue._core import Outcome
-from pyqueue.exceptions import DecodeError, EncodeError, NotRegistered, Retry
+from pyqueue.attempt import IGNORED, REJECTED, Ended, attempt, invoke
+from pyqueue.einfo import ExceptionInfo
+from pyqueue.exceptions import DecodeError, NotRegistered
 from pyqueue.serialization import CONTENT_TYPE, Call, decode_call, encode_result
+from pyqueue.states import RETRY, SUCCESS
 from pyqueue.worker.failing import failure_of
-from pyqueue.worker.retrying import delay_after
 from pyqueue.worker.soft_limit import SoftLimit
 
 if TYPE_CHECKING:
     from pyqueue._core import Job
     from pyqueue.app import PyQueue
     from pyqueue.task import Task
+
+log: Final = logging.getLogger("pyqueue.task")
 
 
 class Run(NamedTuple):
@@ -27,30 +32,33 @@ class Run(NamedTuple):
     call: Call
     hostname: str | None
 
+    def called(self) -> Any:
+        """Calls the function."""
+        with SoftLimit(self.job.soft_time_limit_us):
+            if self.call.mapped:
+                return [invoke(self.task, args, self.call.kwargs) for args in self.call.args]
+            return invoke(self.task, self.call.args, self.call.kwargs)
+
+    def keep(self, value: Any) -> bytes | None:
+        """The bytes that are kept of a result."""
+        if self.call.ignore_result:
+            return None
+        return encode_result(value, f"the result of {self.task.name}", self.app.max_body)
+
 
 def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
     """Runs one attempt in this thread and says how it ended; whatever the task raises is an outcome."""
     try:
-        run = _opened(app, job, hostname)
+        call = decode_call(job.body, job.content_type, app.max_body)
+        run = Run(app, job, app.tasks[job.task], call, hostname)
     except (DecodeError, NotRegistered) as error:
+        log.error("%s[%s] can't be run: %s", job.task, job.id, error)
         return Outcome.failure(failure_of(error))
-    try:
-        value = _called(run)
-    except BaseException as error:  # noqa: BLE001  a task may raise anything, and none of it may end the child
-        return _after(run, error)
-    return _returned(run, value)
-
-
-def _opened(app: PyQueue, job: Job, hostname: str | None) -> Run:
-    call = decode_call(job.body, job.content_type, app.max_body)
-    return Run(app, job, app.tasks[job.task], call, hostname)
-
-
-def _called(run: Run) -> Any:
-    with request.running(run.task, _context(run)), SoftLimit(run.job.soft_time_limit_us):
-        if run.call.mapped:
-            return [run.task(*args, **run.call.kwargs) for args in run.call.args]
-        return run.task(*run.call.args, **run.call.kwargs)
+    context = _context(run)
+    if signals.task_received:
+        signals.task_received.send(run.task, request=context)
+    ended = attempt(run.task, context, run.called, run.keep, app.middleware)
+    return _outcome(run, ended)
 
 
 def _context(run: Run) -> request.Context:
@@ -67,23 +75,34 @@ def _context(run: Run) -> request.Context:
         hostname=run.hostname,
         timelimit=(_seconds(job.time_limit_us), _seconds(job.soft_time_limit_us)),
         called_directly=False,
+        root_id=job.id,
+        ignore_result=run.call.ignore_result,
     )
 
 
-def _returned(run: Run, value: Any) -> Outcome:
-    if run.call.ignore_result:
+def _outcome(run: Run, ended: Ended) -> Outcome:
+    if ended.state == SUCCESS:
+        return Outcome.success() if ended.kept is None else Outcome.success(ended.kept, CONTENT_TYPE)
+    if ended.state == IGNORED:
         return Outcome.success()
-    try:
-        body = encode_result(value, f"the result of {run.task.name}", run.app.max_body)
-    except EncodeError as error:
-        return Outcome.failure(failure_of(error))
-    return Outcome.success(body, CONTENT_TYPE)
-
-
-def _after(run: Run, error: BaseException) -> Outcome:
-    delay = delay_after(error, run.task.options, run.job.retries)
-    failure = failure_of(error.exc or error if isinstance(error, Retry) else error)
-    return Outcome.failure(failure) if delay is None else Outcome.retry(round(delay * 1e6), failure)
+    if ended.state == REJECTED:
+        return Outcome.given_back()
+    error = ended.reason
+    assert error is not None
+    if ended.state == RETRY:
+        log.info("%s[%s] is tried again in %.3g s: %r", run.job.task, run.job.id, ended.delay, error)
+        return Outcome.retry(round(ended.delay * 1e6), failure_of(error))
+    if isinstance(error, run.task.options.throws):
+        log.info("%s[%s] raised %r, as it may", run.job.task, run.job.id, error)
+    else:
+        log.error(
+            "%s[%s] raised %s",
+            run.job.task,
+            run.job.id,
+            type(error).__name__,
+            exc_info=(type(error), error, ExceptionInfo(error).tb),
+        )
+    return Outcome.failure(failure_of(error))
 
 
 def _seconds(length_us: int | None) -> float | None:

@@ -291,9 +291,14 @@ impl Store {
 
     fn reap(&self, py: Python<'_>) -> PyResult<usize> {
         self.away(py, |store| {
-            let lost = liveness::reap_all(store, None)?.iter().map(|dead| dead.jobs.len()).sum();
-            while store.upkeep()?.more {}
-            Ok(lost)
+            let mut jobs = liveness::reap_all(store, None)?.iter().map(|dead| dead.jobs.len()).sum();
+            loop {
+                let step = store.upkeep()?;
+                jobs += step.taken_back;
+                if !step.more {
+                    return Ok(jobs);
+                }
+            }
         })
     }
 

@@ -1,6 +1,9 @@
 //! Claim: takes the first jobs that may start, by queue, priority and place, under one token. What may not start
 //! is set aside in passing, once, so that no claim looks twice at a row it can't start.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::change::Change;
@@ -8,10 +11,36 @@ use super::gate;
 use super::lease::{self, Lease};
 use super::leave::{self, Exit};
 use super::row::{HUSK, JobRow, columns};
-use super::{Ask, Claimed, inbox, owner, rules, side};
+use super::{inbox, owner, rules, side};
 use crate::error::Result;
 use crate::id::{self, RowId};
 use crate::job::{ClaimedJob, Failure, Payload};
+
+/// What a worker asks for.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The worker's id.
+    pub owner: i64,
+    /// How many jobs at most.
+    pub limit: usize,
+    /// From these queues; `None` is all.
+    pub queues: Option<Arc<[String]>>,
+    /// The tasks it can run; `None` is all. Jobs of others are set aside for workers that know them.
+    pub tasks: Option<Arc<HashSet<String>>>,
+    /// A deadline of the lease's own (µs from now); `None`: the lease lives as long as the worker beats.
+    pub visibility_us: Option<i64>,
+}
+
+/// What a claim gave.
+#[derive(Debug, Clone, Default)]
+pub struct Claimed {
+    /// The jobs, in order.
+    pub jobs: Vec<ClaimedJob>,
+    /// The claim stopped early (it set many jobs aside): ask again at once.
+    pub more: bool,
+    /// The wall time (µs) at which the earliest delayed job is due.
+    pub next_us: Option<i64>,
+}
 
 /// How many rows one claim may set aside before it lets others write.
 const PASS_LIMIT: usize = 1000;

@@ -29,108 +29,29 @@ mod tests;
 mod upkeep;
 mod view;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use change::{Change, Context};
 use open::Open;
 
+pub use claim::{Ask, Claimed};
 pub use enqueue::check;
 pub use gate::Scope;
 pub use inspect::QueueView;
 pub use list::Filter;
+pub use open::Options;
+pub use owner::{NewWorker, WorkerView};
+pub use reap::Evidence;
 pub use upkeep::Upkeep;
 
 use crate::clock::Env;
 use crate::error::{Error, Result};
 use crate::id::RowId;
-use crate::job::{AttemptView, ClaimedJob, Enqueued, Finish, Finished, JobSummary, JobView, NewJob};
+use crate::job::{AttemptView, Enqueued, Finish, Finished, JobSummary, JobView, NewJob};
 use crate::sqlite::Durability;
 use crate::wake::{Bell, Line};
-
-/// How a file is opened and kept.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Whether the file may hold other tables than ours.
-    pub embed: bool,
-    /// What an acknowledged enqueue survives.
-    pub durability: Durability,
-    /// The largest body of arguments or result, in bytes.
-    pub max_body: usize,
-    /// How long successes are kept (µs).
-    pub history_age_us: i64,
-    /// How many successes are kept.
-    pub history_count: i64,
-    /// How long failed and dead jobs are kept (µs).
-    pub failed_age_us: i64,
-}
-
-/// What a worker asks for.
-#[derive(Debug, Clone)]
-pub struct Ask {
-    /// The worker's id.
-    pub owner: i64,
-    /// How many jobs at most.
-    pub limit: usize,
-    /// From these queues; `None` is all.
-    pub queues: Option<Arc<[String]>>,
-    /// The tasks it can run; `None` is all. Jobs of others are set aside for workers that know them.
-    pub tasks: Option<Arc<HashSet<String>>>,
-    /// A deadline of the lease's own (µs from now); `None`: the lease lives as long as the worker beats.
-    pub visibility_us: Option<i64>,
-}
-
-/// What a claim gave.
-#[derive(Debug, Clone, Default)]
-pub struct Claimed {
-    /// The jobs, in order.
-    pub jobs: Vec<ClaimedJob>,
-    /// The claim stopped early (it set many jobs aside): ask again at once.
-    pub more: bool,
-    /// The wall time (µs) at which the earliest delayed job is due.
-    pub next_us: Option<i64>,
-}
-
-/// A worker to enter.
-#[derive(Debug, Clone)]
-pub struct NewWorker {
-    /// Shown to people; needs not be unique.
-    pub name: String,
-    /// Its process.
-    pub pid: u32,
-    /// How many jobs it runs at once.
-    pub slots: u32,
-    /// How long its leases live after each beat (µs).
-    pub visibility_us: i64,
-}
-
-/// A worker known to the file.
-#[derive(Debug, Clone)]
-pub struct WorkerView {
-    /// Its id.
-    pub id: i64,
-    /// Its name.
-    pub name: String,
-    /// Its process.
-    pub pid: u32,
-    /// Its slots.
-    pub slots: u32,
-    /// Jobs under its leases.
-    pub running: u64,
-    /// Whether its deadline counts on our clock and has passed, or its clock ended with a reboot.
-    pub overdue: bool,
-}
-
-/// What is known about the jobs of a dead worker.
-#[derive(Debug, Clone)]
-pub enum Evidence {
-    /// Nothing: each job may have been running.
-    None,
-    /// From the worker's page: jobs that are not in it were never started; the value says whether the job
-    /// was running (true) or had finished without its outcome being written (false).
-    Page(HashMap<RowId, bool>),
-}
 
 /// One queue file. Touches nothing before first use; safe in every thread and across fork.
 pub struct Store {

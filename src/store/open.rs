@@ -6,11 +6,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::rules::Rules;
-use super::{Options, schema};
+use super::schema;
 use crate::clock::Env;
 use crate::error::{Error, Result};
-use crate::sqlite::Database;
+use crate::sqlite::{Database, Durability};
 use crate::wake::Bell;
+
+/// How a file is opened and kept.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Whether the file may hold other tables than ours.
+    pub embed: bool,
+    /// What an acknowledged enqueue survives.
+    pub durability: Durability,
+    /// The largest body of arguments or result, in bytes.
+    pub max_body: usize,
+    /// How long successes are kept (µs).
+    pub history_age_us: i64,
+    /// How many successes are kept.
+    pub history_count: i64,
+    /// How long failed and dead jobs are kept (µs).
+    pub failed_age_us: i64,
+}
 
 /// What a store holds once it has been used.
 pub struct Open {

@@ -4,8 +4,37 @@ use rusqlite::{OptionalExtension, params};
 
 use super::change::Change;
 use super::head::OWNER;
-use super::{NewWorker, WorkerView};
 use crate::error::{Error, Result};
+
+/// A worker to enter.
+#[derive(Debug, Clone)]
+pub struct NewWorker {
+    /// Shown to people; needs not be unique.
+    pub name: String,
+    /// Its process.
+    pub pid: u32,
+    /// How many jobs it runs at once.
+    pub slots: u32,
+    /// How long its leases live after each beat (µs).
+    pub visibility_us: i64,
+}
+
+/// A worker known to the file.
+#[derive(Debug, Clone)]
+pub struct WorkerView {
+    /// Its id.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Its process.
+    pub pid: u32,
+    /// Its slots.
+    pub slots: u32,
+    /// Jobs under its leases.
+    pub running: u64,
+    /// Whether its deadline counts on our clock and has passed, or its clock ended with a reboot.
+    pub overdue: bool,
+}
 
 /// Enters a worker; its id is never given again, since side files carry it.
 pub fn join(change: &mut Change, worker: &NewWorker) -> Result<i64> {

@@ -1,14 +1,26 @@
 //! Reap: the jobs of a dead or hung worker come back in line.
 
+use std::collections::HashMap;
+
 use rusqlite::params;
 
 use super::change::Change;
 use super::history::Run;
 use super::lease::{self, Lease};
 use super::row::{self, JobRow, columns};
-use super::{Evidence, finish, owner, progress, side};
+use super::{finish, owner, progress, side};
 use crate::error::Result;
 use crate::id::RowId;
+
+/// What is known about the jobs of a dead worker.
+#[derive(Debug, Clone)]
+pub enum Evidence {
+    /// Nothing: each job may have been running.
+    None,
+    /// From the worker's page: jobs that are not in it were never started; the value says whether the job
+    /// was running (true) or had finished without its outcome being written (false).
+    Page(HashMap<RowId, bool>),
+}
 
 /// What one step of reaping did.
 #[derive(Debug, Default)]

@@ -16,13 +16,16 @@ const LIMIT: usize = 500;
 pub struct Upkeep {
     /// There is more to do at once.
     pub more: bool,
+    /// How many jobs came back because a deadline of their own had passed.
+    pub taken_back: usize,
     /// The boot time (µs) at which the next lease or job runs out, as far as the file knows now.
     pub next_boot_us: Option<i64>,
 }
 
 /// One step.
 pub fn upkeep(change: &mut Change) -> Result<Upkeep> {
-    let mut more = reap::overdue(change, LIMIT)?.more;
+    let overdue = reap::overdue(change, LIMIT)?;
+    let mut more = overdue.more;
     expire(change)?;
     dedup::sweep(change, LIMIT)?;
     more |= history::prune_successes(change, LIMIT as i64)?;
@@ -37,7 +40,7 @@ pub fn upkeep(change: &mut Change) -> Result<Upkeep> {
         .prepare_cached("SELECT min(expires) FROM pyqueue_job WHERE expires>?")?
         .query_row([change.now], |row| row.get(0))?;
     let expires = expires.map(|at| at - change.now + change.boot);
-    Ok(Upkeep { more, next_boot_us: lease.into_iter().chain(expires).min() })
+    Ok(Upkeep { more, taken_back: overdue.lost.len(), next_boot_us: lease.into_iter().chain(expires).min() })
 }
 
 /// Lets go of jobs that were not started in time. Those under a lease were.

@@ -12,6 +12,7 @@ mod ear;
 mod finisher;
 mod housekeeping;
 pub mod liveness;
+mod nouns;
 mod outside;
 mod pace;
 pub mod page;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::job::{Dedup, Failure, Payload};
 use proptest::prelude::*;
 
 fn payloads() -> impl Strategy<Value = Payload> {

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,23 +12,6 @@ import pytest
 from pyqueue import PyQueue
 
 APP = "from pyqueue import PyQueue\napp = PyQueue('jobs.db')\n@app.task\ndef add(x, y): return x + y\n"
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("PYQUEUE_")}
-        return subprocess.run(
-            [sys.executable, "-m", "pyqueue", *arguments],
-            cwd=tmp_path,
-            env={**clean, **environment},
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-
-    return run
 
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]

@@ -11,23 +11,8 @@ import pytest
 from pyqueue import PyQueue, current_task
 from pyqueue._core import NewJob
 from pyqueue.result import AsyncResult
+from pyqueue.retrying import backoff, delay_after
 from pyqueue.task import Task
-from pyqueue.worker.retrying import backoff, delay_after
-from pyqueue.worker.run_job import run_job
-
-
-@pytest.fixture
-def once(app: PyQueue) -> Callable[..., AsyncResult[Any]]:
-    """Runs one attempt here of what was sent, and writes the outcome."""
-    worker = app.store.join("test", 1, 30_000_000)
-
-    def run(result: AsyncResult[Any]) -> AsyncResult[Any]:
-        job = app.store.claim(worker, 1)[0]
-        app.store.finish([(job, run_job(app, job, "here"))])
-        return result
-
-    return run
-
 
 Once = Callable[[AsyncResult[Any]], AsyncResult[Any]]
 
@@ -62,7 +47,7 @@ def test_the_task_sees_its_request(app: PyQueue, once: Once) -> None:
         [1],
         "here",
         [9.0, None],
-        {"routing_key": "mail", "priority": 3},
+        {"exchange": "", "routing_key": "mail", "priority": 3, "redelivered": False},
         False,
     ]
 
@@ -152,7 +137,7 @@ def test_self_retry_keeps_its_reason(app: PyQueue, once: Once) -> None:
         try:
             raise OSError(5, "bad sector")
         except OSError as error:
-            self.retry(error, countdown=60)
+            self.retry(exc=error, countdown=60)
 
     result = once(fail.delay())
     assert result.state == "RETRY"

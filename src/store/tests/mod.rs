@@ -11,7 +11,7 @@ use std::sync::Arc;
 use virtual_env::VirtualEnv;
 
 use super::*;
-use crate::job::{Dedup, Outcome, Payload};
+use crate::job::{ClaimedJob, Dedup, Outcome, Payload};
 
 /// A store in a temporary directory, on a virtual clock.
 struct Bench {

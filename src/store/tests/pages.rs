@@ -1,5 +1,7 @@
 //! How many pages a batch costs, read off the WAL itself.
 
+use std::collections::HashSet;
+
 use super::*;
 
 /// Tables that hold the jobs' own rows.

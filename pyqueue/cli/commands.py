@@ -1,0 +1,92 @@
+"""Every command: its name, what it does in a few words, and the module that is loaded when it is called."""
+
+# ruff: noqa: PLC0415, PLR0911, PLR0912  each import waits for its command
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, _SubParsersAction
+    from typing import Final, Protocol
+
+    class Command(Protocol):
+        """A module of a command."""
+
+        def add(self, commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser, /) -> None:
+            """Adds the command's parser, whose default ``run`` takes the arguments and gives the exit code."""
+
+
+COMMANDS: Final = {
+    "worker": "run jobs",
+    "status": "show queues and workers",
+    "result": "show or await the result of a job",
+    "why": "say what a job waits for",
+    "report": "show what a bug report needs",
+    "call": "make a job of a task, by its name",
+    "cancel": "cancel jobs that are not running",
+    "purge": "cancel every job of a queue that is in line",
+    "pause": "let no job of a task or a queue start",
+    "resume": "let them start again",
+    "config": "show the configuration and where each value is from",
+    "completion": "print a completion script for bash or zsh",
+    "demo": "run a demonstration",
+}
+
+
+def load(name: str) -> Command:
+    """Imports the module of one command."""
+    match name:
+        case "worker":
+            from pyqueue.cli import worker
+
+            return worker
+        case "status":
+            from pyqueue.cli import status
+
+            return status
+        case "result":
+            from pyqueue.cli import result
+
+            return result
+        case "why":
+            from pyqueue.cli import why
+
+            return why
+        case "report":
+            from pyqueue.cli import report
+
+            return report
+        case "call":
+            from pyqueue.cli import call
+
+            return call
+        case "cancel":
+            from pyqueue.cli import cancel
+
+            return cancel
+        case "purge":
+            from pyqueue.cli import purge
+
+            return purge
+        case "pause":
+            from pyqueue.cli import pause
+
+            return pause
+        case "resume":
+            from pyqueue.cli import resume
+
+            return resume
+        case "config":
+            from pyqueue.cli import config
+
+            return config
+        case "completion":
+            from pyqueue.cli import completion
+
+            return completion
+        case "demo":
+            from pyqueue.cli import demo
+
+            return demo
+    raise KeyError(name)

@@ -1,0 +1,53 @@
+"""What a subclass of Task may override, with Celery's names and arguments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyqueue.einfo import ExceptionInfo
+
+
+class Hooks:
+    """Called in the process that runs the task, around each attempt.
+
+    What ``before_start`` raises fails the attempt. What the others raise is logged and changes nothing. They run
+    when the outcome is known and before it is written: after a crash in between, the attempt runs again.
+    """
+
+    def before_start(self, task_id: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """The attempt begins."""
+
+    def on_success(self, retval: Any, task_id: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """It returned ``retval``."""
+
+    def on_failure(
+        self,
+        exc: BaseException,
+        task_id: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        einfo: ExceptionInfo,
+    ) -> None:
+        """It raised ``exc`` and is not tried again."""
+
+    def on_retry(
+        self,
+        exc: BaseException,
+        task_id: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        einfo: ExceptionInfo,
+    ) -> None:
+        """It is tried again because of ``exc``."""
+
+    def after_return(  # noqa: PLR0917  Celery's
+        self,
+        status: str,
+        retval: Any,
+        task_id: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        einfo: ExceptionInfo | None,
+    ) -> None:
+        """It has ended for good: ``status`` is SUCCESS or FAILURE, ``retval`` the result or the exception."""
