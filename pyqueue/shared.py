@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar,
 
 from pyqueue.exceptions import ImproperlyConfigured
 from pyqueue.options import task_options
-from pyqueue.task import Task
+from pyqueue.task import Task, make_task
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -58,10 +58,10 @@ def shared_task(
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 def shared_task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Makes a task of a function, for every app; sent through the newest app, or the one a worker runs."""
-    checked = task_options(options)
+    task_options(options)
 
     def declare(function: Callable[..., R]) -> Task[..., R]:
-        task: Task[..., R] = Task(function, checked, _ADOPTER)
+        task = make_task(function, options, _ADOPTER)
         declared.append((task, frozenset(options)))
         return task
 

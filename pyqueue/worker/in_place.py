@@ -12,7 +12,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from pyqueue._core import Store
 from pyqueue.result import AsyncResult
@@ -22,26 +22,8 @@ if TYPE_CHECKING:
     from pyqueue._core import Job, NewJob
     from pyqueue.app import PyQueue
 
-R = TypeVar("R")
-
 _DAY_US: Final = 86_400_000_000
 _LOOK_US: Final = 50_000
-
-
-class InPlaceResult(AsyncResult[R]):
-    """The handle of a job that has run here. Waiting for it inside of a task harms nobody."""
-
-    __slots__ = ()
-
-    def get(
-        self,
-        timeout: float | None = None,
-        propagate: bool = True,
-        *,
-        disable_sync_subtasks: bool = False,  # noqa: ARG002
-    ) -> R:
-        """As ``AsyncResult.get``."""
-        return super().get(timeout, propagate, disable_sync_subtasks=False)
 
 
 class InPlace:
@@ -61,7 +43,7 @@ class InPlace:
         """Makes the jobs and runs them, with all that follows from them. Raises what one raises if we propagate."""
         made = self.store.enqueue(jobs)
         self._drain()
-        results: list[AsyncResult[Any]] = [InPlaceResult(id, self.store, created) for id, created in made]
+        results: list[AsyncResult[Any]] = [AsyncResult(id, self.store, created) for id, created in made]
         for result in results:
             # Another thread may have taken it; a job of our own stack waits for us.
             while self.store.view(result.id).state == "running" and result.id not in self._stack:
@@ -89,6 +71,9 @@ class InPlace:
         finally:
             self._stack.pop()
         self.store.finish([(job, outcome)])
+        if self.store.view(job.id).state == "waiting":
+            # Reject(requeue=True) gives a job to another worker, and there is none: it would come back for ever.
+            self.store.cancel(job.id)
 
     def _raise(self, result: AsyncResult[Any]) -> None:
         failure = self.store.view(result.id).failure

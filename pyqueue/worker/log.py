@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyqueue import request
 from pyqueue.exceptions import QueueError
+from pyqueue.signals import setup_logging
 
 if TYPE_CHECKING:
     from pyqueue._core import Event, Store
@@ -28,10 +29,16 @@ _OF_EVENTS: Final = {
 
 
 def set_up(level: str) -> None:
-    """Logs to standard error from ``level`` on, unless the user's module has set up logging itself.
+    """Logs to standard error from ``level`` on, unless the user's module has set up logging or is connected to the
+    signal ``setup_logging``.
 
     A level such as "info+json" writes one JSON object a line; a child gets it in its command line.
     """
+    if setup_logging:
+        setup_logging.send(
+            None, loglevel=level.removesuffix(JSON).upper(), logfile=None, format=None, colorize=False
+        )
+        return
     if logging.root.handlers:
         return
     handler = logging.StreamHandler(sys.stderr)

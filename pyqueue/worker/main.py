@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyqueue import loading
 from pyqueue._core import __version__, sqlite_version
+from pyqueue.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
 from pyqueue.worker.log import JSON, log, set_up, tell
 from pyqueue.worker.starting import Plan, WorkerOptions, plan, start
 
@@ -34,6 +35,7 @@ def run(options: WorkerOptions) -> int:
     else:
         # Not on standard output: there the first line says that it is ready, and scripts wait for that.
         sys.stderr.write(_banner(app, decided))
+    worker_init.send(app)
     worker = start(app, target, decided, level)
     stop = _Stop(worker)
     signal.signal(signal.SIGINT, stop)
@@ -46,6 +48,11 @@ def run(options: WorkerOptions) -> int:
             sys.stdout.flush()
         else:
             tell(event, app.store)
+        if event.kind == "ready":
+            worker_ready.send(app)
+        elif event.kind == "stopping":
+            worker_shutting_down.send(app, sig=stop.signal, how="Warm", exitcode=EXIT_WARM)
+    worker_shutdown.send(app)
     return EXIT_COLD if stop.cold or failed else EXIT_WARM
 
 
@@ -55,13 +62,16 @@ class _Stop:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._signals = 0
+        self.signal: str | None = None
+        """The one that came first."""
 
     @property
     def cold(self) -> bool:
         return self._signals > 1
 
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
         self._signals += 1
+        self.signal = self.signal or signal.Signals(number).name
         self._worker.stop(cold=self.cold)
 
 

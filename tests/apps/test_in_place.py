@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pyqueue import Celery, PyQueue
-from pyqueue.exceptions import EncodeError, ImproperlyConfigured, TaskFailed
+from pyqueue.exceptions import EncodeError, ImproperlyConfigured, Reject, TaskFailed
 
 
 class Oops(Exception):
@@ -104,6 +104,32 @@ def test_a_job_that_makes_itself_again_does_not_wait_for_itself(eager: Celery) -
         return depth
 
     assert again.apply_async((0,), dedup_key="one").get() == 0
+
+
+def test_retries_follow_at_once_and_are_counted(eager: Celery) -> None:
+    @eager.task(bind=True, max_retries=3, default_retry_delay=3_600)
+    def third_time(self: Any) -> list[Any]:
+        if self.request.retries < 2:
+            raise self.retry(exc=Oops("not yet"))
+        return [self.request.retries, self.request.is_eager, self.request.called_directly]
+
+    @eager.task(autoretry_for=(Oops,), max_retries=2, retry_backoff=600)
+    def never() -> None:
+        raise Oops("never")
+
+    assert third_time.delay().get() == [2, True, False]
+    result = never.delay()
+    assert [each.outcome for each in result.attempts()] == ["retry", "retry", "failure"]
+    with pytest.raises(Oops):
+        result.get()
+
+
+def test_a_job_that_is_rejected_for_another_worker_ends(eager: Celery) -> None:
+    @eager.task
+    def reject() -> None:
+        raise Reject("not here", requeue=True)
+
+    assert reject.delay().state == "REVOKED"
 
 
 def test_threads_get_their_own_results(eager: Celery) -> None:

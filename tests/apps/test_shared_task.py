@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pyqueue import Celery, loading, shared
+from pyqueue import Celery, Task, loading, shared
 from pyqueue.exceptions import ImproperlyConfigured, NotRegistered
 
 MAIL = """
@@ -132,3 +132,24 @@ def test_a_package_is_searched_for_its_celery_module(tmp_path: Path, monkeypatch
         "from pyqueue import Celery\napp = Celery('shop', broker='j.db')\n"
     )
     assert loading.find("shop").target == "shop.celery:app"
+
+
+def test_a_base_class_and_options_are_taken_as_by_an_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "declared", [])
+    app = Celery("app", broker=str(tmp_path / "jobs.db"), task_default_queue="usual")
+
+    class Own(Task[Any, Any]):
+        queue = "of the class"
+
+    @shared.shared_task(base=Own, name="own")
+    def own() -> None: ...
+
+    @shared.shared_task(name="plain")
+    def plain() -> None: ...
+
+    assert isinstance(app.tasks["own"], Own)
+    own.delay()
+    plain.delay()
+    assert sorted(each.name for each in app.store.queues()) == ["of the class", "usual"]

@@ -123,6 +123,25 @@ def test_flags_of_celery_are_accepted_with_a_notice(tasks: Any, worker: Worker) 
     assert "--without-gossip has no effect" in said
 
 
+def test_the_worker_sends_its_signals(project: Callable[[str], Any], worker: Worker) -> None:
+    made = project(
+        SOURCE
+        + """
+from pyqueue import signals
+def tell(name):
+    return lambda **told: print(name, told.get("sig") or told.get("loglevel") or "", flush=True)
+for name in ("worker_init", "worker_ready", "worker_shutting_down", "worker_shutdown", "setup_logging"):
+    getattr(signals, name).connect(tell(name))
+"""
+    )
+    handle = worker("-A", made.file.name, "-c", "1")
+    assert handle.stop() == 0
+    said = (handle.said + handle.process.stdout.read()).decode()
+    told = [line.strip() for line in said.splitlines() if "ready:" not in line]
+    assert told[:2] == ["setup_logging INFO", "worker_init"]
+    assert told[-3:] == ["worker_ready", "worker_shutting_down SIGTERM", "worker_shutdown"]
+
+
 def test_the_worker_follows_the_config(
     tasks: Any, worker: Worker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
