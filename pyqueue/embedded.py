@@ -54,7 +54,7 @@ class EmbeddedWorker:
         except BaseException:
             self._worker.stop(cold=True)
             raise
-        if self._over.is_set():
+        if not self._ready.is_set():
             raise ImproperlyConfigured("; ".join(self._trouble) or "the worker ended before it was ready")
 
     def stop(self) -> None:
@@ -70,13 +70,15 @@ class EmbeddedWorker:
             raise
 
     def _listen(self, worker: Worker) -> None:
-        while (event := worker.next_event()) is not None:
-            tell(event, self._app.store)
-            if event.kind == "ready":
-                self._ready.set()
-            elif event.kind == "error":
-                self._trouble.append(event.text)
-        self._over.set()
+        try:
+            while (event := worker.next_event()) is not None:
+                if event.kind == "ready":
+                    self._ready.set()
+                elif event.kind == "error":
+                    self._trouble.append(event.text)
+                tell(event, self._app.store)
+        finally:
+            self._over.set()
 
     def __enter__(self) -> EmbeddedWorker:
         self.start()

@@ -7,7 +7,7 @@ import sys
 from argparse import SUPPRESS
 from typing import TYPE_CHECKING
 
-from pyqueue.knobs import seconds
+from pyqueue.knobs import grace
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -94,9 +94,9 @@ def positive(text: str) -> int:
 
 
 def length(text: str) -> float:
-    """Seconds, or a length with its unit."""
+    """Seconds, or a length with its unit; 0 is none."""
     try:
-        return seconds(text)
+        return grace(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 

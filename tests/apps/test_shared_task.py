@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pyqueue import Celery, Task, loading, shared
+from pyqueue import Celery, loading, shared
 from pyqueue.exceptions import ImproperlyConfigured, NotRegistered
 
 MAIL = """
@@ -105,6 +105,9 @@ def test_every_app_adopts_it_and_the_newest_sends(tmp_path: Path, monkeypatch: p
     result = f.delay()
     assert (second.AsyncResult(result.id).state, first.AsyncResult(result.id).state) == ("PENDING", "UNKNOWN")
 
+    first.set_current()
+    assert first.AsyncResult(f.delay().id).state == "PENDING"
+
     with pytest.raises(NotRegistered):
         first.tasks["both.g"]
 
@@ -140,7 +143,7 @@ def test_a_base_class_and_options_are_taken_as_by_an_app(
     monkeypatch.setattr(shared, "declared", [])
     app = Celery("app", broker=str(tmp_path / "jobs.db"), task_default_queue="usual")
 
-    class Own(Task[Any, Any]):
+    class Own(app.Task):
         queue = "of the class"
 
     @shared.shared_task(base=Own, name="own")
