@@ -6,14 +6,15 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
-from pyqueue import request, shared
+from pyqueue import publishing, request, shared, signals
 from pyqueue._core import NewJob, Store
 from pyqueue.configured import Configured
+from pyqueue.group_result import GroupResult
 from pyqueue.message import new_job
 from pyqueue.middleware import Middleware
 from pyqueue.options import CallOptions, merge, task_options
 from pyqueue.registry import Registry
-from pyqueue.result import AsyncResult, GroupResult
+from pyqueue.result import AsyncResult
 from pyqueue.routing import route
 from pyqueue.signature import Signature
 from pyqueue.task import Task, make_task
@@ -108,7 +109,7 @@ class PyQueue(Configured):
 
         def register(function: Callable[..., R]) -> Task[..., R]:
             task = make_task(function, options, self)
-            self._registry.add(task, frozenset(options))
+            self._registry.add(task, task.given)
             self._defaults.pop(task.name, None)
             return task
 
@@ -153,19 +154,21 @@ class PyQueue(Configured):
 
     def send(self, signature: Signature[R]) -> AsyncResult[R]:
         """Makes the job of a signature."""
-        return self._sent([self._job(signature)])[0]
+        return self._sent([signature])[0]
 
     def enqueue_many(self, signatures: Iterable[Signature[R]]) -> list[AsyncResult[R]]:
         """Makes a job of each signature, all or none, in one transaction; their results in order."""
-        jobs = [self._job(signature) for signature in signatures]
-        return self._sent(jobs) if jobs else []
+        several = list(signatures)
+        return self._sent(several) if several else []
 
-    def _sent(self, jobs: list[NewJob]) -> list[AsyncResult[Any]]:
-        place = self.in_place
-        if place is not None:
-            return place.run(jobs)
-        store = self.store
-        return [AsyncResult(id, store, created) for id, created in store.enqueue(jobs)]
+    def _sent(self, several: list[Signature[R]]) -> list[AsyncResult[R]]:
+        jobs = [self.job_of(each) for each in several]
+        place, store = self.in_place, self.store
+        made = place.run(jobs) if place is not None else store.enqueue(jobs)
+        if signals.after_task_publish:
+            for signature, (id, _) in zip(several, made, strict=True):
+                publishing.after(signature, id)
+        return [AsyncResult(id, store, created) for id, created in made]
 
     def send_group(self, signatures: Iterable[Signature[R]]) -> GroupResult[R]:
         """As ``enqueue_many``, with one handle for all."""
@@ -195,7 +198,8 @@ class PyQueue(Configured):
         """The handle of a job by its id."""
         return AsyncResult(id, self.store)
 
-    def _job(self, signature: Signature[Any]) -> NewJob:
+    def job_of(self, signature: Signature[Any]) -> NewJob:
+        """The job of a signature, not stored yet."""
         target = request.being_loaded()
         if target is not None:
             raise RuntimeError(
@@ -205,6 +209,8 @@ class PyQueue(Configured):
         options = merge(self._defaults_of(signature.task), signature.options)
         if self.in_place is not None:
             options = options._replace(countdown=None, eta=None, time_limit=None, soft_time_limit=None)
+        if signals.before_task_publish:
+            publishing.before(signature, options)
         return new_job(signature, options, self.store.now_us, self.max_body)
 
     def _defaults_of(self, name: str) -> CallOptions:
@@ -223,13 +229,8 @@ class PyQueue(Configured):
             "soft_time_limit": config.soft_time_limit,
             **route(self.conf.task_routes, name),
         }
-        own = task.defaults if task is not None else _DEFAULTS
-        defaults = own._replace(
-            **{
-                option: value
-                for option, value in settled.items()
-                if option not in written and getattr(own, option) == getattr(_DEFAULTS, option)
-            }
+        defaults = (task.defaults if task is not None else _DEFAULTS)._replace(
+            **{option: value for option, value in settled.items() if option not in written}
         )
         # A task that is not known yet may be registered later.
         if task is not None:

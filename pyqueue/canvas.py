@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 class PendingGroup(Protocol[R]):
-    """What sending several returns; ``result.GroupResult`` is one."""
+    """What sending several returns; ``group_result.GroupResult`` is one."""
 
     @property
     def results(self) -> Sequence[Pending[R]]: ...

@@ -1,7 +1,7 @@
 """Every exception a user can meet.
 
 QueueError (also PyQueueError)
-├── LeaseLost, InvalidJob, FileRefused, DiskFull,
+├── LeaseLost, InvalidJob, DuplicateJob, FileRefused, DiskFull,
 │   DatabaseBusy, DatabaseIOError, DatabaseCorrupt    raised by the core
 ├── ImproperlyConfigured    the app can't be found or has no file
 ├── NotRegistered           the task is unknown here
@@ -36,6 +36,9 @@ from pyqueue._core import (
 )
 from pyqueue._core import (
     DiskFull as DiskFull,
+)
+from pyqueue._core import (
+    DuplicateJob as DuplicateJob,
 )
 from pyqueue._core import (
     FileRefused as FileRefused,

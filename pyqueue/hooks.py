@@ -5,15 +5,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime, timedelta
+
     from pyqueue.einfo import ExceptionInfo
 
 
-class Hooks:
-    """Called in the process that runs the task, around each attempt.
+class Overridable:
+    """Options as attributes, and hooks.
+
+    Hooks are called in the process that runs the task, around each attempt.
 
     What ``before_start`` raises fails the attempt. What the others raise is logged and changes nothing. They run
     when the outcome is known and before it is written: after a crash in between, the attempt runs again.
     """
+
+    # Without values, since a subclass's own are told from ours by being there.
+    max_retries: int | None
+    default_retry_delay: float | timedelta
+    autoretry_for: Sequence[type[BaseException]]
+    dont_autoretry_for: Sequence[type[BaseException]]
+    retry_backoff: bool | float
+    retry_backoff_max: float
+    retry_jitter: bool
+    retry_kwargs: Mapping[str, Any]
+    throws: Sequence[type[BaseException]]
+    queue: str
+    priority: int
+    ignore_result: bool
+    time_limit: float | timedelta | None
+    soft_time_limit: float | timedelta | None
+    expires: float | timedelta | datetime | None
+    max_losses: int
+    acks_late: bool
+    reject_on_worker_lost: bool
+    track_started: bool
+    serializer: str
+    rate_limit: str | float | None
 
     def before_start(self, task_id: str, args: list[Any], kwargs: dict[str, Any]) -> None:
         """The attempt begins."""

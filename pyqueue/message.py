@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pyqueue import request
 from pyqueue._core import NewJob
+from pyqueue.callbacks import as_dicts
 from pyqueue.canvas import Starmap
+from pyqueue.extras import NO_EXTRAS, Extras
 from pyqueue.moments import after_us, instant_us, length_us
 from pyqueue.options import CallOptions
 from pyqueue.serialization import Call, encode_call
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from pyqueue.signature import Signature
 
@@ -22,7 +25,11 @@ def new_job(
 ) -> NewJob:
     """The job of one call. ``now_us`` is asked only where the call expires after a length of time."""
     call = Call(
-        list(signature.args), dict(signature.kwargs), options.ignore_result, isinstance(signature, Starmap)
+        list(signature.args),
+        dict(signature.kwargs),
+        options.ignore_result,
+        isinstance(signature, Starmap),
+        _extras(options, now_us),
     )
     body = encode_call(call, f"the call of {signature.task}", max_body)
     if options[:3] == (None, None, None):
@@ -40,11 +47,43 @@ def new_job(
         run_at_us=run_at,
         expires_us=expires,
         dedup_key=options.dedup_key,
+        dedup=options.dedup,
+        dedup_window_us=None
+        if options.dedup_window is None
+        else length_us(options.dedup_window, "a dedup_window"),
         task_id=options.task_id,
         max_losses=options.max_losses,
         time_limit_us=_limit(options.time_limit),
         soft_time_limit_us=_limit(options.soft_time_limit),
     )
+
+
+def _extras(options: CallOptions, now_us: Callable[[], int]) -> Extras:
+    current = request.current()
+    inside = not (current.called_directly or current.is_eager)
+    if not inside and options[:3] == (None, None, None) and options[-3:] == (None, None, None):
+        return NO_EXTRAS
+    return Extras(
+        None if options.headers is None else dict(options.headers),
+        as_dicts(options.link),
+        as_dicts(options.link_error),
+        current.root_id if inside else None,
+        current.id if inside else None,
+        _moment(options.eta if options.countdown is None else options.countdown, now_us),
+        _moment(options.expires, now_us),
+    )
+
+
+def _moment(moment: float | timedelta | datetime | None, now_us: Callable[[], int]) -> str | None:
+    if moment is None:
+        return None
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
+
+    since = timedelta(microseconds=after_us(moment, now_us, "a time"))
+    try:
+        return (datetime(1970, 1, 1, tzinfo=UTC) + since).isoformat()
+    except OverflowError:
+        raise ValueError(f"{moment} from now lies beyond the year 9999; give an earlier time") from None
 
 
 def _limit(length: float | timedelta | None) -> int | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict
 
 from pyqueue.exceptions import ImproperlyConfigured
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
+
+    from pyqueue.callbacks import Callback
 
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -99,12 +101,22 @@ class CallOptions(NamedTuple):
     queue: str = "default"
     priority: int = 0
     dedup_key: str | None = None
-    """At most one unfinished job per queue and key; a second call gets the first one's id."""
+    """At most one unfinished job per queue and key; ``dedup`` says what a second call does."""
+    dedup: Literal["return", "refuse", "replace"] = "return"
+    """Where the key is taken: the job that has it, DuplicateJob, or this job in place of one not yet started."""
+    dedup_window: float | timedelta | None = None
+    """The key stays taken for this time after the call, even if the job has ended."""
     task_id: str | None = None
     ignore_result: bool = False
     time_limit: float | timedelta | None = None
     soft_time_limit: float | timedelta | None = None
     max_losses: int = 5
+    headers: Mapping[str, Any] | None = None
+    """Shown to the task as ``self.request.headers``."""
+    link: Callback | Sequence[Callback] | None = None
+    """Called with the result as first argument (unless immutable), made in the commit that ends this job."""
+    link_error: Callback | Sequence[Callback] | None = None
+    """Called with the failed job's id, made in the commit that ends it. Not after its process died."""
 
 
 class CallOptionsDict(TypedDict, total=False):
@@ -116,11 +128,20 @@ class CallOptionsDict(TypedDict, total=False):
     queue: str
     priority: int
     dedup_key: str | None
+    dedup: Literal["return", "refuse", "replace"]
+    dedup_window: float | timedelta | None
     task_id: str | None
     ignore_result: bool
     time_limit: float | timedelta | None
     soft_time_limit: float | timedelta | None
     max_losses: int
+    headers: Mapping[str, Any] | None
+    link: Callback | Sequence[Callback] | None
+    link_error: Callback | Sequence[Callback] | None
+    serializer: str
+    retry: bool
+    retry_policy: Mapping[str, Any] | None
+    shadow: str | None
 
 
 _FIXED: Final = {
@@ -128,6 +149,9 @@ _FIXED: Final = {
     "reject_on_worker_lost": "a job whose process died runs again; max_losses=1 gives it up at the first loss",
     "serializer": "calls and results are JSON, which runs no code when it is read",
 }
+
+_IGNORED: Final = frozenset({"serializer", "retry", "retry_policy", "shadow"})
+"""Options of a call in Celery that have nothing to say here: no broker is away, no name is shown otherwise."""
 
 _SHARED = tuple(name for name in CallOptions._fields if name in TaskOptions._fields)
 
@@ -164,6 +188,12 @@ def merge(defaults: CallOptions, call: Mapping[str, Any]) -> CallOptions:
     """The call's options over the task's. Raises TypeError for an unknown one, ValueError for a contradiction."""
     if not call:
         return defaults
+    if not _IGNORED.isdisjoint(call):
+        if call.get("serializer", "json") not in (None, "json"):
+            raise ImproperlyConfigured(
+                f"serializer={call['serializer']!r} can't be had: {_FIXED['serializer']}"
+            )
+        call = {name: value for name, value in call.items() if name not in _IGNORED}
     _refuse_unknown(call, CallOptions._fields, "a call")
     if call.get("countdown") is not None and call.get("eta") is not None:
         raise ValueError("give countdown or eta, not both")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pyqueue import request, states
+from pyqueue import request, signals, states, waiting
 from pyqueue.exceptions import (
     TaskRevokedError,
     TimeoutError,
@@ -19,6 +18,8 @@ from pyqueue.rebuilding import rebuilt
 from pyqueue.serialization import decode_result
 
 if TYPE_CHECKING:
+    from asyncio import Future
+
     from pyqueue._core import Attempt, JobView, Store
 
 R = TypeVar("R")
@@ -33,15 +34,27 @@ class AsyncResult(Generic[R]):
     ``created`` is False where a job with the same dedup key was there already, None for an id that was looked up.
     """
 
-    __slots__ = ("_store", "created", "id")
+    __slots__ = ("_store", "created", "id", "parent")
 
-    def __init__(self, id: str, store: Store, created: bool | None = None) -> None:
+    def __init__(
+        self,
+        id: str,
+        store: Store,
+        created: bool | None = None,
+        parent: AsyncResult[Any] | None = None,
+    ) -> None:
         self.id = id
         self.created = created
+        self.parent = parent
         self._store = store
 
     def get(
-        self, timeout: float | None = None, propagate: bool = True, *, disable_sync_subtasks: bool = True
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        *,
+        disable_sync_subtasks: bool = True,
+        interval: float | None = None,  # noqa: ARG002  Celery's; nothing is polled
     ) -> R:
         """Waits up to ``timeout`` seconds for the result and returns it.
 
@@ -69,15 +82,20 @@ class AsyncResult(Generic[R]):
 
     @property
     def state(self) -> str:
-        """PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED or UNKNOWN."""
-        return states.shown(self._store.view(self.id).state)
+        """PENDING, STARTED, RETRY, SUCCESS, FAILURE, REVOKED or UNKNOWN; while it runs, what ``update_state`` said."""
+        view = self._store.view(self.id)
+        if view.state == "running" and view.progress is not None:
+            return view.progress[0]
+        return states.shown(view.state)
 
     status = state
 
     @property
     def result(self) -> Any:
-        """The result, the exception of a job that failed or waits for a retry, else None."""
+        """The result, the exception of a job that failed or waits for a retry, the meta of ``update_state``, or None."""
         view = self._store.view(self.id)
+        if view.state == "running":
+            return None if view.progress is None else decode_result(view.progress[1])
         if view.state == "success":
             return _value(view)
         if view.failure is not None or view.state in ("failed", "dead", "cancelled", "expired"):
@@ -99,15 +117,18 @@ class AsyncResult(Generic[R]):
 
     def ready(self) -> bool:
         """Whether it has ended."""
-        return self.state in states.READY_STATES
+        return self._shown() in states.READY_STATES
 
     def successful(self) -> bool:
         """Whether it has ended with a result."""
-        return self.state == states.SUCCESS
+        return self._shown() == states.SUCCESS
 
     def failed(self) -> bool:
         """Whether it has ended with an error."""
-        return self.state == states.FAILURE
+        return self._shown() == states.FAILURE
+
+    def _shown(self) -> str:
+        return states.shown(self._store.view(self.id).state)
 
     def attempts(self) -> list[Attempt]:
         """The ended attempts, oldest first."""
@@ -115,7 +136,26 @@ class AsyncResult(Generic[R]):
 
     def revoke(self) -> bool:
         """Cancels the job if it is not running; False when it is too late."""
-        return self._store.cancel(self.id)
+        cancelled = self._store.cancel(self.id)
+        if cancelled and signals.task_revoked:
+            told = request.Context(self.id, called_directly=False)
+            signals.task_revoked.send(None, request=told, terminated=False, signum=None, expired=False)
+        return cancelled
+
+    def forget(self) -> bool:
+        """Drops the history and the result of a job that has ended; False if it has not."""
+        return self._store.forget(self.id)
+
+    def __await__(self) -> Generator[Any, None, R]:
+        """``await result`` is ``result.get()`` that lets the event loop go on meanwhile."""
+        self._refuse_deadlock(True)
+        yield from self._future().__await__()
+        return self.get(timeout=0)
+
+    def _future(self) -> Future[None]:
+        import asyncio  # noqa: PLC0415
+
+        return waiting.future_of(self._store, self.id, asyncio.get_running_loop())
 
     def _wait(self, timeout: float | None) -> JobView:
         if timeout is not None:
@@ -162,55 +202,6 @@ class AsyncResult(Generic[R]):
 
     def __repr__(self) -> str:
         return f"<AsyncResult: {self.id}>"
-
-
-class GroupResult(Sequence[AsyncResult[R]]):
-    """The handles of several jobs, in the order of the calls."""
-
-    def __init__(self, results: list[AsyncResult[R]]) -> None:
-        self.results = results
-
-    def get(self, timeout: float | None = None, propagate: bool = True) -> list[R]:
-        """The results in order, waiting ``timeout`` seconds in all. Raises what ``AsyncResult.get`` raises."""
-        end = None if timeout is None else time.monotonic() + timeout
-        return [
-            each.get(None if end is None else max(0.0, end - time.monotonic()), propagate)
-            for each in self.results
-        ]
-
-    join = get
-
-    def ready(self) -> bool:
-        """Whether all have ended."""
-        return all(each.ready() for each in self.results)
-
-    def successful(self) -> bool:
-        """Whether all have ended with a result."""
-        return all(each.successful() for each in self.results)
-
-    def failed(self) -> bool:
-        """Whether one has ended with an error."""
-        return any(each.failed() for each in self.results)
-
-    def completed_count(self) -> int:
-        """How many have ended with a result."""
-        return sum(each.successful() for each in self.results)
-
-    @overload
-    def __getitem__(self, index: int) -> AsyncResult[R]: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[AsyncResult[R]]: ...
-    def __getitem__(self, index: int | slice) -> AsyncResult[R] | list[AsyncResult[R]]:
-        return self.results[index]
-
-    def __len__(self) -> int:
-        return len(self.results)
-
-    def __iter__(self) -> Iterator[AsyncResult[R]]:
-        return iter(self.results)
-
-    def __repr__(self) -> str:
-        return f"<GroupResult: {len(self.results)} jobs>"
 
 
 def _value(view: JobView) -> Any:

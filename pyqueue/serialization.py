@@ -11,6 +11,7 @@ import sys
 from typing import Any, Final, NamedTuple
 
 from pyqueue.exceptions import DecodeError, EncodeError
+from pyqueue.extras import NO_EXTRAS, Extras, read_extras
 from pyqueue.tags import refuse_lookalikes, tagged, untagged
 
 VERSION: Final = 1
@@ -27,6 +28,7 @@ class Call(NamedTuple):
     kwargs: dict[str, Any]
     ignore_result: bool = False
     mapped: bool = False
+    extras: Extras = NO_EXTRAS
 
 
 def encode_call(call: Call, what: str, limit: int = MAX_BODY) -> bytes:
@@ -36,6 +38,8 @@ def encode_call(call: Call, what: str, limit: int = MAX_BODY) -> bytes:
         envelope["ignore_result"] = True
     if call.mapped:
         envelope["mapped"] = True
+    if call.extras is not NO_EXTRAS:
+        envelope |= call.extras.shown()
     return _encode(envelope, what, limit)
 
 
@@ -48,7 +52,9 @@ def decode_call(body: bytes, content_type: str | None = None, limit: int = MAX_B
     mapped = envelope.get("mapped") is True
     if mapped and not all(isinstance(each, list) for each in args):
         raise DecodeError("the 'args' of a mapped call must be lists")
-    return Call(args, kwargs, envelope.get("ignore_result") is True, mapped)
+    # Most messages are just version, args and kwargs.
+    extras = read_extras(envelope) if len(envelope) > 3 else NO_EXTRAS
+    return Call(args, kwargs, envelope.get("ignore_result") is True, mapped, extras)
 
 
 def encode_result(value: object, what: str, limit: int = MAX_BODY) -> bytes:

@@ -62,7 +62,7 @@ def shared_task(function: Callable[..., Any] | None = None, /, **options: Any) -
 
     def declare(function: Callable[..., R]) -> Task[..., R]:
         task = make_task(function, options, _ADOPTER)
-        declared.append((task, frozenset(options)))
+        declared.append((task, task.given))
         return task
 
     return declare if function is None else declare(function)

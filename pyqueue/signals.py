@@ -112,10 +112,13 @@ task_retry: Final = Signal("task_retry")
 task_revoked: Final = Signal("task_revoked")
 """sender: None. request (only its id is set), terminated, signum, expired. In the process that revokes."""
 worker_init: Final = Signal("worker_init")
+"""sender: the worker's name. Before logging is set up."""
 worker_ready: Final = Signal("worker_ready")
+"""sender: the worker's name. Its children are waiting for jobs."""
 worker_shutting_down: Final = Signal("worker_shutting_down")
-"""sig, how, exitcode."""
+"""sender: the worker's name. sig, how ("Warm" or "Cold"), exitcode."""
 worker_shutdown: Final = Signal("worker_shutdown")
+"""sender: the worker's name. All has ended."""
 worker_process_init: Final = Signal("worker_process_init")
 """In each child, before its first job."""
 worker_process_shutdown: Final = Signal("worker_process_shutdown")

@@ -12,7 +12,7 @@ from pyqueue.attempt import attempt, invoke
 from pyqueue.canvas import Chunks, GroupSender, Starmap
 from pyqueue.eager import EagerResult
 from pyqueue.exceptions import ImproperlyConfigured, MaxRetriesExceededError, Retry
-from pyqueue.hooks import Hooks
+from pyqueue.hooks import Overridable
 from pyqueue.middleware import Middleware
 from pyqueue.naming import task_name
 from pyqueue.options import TaskOptions, call_defaults, task_options
@@ -40,35 +40,12 @@ class TaskSender(Sender, GroupSender, Protocol):
     def middleware(self) -> Sequence[Middleware]: ...
 
 
-class Task(Hooks, Generic[P, R]):
+class Task(Overridable, Generic[P, R]):
     """A registered function with its options. Calling it runs it here and now; ``delay`` makes a job of it.
 
     A subclass given as ``base=`` may override the hooks and ``__call__``; its attributes named like options are
     their defaults. Each task is one instance of it for the life of its process. Every option is an attribute.
     """
-
-    # Without values, since a subclass's own are told from ours by being there.
-    max_retries: int | None
-    default_retry_delay: float | timedelta
-    autoretry_for: Sequence[type[BaseException]]
-    dont_autoretry_for: Sequence[type[BaseException]]
-    retry_backoff: bool | float
-    retry_backoff_max: float
-    retry_jitter: bool
-    retry_kwargs: Mapping[str, Any]
-    throws: Sequence[type[BaseException]]
-    queue: str
-    priority: int
-    ignore_result: bool
-    time_limit: float | timedelta | None
-    soft_time_limit: float | timedelta | None
-    expires: float | timedelta | datetime | None
-    max_losses: int
-    acks_late: bool
-    reject_on_worker_lost: bool
-    track_started: bool
-    serializer: str
-    rate_limit: str | float | None
 
     def __init__(self, function: Callable[..., R], options: TaskOptions, sender: TaskSender) -> None:
         code = getattr(function, "__code__", None)
@@ -85,6 +62,8 @@ class Task(Hooks, Generic[P, R]):
         self.source = (
             f"{function.__qualname__} in {code.co_filename if code is not None else function.__module__}"
         )
+        self.given = frozenset[str]()
+        """The options that were written down, here or in the base class; the others follow the app's settings."""
         self._sender = sender
         for name in _SHOWN:
             if not isinstance(getattr(type(self), name, None), property):
@@ -261,4 +240,5 @@ def make_task(function: Callable[..., R], given: Mapping[str, Any], sender: Task
             own |= {name: value for name, value in vars(cls).items() if name in _SHOWN}
     own = {name: value for name, value in own.items() if not isinstance(value, property)}
     task: Task[..., R] = base(function, task_options({**own, **given}), sender)
+    task.given = frozenset({**own, **given})
     return task

@@ -7,8 +7,9 @@ import os
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
-from pyqueue.cli.ending import code_of_state, object_of, print_ending, seconds
+from pyqueue.cli.ending import code_of_state, object_of, print_ending
 from pyqueue.cli.file import add_options, named, note
+from pyqueue.cli.numbers import seconds
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.words import print_json
 from pyqueue.exceptions import DecodeError

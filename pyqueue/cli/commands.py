@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "worker": "run jobs",
     "status": "show queues and workers",
+    "list": "list the newest jobs",
+    "show": "show everything about a job",
     "result": "show or await the result of a job",
     "why": "say what a job waits for",
     "report": "show what a bug report needs",
     "call": "make a job of a task, by its name",
+    "retry": "run failed and dead jobs once more",
     "cancel": "cancel jobs that are not running",
     "purge": "cancel every job of a queue that is in line",
     "pause": "let no job of a task or a queue start",
@@ -45,6 +48,14 @@ def load(name: str) -> Command:
             from pyqueue.cli import status
 
             return status
+        case "list":
+            from pyqueue.cli import list_jobs
+
+            return list_jobs
+        case "show":
+            from pyqueue.cli import show
+
+            return show
         case "result":
             from pyqueue.cli import result
 
@@ -61,6 +72,10 @@ def load(name: str) -> Command:
             from pyqueue.cli import call
 
             return call
+        case "retry":
+            from pyqueue.cli import retry
+
+            return retry
         case "cancel":
             from pyqueue.cli import cancel
 

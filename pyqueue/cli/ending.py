@@ -11,13 +11,9 @@ from pyqueue.cli.words import plain
 from pyqueue.serialization import decode_result
 
 if TYPE_CHECKING:
-    from argparse import ArgumentTypeError
-    from typing import Any, Final
+    from typing import Any
 
     from pyqueue._core import Failure, JobView, Store
-
-MAX_WAIT: Final = 10_000_000_000.0
-"""Seconds: 300 years, which a count of microseconds still holds."""
 
 
 def code_of_state(state: str) -> int:
@@ -80,20 +76,3 @@ def said_of(state: str) -> str:
 def value_of(view: JobView) -> Any:
     """The result; None where there is none or it was not kept."""
     return None if view.body is None else decode_result(view.body, view.content_type)
-
-
-def seconds(text: str) -> float:
-    """A length of time that a user may give. Raises ArgumentTypeError."""
-    try:
-        length = float(text)
-    except ValueError:
-        length = -1.0
-    if not 0 <= length <= MAX_WAIT:
-        raise _refused(f"{text!r} is no number of seconds from 0")
-    return length
-
-
-def _refused(text: str) -> ArgumentTypeError:
-    from argparse import ArgumentTypeError  # noqa: PLC0415
-
-    return ArgumentTypeError(text)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pyqueue._core import Store
 
-PROGRESS: Final = 0.5
+PROGRESS: Final = 0.2
 """Seconds between two lines of progress, and until the first."""
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyqueue.cli.ending import code_of_state, object_of, print_ending, seconds
+from pyqueue.cli.ending import code_of_state, object_of, print_ending
 from pyqueue.cli.file import add_options, existing
+from pyqueue.cli.numbers import seconds
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.words import print_json
 

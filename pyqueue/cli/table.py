@@ -11,12 +11,21 @@ from pyqueue.cli.words import coloured, plain, shortened
 _NARROWEST = 8
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[int] = (0,)) -> str:
-    """Columns of ``left`` to the left, the others to the right. On a terminal the widest left one gives way."""
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    left: Sequence[int] = (0,),
+    whole: Sequence[int] = (),
+) -> str:
+    """Columns of ``left`` to the left, the others to the right.
+
+    On a terminal the widest left ones are shortened until all fit, except those of ``whole``.
+    """
     lines = [header, *([plain(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     if sys.stdout.isatty():
-        _narrow(widths, left, _terminal())
+        _narrow(widths, [each for each in left if each not in whole], _terminal())
     return "\n".join(_line(line, widths, left) for line in lines)
 
 

@@ -24,13 +24,15 @@ def iso(instant_us: int | None) -> str | None:
 
 def local(instant_us: int | None, now_us: int) -> str:
     """Local time and age, for people."""
-    if instant_us is None:
-        return "-"
+    return "-" if instant_us is None else f"{clock(instant_us)} ({age(instant_us, now_us)})"
+
+
+def clock(instant_us: int) -> str:
+    """Local time."""
     try:
-        whole = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(instant_us // 1_000_000))
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(instant_us // 1_000_000))
     except (OverflowError, OSError, ValueError):
         return f"{instant_us} us"
-    return f"{whole} ({age(instant_us, now_us)})"
 
 
 def age(instant_us: int, now_us: int) -> str:

@@ -5,12 +5,13 @@ Started as ``python -m pyqueue.worker.child TARGET DB LOGLEVEL NAME`` with its e
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
 from types import FrameType
 
-from pyqueue import loading
+from pyqueue import loading, signals
 from pyqueue._core import ChildPipe
 from pyqueue.worker.log import set_up
 from pyqueue.worker.run_job import run_job
@@ -33,9 +34,11 @@ def main(target: str, path: str, level: str, name: str) -> int:
         pipe.failed(traceback.format_exc())
         return 1
     set_up(level)
+    signals.worker_process_init.send(None)
     pipe.ready()
     while (job := pipe.recv()) is not None:
         pipe.send(job, run_job(app, job, name))
+    signals.worker_process_shutdown.send(None, pid=os.getpid(), exitcode=0)
     return 0
 
 

@@ -39,18 +39,18 @@ class InPlace:
         self._worker = self.store.join("in place", 1, _DAY_US)
         self._here = threading.local()
 
-    def run(self, jobs: Sequence[NewJob]) -> list[AsyncResult[Any]]:
+    def run(self, jobs: Sequence[NewJob]) -> list[tuple[str, bool]]:
         """Makes the jobs and runs them, with all that follows from them. Raises what one raises if we propagate."""
         made = self.store.enqueue(jobs)
         self._drain()
-        results: list[AsyncResult[Any]] = [AsyncResult(id, self.store, created) for id, created in made]
-        for result in results:
+        for id, _ in made:
+            result: AsyncResult[Any] = AsyncResult(id, self.store)
             # Another thread may have taken it; a job of our own stack waits for us.
-            while self.store.view(result.id).state == "running" and result.id not in self._stack:
-                self.store.wait(result.id, _LOOK_US)
+            while self.store.view(id).state == "running" and id not in self._stack:
+                self.store.wait(id, _LOOK_US)
                 self._drain()
             self._raise(result)
-        return results
+        return made
 
     @property
     def _stack(self) -> list[str]:

@@ -19,6 +19,8 @@ log = logging.getLogger("pyqueue.worker")
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 JSON: Final = "+json"
 
+_FORMAT: Final = "%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s"
+
 _OF_EVENTS: Final = {
     "child_lost": logging.WARNING,
     "job_lost": logging.WARNING,
@@ -36,7 +38,7 @@ def set_up(level: str) -> None:
     """
     if setup_logging:
         setup_logging.send(
-            None, loglevel=level.removesuffix(JSON).upper(), logfile=None, format=None, colorize=False
+            None, loglevel=level.removesuffix(JSON), logfile=None, format=_FORMAT, colorize=False
         )
         return
     if logging.root.handlers:
@@ -77,7 +79,7 @@ class Lines(logging.Formatter):
     """``time LEVEL [pid] logger: message (job …, task …)``."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s [%(process)d] %(name)s: %(message)s")
+        super().__init__(_FORMAT)
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The line without its traceback."""

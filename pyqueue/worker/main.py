@@ -7,9 +7,8 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-from pyqueue import loading
+from pyqueue import loading, signals
 from pyqueue._core import __version__, sqlite_version
-from pyqueue.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
 from pyqueue.worker.log import JSON, log, set_up, tell
 from pyqueue.worker.starting import Plan, WorkerOptions, plan, start
 
@@ -28,16 +27,16 @@ def run(options: WorkerOptions) -> int:
     if options.path is not None:
         app.use(options.path)
     decided = plan(app, options)
+    signals.worker_init.send(decided.name)
     level = decided.level + (JSON if options.json_logs else "")
     set_up(level)
     if options.json_logs:
         log.info("starting", extra={"event": "starting", "fields": _facts(app, decided)})
-    else:
+    elif not signals.setup_logging:
         # Not on standard output: there the first line says that it is ready, and scripts wait for that.
         sys.stderr.write(_banner(app, decided))
-    worker_init.send(app)
     worker = start(app, target, decided, level)
-    stop = _Stop(worker)
+    stop = _Stop(worker, decided.name)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     failed = False
@@ -49,21 +48,18 @@ def run(options: WorkerOptions) -> int:
         else:
             tell(event, app.store)
         if event.kind == "ready":
-            worker_ready.send(app)
-        elif event.kind == "stopping":
-            worker_shutting_down.send(app, sig=stop.signal, how="Warm", exitcode=EXIT_WARM)
-    worker_shutdown.send(app)
+            signals.worker_ready.send(decided.name)
+    signals.worker_shutdown.send(decided.name)
     return EXIT_COLD if stop.cold or failed else EXIT_WARM
 
 
 class _Stop:
     """The first signal lets running jobs finish, the second kills them."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, name: str) -> None:
         self._worker = worker
+        self._name = name
         self._signals = 0
-        self.signal: str | None = None
-        """The one that came first."""
 
     @property
     def cold(self) -> bool:
@@ -71,8 +67,13 @@ class _Stop:
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         self._signals += 1
-        self.signal = self.signal or signal.Signals(number).name
         self._worker.stop(cold=self.cold)
+        signals.worker_shutting_down.send(
+            self._name,
+            sig=signal.Signals(number).name,
+            how="Cold" if self.cold else "Warm",
+            exitcode=EXIT_COLD if self.cold else EXIT_WARM,
+        )
 
 
 def _facts(app: PyQueue, plan: Plan) -> dict[str, object]:

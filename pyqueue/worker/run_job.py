@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pyqueue import request, signals
 from pyqueue._core import Outcome
 from pyqueue.attempt import IGNORED, REJECTED, Ended, attempt, invoke
+from pyqueue.callbacks import following
 from pyqueue.einfo import ExceptionInfo
 from pyqueue.exceptions import DecodeError, NotRegistered
 from pyqueue.serialization import CONTENT_TYPE, Call, decode_call, encode_result
@@ -16,7 +18,7 @@ from pyqueue.worker.failing import failure_of
 from pyqueue.worker.soft_limit import SoftLimit
 
 if TYPE_CHECKING:
-    from pyqueue._core import Job
+    from pyqueue._core import Job, NewJob
     from pyqueue.app import PyQueue
     from pyqueue.task import Task
 
@@ -39,11 +41,23 @@ class Run(NamedTuple):
                 return [invoke(self.task, args, self.call.kwargs) for args in self.call.args]
             return invoke(self.task, self.call.args, self.call.kwargs)
 
-    def keep(self, value: Any) -> bytes | None:
-        """The bytes that are kept of a result."""
-        if self.call.ignore_result:
-            return None
-        return encode_result(value, f"the result of {self.task.name}", self.app.max_body)
+    def keep(self, value: Any) -> Kept:
+        """What is stored when it has returned."""
+        body = None
+        if not self.call.ignore_result:
+            body = encode_result(value, f"the result of {self.task.name}", self.app.max_body)
+        return Kept(body, self.following(self.call.extras.link, value))
+
+    def following(self, callbacks: list[dict[str, Any]] | None, first: Any) -> list[NewJob]:
+        """The jobs of the callbacks."""
+        return [self.app.job_of(each) for each in following(callbacks, first)] if callbacks else []
+
+
+class Kept(NamedTuple):
+    """A success as it is stored: the result, and the jobs that follow."""
+
+    body: bytes | None
+    then: list[NewJob]
 
 
 def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
@@ -54,15 +68,16 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
     except (DecodeError, NotRegistered) as error:
         log.error("%s[%s] can't be run: %s", job.task, job.id, error)
         return Outcome.failure(failure_of(error))
-    context = _context(run)
+    context = context_of(run)
     if signals.task_received:
         signals.task_received.send(run.task, request=context)
     ended = attempt(run.task, context, run.called, run.keep, app.middleware)
-    return _outcome(run, ended)
+    return _outcome(run, context, ended)
 
 
-def _context(run: Run) -> request.Context:
-    job = run.job
+def context_of(run: Run) -> request.Context:
+    """What the task sees as its request."""
+    job, extras = run.job, run.call.extras
     return request.Context(
         id=job.id,
         task=job.task,
@@ -76,14 +91,26 @@ def _context(run: Run) -> request.Context:
         timelimit=(_seconds(job.time_limit_us), _seconds(job.soft_time_limit_us)),
         is_eager=run.app.in_place is not None,
         called_directly=False,
-        root_id=job.id,
+        root_id=extras.root_id or job.id,
+        parent_id=extras.parent_id,
+        headers=extras.headers,
+        eta=extras.eta,
+        expires=extras.expires,
+        callbacks=extras.link,
+        errbacks=extras.link_error,
         ignore_result=run.call.ignore_result,
+        report=partial(_report, run),
     )
 
 
-def _outcome(run: Run, ended: Ended) -> Outcome:
+def _report(run: Run, state: str, meta: Any) -> None:
+    run.app.store.progress(run.job, state, encode_result(meta, f"the meta of {state}", run.app.max_body))
+
+
+def _outcome(run: Run, context: request.Context, ended: Ended) -> Outcome:
     if ended.state == SUCCESS:
-        return Outcome.success() if ended.kept is None else Outcome.success(ended.kept, CONTENT_TYPE)
+        content_type = None if ended.kept.body is None else CONTENT_TYPE
+        return Outcome.success(ended.kept.body, content_type, ended.kept.then)
     if ended.state == IGNORED:
         return Outcome.success()
     if ended.state == REJECTED:
@@ -97,14 +124,18 @@ def _outcome(run: Run, ended: Ended) -> Outcome:
     if isinstance(error, run.task.options.throws):
         log.info("%s[%s] raised %r, as it may", run.job.task, run.job.id, error)
     else:
-        log.error(
-            "%s[%s] raised %s",
-            run.job.task,
-            run.job.id,
-            type(error).__name__,
-            exc_info=(type(error), error, ExceptionInfo(error).tb),
-        )
-    return Outcome.failure(failure_of(error))
+        told = (type(error), error, ExceptionInfo(error).tb)
+        log.error("%s[%s] raised %s", run.job.task, run.job.id, type(error).__name__, exc_info=told)
+    return Outcome.failure(failure_of(error), _errbacks(run, context))
+
+
+def _errbacks(run: Run, context: request.Context) -> list[NewJob]:
+    try:
+        with request.running(run.task, context):
+            return run.following(run.call.extras.link_error, run.job.id)
+    except Exception:
+        log.exception("%s[%s]: a link_error can't be made", run.job.task, run.job.id)
+        return []
 
 
 def _seconds(length_us: int | None) -> float | None:

@@ -78,6 +78,18 @@ impl Store {
         &self.path
     }
 
+    /// How the file is opened and kept.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The write-ahead log, wherever a symlink to the database leads.
+    pub fn wal(&self) -> Result<PathBuf> {
+        let mut wal = self.opened()?.db.path().as_os_str().to_owned();
+        wal.push("-wal");
+        Ok(wal.into())
+    }
+
     /// The injected surroundings.
     pub fn env(&self) -> &Env {
         &self.env

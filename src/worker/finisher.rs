@@ -78,16 +78,15 @@ impl Ledger {
         self.ends.push(end);
     }
 
-    /// Notes an error; what to tell, unless it was told already.
-    pub fn trouble(&mut self, error: &Error, now: i64) -> Option<String> {
-        let text = error.to_string();
+    /// Notes an error; whether it has to be told or was already.
+    pub fn trouble(&mut self, text: &str, now: i64) -> bool {
         let (first, most) = PAUSES_US;
         let (pause_us, known) = match &self.trouble {
             Some(last) => ((last.pause_us * 2).min(most), last.text == text),
             None => (first, false),
         };
-        self.trouble = Some(Trouble { until_us: now + pause_us, pause_us, text: text.clone() });
-        (!known).then_some(text)
+        self.trouble = Some(Trouble { until_us: now + pause_us, pause_us, text: text.to_owned() });
+        !known
     }
 }
 

@@ -20,6 +20,7 @@ pub mod pipe;
 pub mod signals;
 mod stopping;
 mod supervisor;
+mod turn;
 pub mod wire;
 
 use std::collections::HashSet;

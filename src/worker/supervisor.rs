@@ -17,6 +17,7 @@ use super::outside::{Kind, Order, Outside};
 use super::pace::Pace;
 use super::page::{ENTRIES, Page};
 use super::stopping::Stage;
+use super::turn::Turn;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::job::ClaimedJob;
@@ -75,6 +76,7 @@ impl Slot {
 /// The state of the supervisor's thread.
 pub(super) struct Supervisor {
     pub store: Arc<Store>,
+    turn: Arc<Turn>,
     pub clock: Arc<dyn Clock>,
     pub options: Options,
     pub outside: Arc<Outside>,
@@ -117,17 +119,17 @@ impl Supervisor {
     pub fn new(store: Arc<Store>, options: Options, outside: Arc<Outside>) -> Result<Supervisor> {
         let clock = Arc::clone(&store.env().clock);
         let now = clock.boot_us();
+        let (patient, (store, turn)) = (Arc::clone(&store), Turn::hurried(&store, &outside));
         let member = Member::join(&store, &options)?;
         let bell = store.bell()?;
         let ear = Ear::open(Arc::clone(&bell), Arc::clone(&outside))?;
-        let mut wal = store.path().as_os_str().to_owned();
-        wal.push("-wal");
-        let (foreign, warning) = Foreign::new(wal.clone().into(), now);
+        let wal = store.wal()?;
+        let (foreign, warning) = Foreign::new(wal.clone(), now);
         if let Some(text) = warning {
             outside.tell(Kind::Warning, text);
         }
         Ok(Supervisor {
-            keeper: Keeper::start(Arc::clone(&store), wal.into(), Arc::clone(&outside))?,
+            keeper: Keeper::start(patient, wal, Arc::clone(&outside))?,
             slots: (0..options.concurrency).map(|_| Slot::new()).collect(),
             hand: VecDeque::new(),
             idle_hand_us: None,
@@ -143,6 +145,7 @@ impl Supervisor {
             kept_us: now,
             trust_us: now + TRUST_US,
             store,
+            turn,
             clock,
             options,
             outside,
@@ -159,6 +162,7 @@ impl Supervisor {
         self.meet_peers(self.clock.boot_us());
         loop {
             let now = self.clock.boot_us();
+            self.turn.begin(now);
             self.follow_orders(now);
             self.keep_house(now);
             self.spawn(now);
@@ -172,6 +176,7 @@ impl Supervisor {
             }
             self.wait();
         }
+        self.turn.begin(self.clock.boot_us());
         self.sign_off();
     }
 
@@ -320,8 +325,14 @@ impl Supervisor {
 
     /// Reports an error of the store; the loop goes on after a pause.
     pub fn trouble(&mut self, error: &Error) {
-        if let Some(text) = self.ledger.trouble(error, self.clock.boot_us()) {
-            self.outside.tell(Kind::Error, text);
+        let (kind, text) = match error {
+            Error::Interrupted => {
+                (Kind::Warning, "another connection holds the write lock; trying again".into())
+            }
+            _ => (Kind::Error, error.to_string()),
+        };
+        if self.ledger.trouble(&text, self.clock.boot_us()) {
+            self.outside.tell(kind, text);
         }
     }
 

@@ -135,10 +135,11 @@ for name in ("worker_init", "worker_ready", "worker_shutting_down", "worker_shut
 """
     )
     handle = worker("-A", made.file.name, "-c", "1")
+    handle.wait_said(b"worker_ready")
     assert handle.stop() == 0
     said = (handle.said + handle.process.stdout.read()).decode()
     told = [line.strip() for line in said.splitlines() if "ready:" not in line]
-    assert told[:2] == ["setup_logging INFO", "worker_init"]
+    assert told[:2] == ["worker_init", "setup_logging info"]
     assert told[-3:] == ["worker_ready", "worker_shutting_down SIGTERM", "worker_shutdown"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pyqueue import PyQueue, Task
+from pyqueue import PyQueue, Task, shared_task
 from pyqueue.exceptions import Ignore, Reject
 from pyqueue.result import AsyncResult
 
@@ -185,3 +185,13 @@ def test_apply_runs_retries_at_once_and_hooks_too(app: PyQueue) -> None:
     assert [each[0] for each in task.told if each != "call"][-3:] == ["start", "success", "return"]
     with pytest.raises(ZeroDivisionError):
         telling(app, lambda: 1 / 0, name="z").apply(throw=True)
+
+
+def test_shared_tasks_have_bases_too_and_settings_do_not_overrule_them(app: PyQueue) -> None:
+    @shared_task(base=Telling, name="shared_telling")
+    def give() -> int:
+        return 1
+
+    assert isinstance(app.tasks["shared_telling"], Telling)
+    app.conf.task_default_queue = "other"
+    assert app.store.show(give.delay().id).queue == "told"  # type: ignore[union-attr]

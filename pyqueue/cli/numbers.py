@@ -1,0 +1,31 @@
+"""Numbers that a user may give."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
+
+MAX_COUNT: Final = 1_000_000_000
+MAX_SECONDS: Final = 10_000_000_000.0
+"""300 years, which a count of microseconds still holds."""
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and 1 <= int(text) <= MAX_COUNT):
+        raise ArgumentTypeError(f"{text!r} is no whole number from 1 to {MAX_COUNT:,}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """A length of time."""
+    try:
+        length = float(text)
+    except ValueError:
+        length = -1.0
+    if not 0 <= length <= MAX_SECONDS:
+        raise ArgumentTypeError(f"{text!r} is no number of seconds from 0")
+    return length

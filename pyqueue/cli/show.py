@@ -1,0 +1,108 @@
+"""``pyqueue show``: everything that the file says of one job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyqueue.cli.asked import ask
+from pyqueue.cli.file import add_options, existing
+from pyqueue.cli.parser import add_command
+from pyqueue.cli.table import table
+from pyqueue.cli.times import clock, length, local
+from pyqueue.cli.words import coloured, plain, print_json, shortened
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace, _SubParsersAction
+    from collections.abc import Iterator
+    from typing import Final
+
+    from pyqueue._core import Attempt, Failure
+    from pyqueue.cli.asked import Asked
+
+LONGEST: Final = 500
+"""Characters of arguments, result and message that are shown without -v."""
+SHORTEST: Final = 24
+"""Of an attempt's error, so that the line has 80."""
+
+
+def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> None:
+    """Adds the command."""
+    parser = add_command(
+        commands,
+        shared,
+        "show",
+        "Shows everything the file says of a job: its call, times, attempts and errors. With -v values are "
+        "not shortened and tracebacks are shown. Arguments are not kept once a job has succeeded.",
+        ("pyqueue show 0017f000-0000-8000-8bd5-dacda2b3cac3",),
+    )
+    parser.add_argument("id", metavar="ID", help="the job")
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Namespace) -> int:
+    """Runs the command."""
+    store = existing(arguments)
+    asked = ask(store, arguments.id)
+    if arguments.json:
+        print_json(store.path, asked.as_object(traceback=arguments.verbose))
+        return 0
+    longest = 10**9 if arguments.verbose else LONGEST
+    lines = list(_lines(asked, store.now_us(), longest))
+    width = max(len(name) for name, _ in lines)
+    print(f"job {plain(arguments.id)}")
+    for name, text in lines:
+        print(f"  {name.ljust(width)}  {text}")
+    if asked.attempts:
+        print(f"\n{_attempts(asked.attempts)}")
+    if arguments.verbose:
+        for attempt in asked.attempts:
+            if attempt.failure is not None and attempt.failure.traceback:
+                print(f"\nattempt {attempt.number}")
+                print(plain(attempt.failure.traceback.rstrip(), keep="\n\t"))
+    return 0
+
+
+def _lines(asked: Asked, now_us: int, longest: int) -> Iterator[tuple[str, str]]:
+    view, job = asked.view, asked.summary
+    yield "state", coloured(view.state)
+    yield "why", plain(asked.why)
+    if job is not None:
+        yield "task", plain(job.task)
+        yield "arguments", shortened(plain(asked.call.text()), longest)
+        yield "queue", plain(job.queue)
+        yield "priority", str(job.priority)
+        yield "enqueued", local(job.enqueued_us, now_us)
+        if job.run_at_us is not None:
+            yield "not before", local(job.run_at_us, now_us)
+        if job.finished_us is not None:
+            yield "finished", local(job.finished_us, now_us)
+        yield (
+            "attempts",
+            f"{job.attempts}, {job.retries} of them retried" if job.retries else str(job.attempts),
+        )
+    if asked.progress.known:
+        yield "progress", shortened(plain(asked.progress.text()), longest)
+    if view.state == "success":
+        yield "result", shortened(plain(asked.result.text()), longest)
+    if view.failure is not None:
+        yield "error", shortened(plain(_error(view.failure)), longest)
+
+
+def _attempts(attempts: list[Attempt]) -> str:
+    rows = [
+        [
+            str(each.number),
+            each.outcome,
+            clock(each.started_us if each.started_us is not None else each.finished_us),
+            "-" if each.started_us is None else length(max(0, each.finished_us - each.started_us)),
+            "-" if each.worker is None else str(each.worker),
+            "" if each.failure is None else shortened(_error(each.failure), SHORTEST),
+        ]
+        for each in attempts
+    ]
+    return table(["attempt", "outcome", "started", "took", "worker", "error"], rows, left=(1, 2, 5))
+
+
+def _error(failure: Failure) -> str:
+    return f"{failure.error.removeprefix('builtins.')}: {failure.message}"

@@ -1,0 +1,44 @@
+"""What a call carries beside its arguments: headers, callbacks, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from pyqueue.exceptions import DecodeError
+
+
+class Extras(NamedTuple):
+    """Keys of the message beside ``args`` and ``kwargs``; None is not written."""
+
+    headers: dict[str, Any] | None = None
+    link: list[dict[str, Any]] | None = None
+    """Signatures called with the result."""
+    link_error: list[dict[str, Any]] | None = None
+    """Signatures called with the failed job's id."""
+    root_id: str | None = None
+    parent_id: str | None = None
+    eta: str | None = None
+    expires: str | None = None
+
+    def shown(self) -> dict[str, Any]:
+        """As part of the message."""
+        return {name: value for name, value in zip(self._fields, self, strict=True) if value is not None}
+
+
+NO_EXTRAS: Final = Extras()
+
+
+def read_extras(envelope: Mapping[str, Any]) -> Extras:
+    """Of a message. Raises DecodeError for one of the wrong kind."""
+    given = {name: envelope[name] for name in Extras._fields if envelope.get(name) is not None}
+    for name, value in given.items():
+        if name == "headers":
+            fits = isinstance(value, dict)
+        elif name.startswith("link"):
+            fits = isinstance(value, list) and all(isinstance(each, dict) for each in value)
+        else:
+            fits = isinstance(value, str)
+        if not fits:
+            raise DecodeError(f"the {name!r} of a call can't be {value!r:.80}")
+    return Extras(**given) if given else NO_EXTRAS
