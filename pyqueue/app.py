@@ -77,6 +77,8 @@ class PyQueue(Configured):
     @property
     def store(self) -> Store:
         """The core's view of the file."""
+        if self._sends_to is not None:
+            return self._sends_to
         place = self.in_place
         if place is not None:
             return place.store
@@ -91,6 +93,7 @@ class PyQueue(Configured):
                 history_count=known.history_count,
                 failed_age_us=round(known.failure_expires * 1e6),
             )
+        self._sends_to = self._store
         return self._store
 
     @overload
@@ -163,7 +166,8 @@ class PyQueue(Configured):
 
     def _sent(self, several: list[Signature[R]]) -> list[AsyncResult[R]]:
         jobs = [self.job_of(each) for each in several]
-        place, store = self.in_place, self.store
+        store = self.store
+        place = None if self._sends_to is store else self.in_place
         made = place.run(jobs) if place is not None else store.enqueue(jobs)
         if signals.after_task_publish:
             for signature, (id, _) in zip(several, made, strict=True):
@@ -207,11 +211,13 @@ class PyQueue(Configured):
                 f"put that code under  if __name__ == '__main__':"
             )
         options = merge(self._defaults_of(signature.task), signature.options)
-        if self.in_place is not None:
+        store = self.store
+        if self._sends_to is not store:
+            # In place, where nobody could wait.
             options = options._replace(countdown=None, eta=None, time_limit=None, soft_time_limit=None)
         if signals.before_task_publish:
             publishing.before(signature, options)
-        return new_job(signature, options, self.store.now_us, self.max_body)
+        return new_job(signature, options, store.now_us, self.max_body)
 
     def _defaults_of(self, name: str) -> CallOptions:
         """What a call gets where it says nothing: the task's options, then a route, then the app's settings."""

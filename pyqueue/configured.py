@@ -31,6 +31,8 @@ class Configured:
             name: checked(name, value, name) for name, value in constructor.items() if value is not None
         }
         self._store: Store | None = None
+        self._sends_to: Store | None = None
+        """The store, once it is known that no jobs run in place: asked for several times a call."""
         self._config: Config | None = None
         self._testing: InPlace | None = None
         self._eager: InPlace | None = None
@@ -40,6 +42,7 @@ class Configured:
     def _forget(self) -> None:
         """Settings have changed, so what was decided from them is decided again."""
         self._config = None
+        self._sends_to = None
 
     @property
     def config(self) -> Config:
@@ -93,6 +96,7 @@ class Configured:
     def put_in_place(self, place: InPlace | None) -> InPlace | None:
         """From now on ``place`` runs the jobs; what it was before."""
         before, self._testing = self._testing, place
+        self._sends_to = None
         return before
 
     @property

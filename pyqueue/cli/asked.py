@@ -77,11 +77,16 @@ def ask(store: Store, id: str) -> Asked:
         raise UnknownJob(f"{store.path} holds no job {id}; it may have ended long ago")
     call = Value()
     if summary is not None and summary.body is not None:
-        call = _decoded(decode_call, summary.body, summary.content_type)
+        call = _decoded(_call, summary.body, summary.content_type)
     result = Value()
     if view.state == "success" and view.body is not None:
         result = _decoded(decode_result, view.body, view.content_type)
     return Asked(id, view, why, summary, store.attempts(id), call, result, _progress(view))
+
+
+def _call(body: bytes, content_type: str | None) -> Call:
+    # Stored already, so within the limit of the app that stored it.
+    return decode_call(body, content_type, len(body))
 
 
 def _decoded(decode: Callable[[bytes, str | None], Any], body: bytes, content_type: str | None) -> Value:

@@ -36,8 +36,8 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
     parser.add_argument("task", metavar="TASK", help="the task's name, such as app.add")
     parser.add_argument("--args", type=_list, default=[], metavar="JSON", help="a list: '[2, 3]'")
     parser.add_argument("--kwargs", type=_object, default={}, metavar="JSON", help="an object: '{\"x\": 2}'")
-    parser.add_argument("--queue", default="default", metavar="NAME", help="(default: %(default)s)")
-    parser.add_argument("--priority", type=int, default=0, metavar="N", help="-128 to 127, higher runs first")
+    parser.add_argument("--queue", metavar="NAME", help="the queue (default: the configured one)")
+    parser.add_argument("--priority", type=int, metavar="N", help="-128 to 127, higher runs first")
     parser.add_argument("--countdown", type=seconds, metavar="SECONDS", help="not before so long from now")
     parser.add_argument("--dedup-key", metavar="KEY", help="no second unfinished job of this queue and key")
     parser.add_argument("--wait", type=seconds, metavar="SECONDS", help="wait so long and show the result")
@@ -54,15 +54,11 @@ def run(arguments: Namespace) -> int:
     if not os.path.exists(path):
         note(f"making the queue file {path}")
     app = PyQueue(path)
-    job = app.send_task(
-        arguments.task,
-        arguments.args,
-        arguments.kwargs,
-        queue=arguments.queue,
-        priority=arguments.priority,
-        countdown=arguments.countdown,
-        dedup_key=arguments.dedup_key,
-    )
+    # A setting for tests must not keep the job out of the file.
+    app.conf.task_always_eager = False
+    options = {name: getattr(arguments, name) for name in ("queue", "priority", "countdown", "dedup_key")}
+    given: Any = {name: value for name, value in options.items() if value is not None}
+    job = app.send_task(arguments.task, arguments.args, arguments.kwargs, **given)
     told: dict[str, Any] = {"id": job.id, "created": job.created}
     if not arguments.json:
         # At once: the wait may be long, or be interrupted.

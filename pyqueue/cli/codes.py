@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+# Loading typing costs as much as starting the interpreter; type checkers know the name.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+# Loading typing costs as much as starting the interpreter; type checkers know the name.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
     from typing import Final, Protocol

@@ -7,13 +7,16 @@ import sys
 from typing import TYPE_CHECKING
 
 from pyqueue._core import Store
+from pyqueue.config import checked, tool_table
 from pyqueue.exceptions import ImproperlyConfigured, QueueError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from typing import Any, Final
+    from typing import Final
 
 USUAL_FILE: Final = "jobs.db"
+LARGEST: Final = 1_000_000_000
+"""Bytes, and SQLite's own limit of a value."""
 
 
 class NoFile(QueueError):
@@ -36,12 +39,15 @@ def existing(arguments: Namespace) -> Store:
     # An empty file is what SQLite takes for a new one, and would fill.
     if not os.path.exists(path) or (os.path.isfile(path) and os.path.getsize(path) == 0):
         raise NoFile(f"there is no queue file {path}; name another with --db FILE")
-    return Store(path)
+    # What was stored before may be stored again, whatever the app's own limit.
+    return Store(path, max_body=LARGEST)
 
 
 def named(arguments: Namespace) -> str:
     """The path of the queue file. Raises ImproperlyConfigured where none is named."""
-    path = arguments.db or os.environ.get("PYQUEUE_DB") or _of_pyproject()
+    path = arguments.db or os.environ.get("PYQUEUE_DB")
+    if not path and (found := tool_table().get("db")) is not None:
+        path = checked("db", found, "[tool.pyqueue] db in pyproject.toml")
     if not path and os.path.exists(USUAL_FILE):
         path = USUAL_FILE
     if not path:
@@ -49,26 +55,6 @@ def named(arguments: Namespace) -> str:
             "no queue file is named: use --db FILE, set PYQUEUE_DB, or run this where jobs.db is"
         )
     return os.path.abspath(path)
-
-
-def _of_pyproject() -> str | None:
-    try:
-        file = open("pyproject.toml", "rb")  # noqa: SIM115
-    except OSError:
-        return None
-    # Imported here, since most folders have no such file and the parser takes 3 ms to load.
-    import tomllib  # noqa: PLC0415
-
-    with file:
-        try:
-            settings: Any = tomllib.load(file)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ImproperlyConfigured(f"pyproject.toml can't be read: {error}") from None
-    for name in ("tool", "pyqueue", "db"):
-        settings = settings.get(name) if isinstance(settings, dict) else None
-    if settings is not None and not isinstance(settings, str):
-        raise ImproperlyConfigured("[tool.pyqueue] db in pyproject.toml must be a string such as 'jobs.db'")
-    return settings
 
 
 def note(text: str) -> None:

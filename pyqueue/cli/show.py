@@ -82,7 +82,9 @@ def _lines(asked: Asked, now_us: int, longest: int) -> Iterator[tuple[str, str]]
             f"{job.attempts}, {job.retries} of them retried" if job.retries else str(job.attempts),
         )
     if asked.progress.known:
-        yield "progress", shortened(plain(asked.progress.text()), longest)
+        state, meta = asked.progress.value
+        text = f"{state} {meta!r}" if asked.progress.problem is None else asked.progress.text()
+        yield "progress", shortened(plain(text), longest)
     if view.state == "success":
         yield "result", shortened(plain(asked.result.text()), longest)
     if view.failure is not None:

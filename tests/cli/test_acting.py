@@ -71,6 +71,12 @@ def test_call_passes_its_options_on(cli: Cli, app: PyQueue) -> None:
     assert "there already" in again.stderr
 
 
+def test_call_goes_by_the_configuration_but_always_makes_a_job(cli: Cli, app: PyQueue) -> None:
+    done = cli("call", "app.add", PYQUEUE_DEFAULT_QUEUE="mail", PYQUEUE_ALWAYS_EAGER="1")
+    assert done.returncode == 0, done
+    assert [(queue.name, queue.waiting) for queue in app.store.queues()] == [("mail", 1)]
+
+
 def test_call_takes_the_tags_that_json_output_shows(cli: Cli, app: PyQueue) -> None:
     day = '[{"__type__": "date", "__value__": "2026-01-02"}]'
     id = cli("call", "app.kind", "--args", day).stdout.strip()

@@ -51,7 +51,9 @@ def test_the_option_beats_the_environment_beats_pyproject_beats_the_usual_name(
     assert chosen(cli, "--db", "option.db", PYQUEUE_DB="environment.db") == option
 
 
-@pytest.mark.parametrize("text", ["[tool.pyqueue]\ndb = 5\n", "[tool", "\xff"])
+@pytest.mark.parametrize(
+    "text", ["[tool.pyqueue]\ndb = 5\n", "[tool", "\xff", "tool = 5\n", "[tool]\npyqueue = 'x'\n"]
+)
 def test_a_wrong_pyproject_is_said(cli: Cli, tmp_path: Path, text: str) -> None:
     (tmp_path / "pyproject.toml").write_bytes(text.encode("latin-1"))
     done = cli("status")
@@ -59,7 +61,7 @@ def test_a_wrong_pyproject_is_said(cli: Cli, tmp_path: Path, text: str) -> None:
     assert "pyproject.toml" in done.stderr
 
 
-@pytest.mark.parametrize("text", ["", "tool = 5\n", "[tool]\npyqueue = 'x'\n", "[tool.pyqueue]\n"])
+@pytest.mark.parametrize("text", ["", "[tool.pyqueue]\n"])
 def test_a_pyproject_without_a_file_is_passed_over(cli: Cli, tmp_path: Path, text: str) -> None:
     (tmp_path / "pyproject.toml").write_text(text)
     assert chosen(cli, "--db", make(tmp_path / "jobs.db")) == chosen(cli)

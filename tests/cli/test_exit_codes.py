@@ -153,3 +153,32 @@ def test_a_reader_that_goes_is_no_traceback(tmp_path: Path) -> None:
     )
     os.close(theirs)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_output_that_cant_be_written_is_one_line(tmp_path: Path) -> None:
+    PyQueue(tmp_path / "jobs.db").send_task("app.add")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pyqueue", "status"],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1), done
+    assert b"No space left" in done.stderr
+
+
+def test_closed_streams_are_no_traceback(tmp_path: Path) -> None:
+    job = PyQueue(tmp_path / "jobs.db").send_task("app.add")
+    shell = 'exec "$0" -m pyqueue "$@" <&- >&-'
+    for arguments, code, lines in (
+        (["status"], 0, 0),
+        (["purge", "default"], 64, 1),
+        (["cancel", job.id], 0, 0),
+    ):
+        done = subprocess.run(
+            ["sh", "-c", shell, sys.executable, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, check=False
+        )
+        assert (done.returncode, done.stderr.count(b"\n")) == (code, lines), done
+    assert job.state == "REVOKED"

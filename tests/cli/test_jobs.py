@@ -17,7 +17,7 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 Terminal = Callable[..., tuple[int, str]]
 
 APP = """
-import os
+import os, signal
 from pyqueue import PyQueue
 app = PyQueue("jobs.db")
 @app.task
@@ -26,6 +26,11 @@ def add(x, y=1): return x + y
 def fail(self, what):
     if os.path.exists("mended"): return "well"
     self.retry(exc=ValueError(f"no {what}"))
+@app.task(bind=True)
+def far(self):
+    self.update_state(state="HALFWAY", meta={"done": 5})
+    open("told", "w").close()
+    signal.pause()
 """
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 KEYS = {
@@ -150,6 +155,15 @@ def test_show_shortens_arguments_unless_asked(cli: Cli, app: PyQueue) -> None:
     assert "a" * 5_000 in whole
 
 
+def test_calls_over_the_usual_limit_are_shown_and_retried(cli: Cli, app: PyQueue, tmp_path: Path) -> None:
+    large = PyQueue(app.path, max_body=4_000_000)
+    (tmp_path / "app.py").write_text(APP.replace('"jobs.db"', '"jobs.db", max_body=4_000_000'))
+    job = large.send_task("app.fail", ("x" * 2_000_000,))
+    burst(cli)
+    assert "('xxxx" in cli("show", job.id).stdout
+    assert cli("retry", job.id).returncode == 0
+
+
 def test_show_of_a_success_and_of_what_waits(cli: Cli, app: PyQueue) -> None:
     done = app.send_task("app.add", (1,))
     burst(cli)
@@ -159,6 +173,18 @@ def test_show_of_a_success_and_of_what_waits(cli: Cli, app: PyQueue) -> None:
     assert "(1, y=5)" in text
     assert re.search(r"not before +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(in (10|9) m\)", text)
     assert json.loads(cli("show", "--json", later.id).stdout)["kwargs"] == {"y": 5}
+
+
+def test_show_tells_how_far_a_running_job_is(
+    cli: Cli, app: PyQueue, tmp_path: Path, worker: Callable[..., Any], eventually: Callable[..., None]
+) -> None:
+    job = app.send_task("app.far")
+    worker("-c", "1")
+    eventually((tmp_path / "told").exists)
+    assert re.search(r"progress +HALFWAY \{'done': 5\}\n", cli("show", job.id).stdout)
+    shown = json.loads(cli("show", "--json", job.id).stdout)
+    assert shown["progress"] == {"state": "HALFWAY", "meta": {"done": 5}}
+    assert shown["state"] == "running"
 
 
 def test_show_of_a_job_from_plain_sql_and_of_none(cli: Cli, app: PyQueue) -> None:
