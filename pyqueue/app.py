@@ -20,8 +20,10 @@ from pyqueue.signature import Signature
 from pyqueue.task import Task, make_task
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from typing import Unpack
 
+    from pyqueue.embedded import EmbeddedWorker
     from pyqueue.options import CallOptionsDict, TaskOptionsDict
 
 P = ParamSpec("P")
@@ -75,6 +77,11 @@ class PyQueue(Configured):
     @property
     def store(self) -> Store:
         """The core's view of the file."""
+        if self._sends_to is not None:
+            return self._sends_to
+        place = self.in_place
+        if place is not None:
+            return place.store
         if self._store is None:
             known = self.config
             self._store = Store(
@@ -86,6 +93,7 @@ class PyQueue(Configured):
                 history_count=known.history_count,
                 failed_age_us=round(known.failure_expires * 1e6),
             )
+        self._sends_to = self._store
         return self._store
 
     @overload
@@ -110,25 +118,62 @@ class PyQueue(Configured):
 
         return register if function is None else register(function)
 
+    def worker(
+        self,
+        *,
+        concurrency: int | None = None,
+        queues: Sequence[str] | None = None,
+        name: str | None = None,
+        grace: float | None = None,
+        target: str | None = None,
+    ) -> EmbeddedWorker:
+        """A worker for a ``with`` block, inside of this process: ready on entry, stopped warmly on exit.
+
+        Its children load the app's module, so a script needs ``if __name__ == "__main__":`` around the block.
+        ``target`` ("module:app") says where the app is if no module has it as a variable.
+        """
+        from pyqueue.embedded import EmbeddedWorker  # noqa: PLC0415  a door to the running layer
+        from pyqueue.worker.starting import WorkerOptions  # noqa: PLC0415
+
+        return EmbeddedWorker(
+            self,
+            WorkerOptions(
+                concurrency=concurrency,
+                queues=None if queues is None else tuple(queues),
+                name=name,
+                grace=grace,
+                target=target,
+            ),
+        )
+
+    def testing(self, propagate: bool = True) -> AbstractContextManager[PyQueue]:
+        """For a ``with`` block: jobs run at once, in the caller, on a new temporary file.
+
+        What a task raises is raised by ``delay``, unless ``propagate`` is False.
+        """
+        from pyqueue.testing import testing  # noqa: PLC0415  a door to the running layer
+
+        return testing(self, propagate)
+
     def send(self, signature: Signature[R]) -> AsyncResult[R]:
         """Makes the job of a signature."""
-        id, created = self.store.enqueue([self.job_of(signature)])[0]
-        request.made([id])
-        if signals.after_task_publish:
-            publishing.after(signature, id)
-        return AsyncResult(id, self.store, created)
+        return self._sent([signature])[0]
 
     def enqueue_many(self, signatures: Iterable[Signature[R]]) -> list[AsyncResult[R]]:
         """Makes a job of each signature, all or none, in one transaction; their results in order."""
         several = list(signatures)
-        if not several:
-            return []
-        ends = self.store.enqueue([self.job_of(each) for each in several])
-        request.made([id for id, _ in ends])
+        return self._sent(several) if several else []
+
+    def _sent(self, several: list[Signature[R]]) -> list[AsyncResult[R]]:
+        jobs = [self.job_of(each) for each in several]
+        store = self.store
+        place = None if self._sends_to is store else self.in_place
+        made = place.run(jobs) if place is not None else store.enqueue(jobs)
+        request.made([id for id, _ in made])
         if signals.after_task_publish:
-            for signature, (id, _) in zip(several, ends, strict=True):
+            for signature, (id, _) in zip(several, made, strict=True):
                 publishing.after(signature, id)
-        return [AsyncResult(id, self.store, created) for id, created in ends]
+        return [AsyncResult(id, store, created) for id, created in made]
 
     def send_group(self, signatures: Iterable[Signature[R]]) -> GroupResult[R]:
         """As ``enqueue_many``, with one handle for all."""
@@ -169,9 +214,13 @@ class PyQueue(Configured):
                 f"put that code under  if __name__ == '__main__':"
             )
         options = merge(self._defaults_of(signature.task), signature.options)
+        store = self.store
+        if self._sends_to is not store:
+            # In place, where nobody could wait.
+            options = options._replace(countdown=None, eta=None, time_limit=None, soft_time_limit=None)
         if signals.before_task_publish:
             publishing.before(signature, options)
-        return new_job(signature, options, self.store.now_us, self.max_body)
+        return new_job(signature, options, store.now_us, self.max_body)
 
     def _defaults_of(self, name: str) -> CallOptions:
         """What a call gets where it says nothing: the task's options, then a route, then the app's settings."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
+from pyqueue import shared, task
 from pyqueue.app import PyQueue
 from pyqueue.config import file_of
 
@@ -18,6 +19,9 @@ class Celery(PyQueue):
     used by nothing: then the file comes from PYQUEUE_DB or pyproject.toml. ``backend`` has no effect, since
     results are in the same file. ``settings`` go to ``conf``.
     """
+
+    Task: ClassVar[type[task.Task[..., Any]]] = task.Task
+    """The class for ``base=``, as in ``class Mine(app.Task)``."""
 
     def __init__(
         self,
@@ -50,3 +54,9 @@ class Celery(PyQueue):
             self.conf.update(settings)
         if config_source is not None:
             self.config_from_object(config_source, namespace=namespace)
+
+    def set_current(self) -> None:
+        """From now on shared tasks send through this app, not through the newest one."""
+        shared.adopts(self)
+
+    set_default = set_current

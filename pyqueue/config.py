@@ -114,8 +114,12 @@ def _given(
     if constructor.get(name) is not None:
         return constructor[name], "constructor"
     setting = FROM_SETTINGS.get(name)
-    if settings is not None and setting is not None and settings.given(setting) is not None:
-        return settings.given(setting), f"app.conf.{setting}"
+    if settings is not None and setting is not None:
+        value = settings.given(setting)
+        if value is None and name == "result_expires" and settings.given(setting, 0) is None:
+            value = 0  # Celery keeps results for ever where result_expires is None
+        if value is not None:
+            return value, f"app.conf.{setting}"
     variable = f"PYQUEUE_{name.upper()}"
     if os.environ.get(variable):
         return os.environ[variable], variable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pyqueue.config import Config, Resolved, checked, resolve
 from pyqueue.exceptions import ImproperlyConfigured
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pyqueue._core import Store
+    from pyqueue.app import PyQueue
+    from pyqueue.worker.in_place import InPlace
 
 Packages = Iterable[str] | Callable[[], Iterable[str]] | None
 
@@ -29,13 +31,18 @@ class Configured:
             name: checked(name, value, name) for name, value in constructor.items() if value is not None
         }
         self._store: Store | None = None
+        self._sends_to: Store | None = None
+        """The store, once it is known that no jobs run in place: asked for several times a call."""
         self._config: Config | None = None
+        self._testing: InPlace | None = None
+        self._eager: InPlace | None = None
         self._to_import: list[Callable[[], None]] = []
         self.conf = Settings(self._forget)
 
     def _forget(self) -> None:
         """Settings have changed, so what was decided from them is decided again."""
         self._config = None
+        self._sends_to = None
 
     @property
     def config(self) -> Config:
@@ -70,6 +77,27 @@ class Configured:
             raise ImproperlyConfigured(f"{self.path} is in use already")
         self._constructor["db"] = path
         self._forget()
+
+    @property
+    def in_place(self) -> InPlace | None:
+        """Who runs jobs where they are made; None where workers do."""
+        if self._testing is not None:
+            return self._testing
+        if not self.config.always_eager:
+            return None
+        # A process that was forked off has a file of its own.
+        if self._eager is None or self._eager.pid != os.getpid():
+            from pyqueue.worker.in_place import InPlace  # noqa: PLC0415  a door to the running layer
+
+            self._eager = InPlace(cast("PyQueue", self), self.config.eager_propagates)
+        self._eager.propagate = self.config.eager_propagates
+        return self._eager
+
+    def put_in_place(self, place: InPlace | None) -> InPlace | None:
+        """From now on ``place`` runs the jobs; what it was before."""
+        before, self._testing = self._testing, place
+        self._sends_to = None
+        return before
 
     @property
     def embed(self) -> bool:

@@ -61,6 +61,16 @@ def seconds(value: Any) -> float:
     return float(value)
 
 
+def _kept(value: Any) -> float:
+    """As ``seconds``; 0 is for ever, which is a hundred years."""
+    return 3_153_600_000.0 if value in (0, "0") and value is not False else seconds(value)
+
+
+def grace(value: Any) -> float:
+    """As ``seconds``, or 0."""
+    return 0.0 if value in (0, "0") and value is not False else seconds(value)
+
+
 def _names(value: Any) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
@@ -78,9 +88,9 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "durability": _one_of("full", "normal"),
     "visibility_timeout": seconds,
     "max_body": _number(1),
-    "result_expires": seconds,
+    "result_expires": _kept,
     "history_count": _number(1),
-    "failure_expires": seconds,
+    "failure_expires": _kept,
     "default_queue": _text,
     "default_priority": _number(-128),
     "ignore_result": _flag,
@@ -91,6 +101,6 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "concurrency": _number(1),
     "queues": _names,
     "pool": _text,
-    "grace": seconds,
+    "grace": grace,
     "loglevel": _one_of("debug", "info", "warning", "error", "critical"),
 }

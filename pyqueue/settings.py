@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Final, NamedTuple
@@ -26,6 +27,7 @@ def _table(*rows: tuple[Any, ...]) -> tuple[Setting, ...]:
 _FILE = "jobs, results and schedules are in one file, and nothing is connected to"
 _JSON = "messages and results are JSON"
 _ALWAYS = "it is always so"
+_NO_BEAT = "schedules are kept and not fired yet"
 _NOT_YET = "it is not there yet"
 
 # fmt: off
@@ -33,7 +35,7 @@ SETTINGS: Final = _table(
     ("broker_url", "BROKER_URL", None, "file", "the queue file: sqlite:///jobs.db, sqlite:////absolute/jobs.db or a path"),
     ("task_always_eager", "CELERY_ALWAYS_EAGER", False, "flag", "jobs run in the caller, on a temporary file"),
     ("task_eager_propagates", "CELERY_EAGER_PROPAGATES_EXCEPTIONS", False, "flag", "a job that is run in the caller raises there"),
-    ("beat_schedule", "CELERYBEAT_SCHEDULE", {}, "table", "schedules by name"),
+    ("beat_schedule", "CELERYBEAT_SCHEDULE", {}, "table", "schedules by name", _NO_BEAT),
     ("timezone", "CELERY_TIMEZONE", "UTC", "zone", "the zone of app.now() and of schedules"),
     ("task_routes", "CELERY_ROUTES", None, "table", "queue and priority by task name or pattern"),
     ("task_default_queue", "CELERY_DEFAULT_QUEUE", "default", "queue", "the queue of a call that names none"),
@@ -96,9 +98,9 @@ SETTINGS: Final = _table(
     ("worker_log_format", "CELERYD_LOG_FORMAT", None, "format", "log lines", "set up logging yourself, or use --json-logs"),
     ("worker_task_log_format", "CELERYD_TASK_LOG_FORMAT", None, "format", "log lines", "set up logging yourself, or use --json-logs"),
     ("worker_cancel_long_running_tasks_on_connection_loss", None, False, "flag", "cancel jobs", _FILE),
-    ("beat_scheduler", "CELERYBEAT_SCHEDULER", None, "class", "who keeps schedules", "schedules are rows of the file"),
-    ("beat_schedule_filename", "CELERYBEAT_SCHEDULE_FILENAME", None, "file", "where schedules are", "schedules are rows of the file"),
-    ("beat_max_loop_interval", "CELERYBEAT_MAX_LOOP_INTERVAL", 0, "seconds", "how long beat sleeps", "schedules are rows of the file"),
+    ("beat_scheduler", "CELERYBEAT_SCHEDULER", None, "class", "who keeps schedules", _NO_BEAT),
+    ("beat_schedule_filename", "CELERYBEAT_SCHEDULE_FILENAME", None, "file", "where schedules are", _NO_BEAT),
+    ("beat_max_loop_interval", "CELERYBEAT_MAX_LOOP_INTERVAL", 0, "seconds", "how long beat sleeps", _NO_BEAT),
 )
 # fmt: on
 
@@ -140,20 +142,27 @@ class Settings(MutableMapping[str, Any]):
     _loaded: dict[str, Any]
     _sources: list[Callable[[], Mapping[str, Any]]]
     _changed: Callable[[], None]
+    _lock: threading.RLock
+    _reading: bool
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        for name, value in (("_set", {}), ("_loaded", {}), ("_sources", []), ("_changed", changed)):
-            object.__setattr__(self, name, value)
+        put = object.__setattr__
+        put(self, "_set", {})
+        put(self, "_loaded", {})
+        put(self, "_sources", [])
+        put(self, "_changed", changed)
+        put(self, "_lock", threading.RLock())
+        put(self, "_reading", False)
 
     def load_later(self, source: Callable[[], Mapping[str, Any]]) -> None:
         """Reads ``source`` when a setting is first wanted. What is set one by one goes before it."""
         self._sources.append(source)
         self._changed()
 
-    def given(self, name: str) -> Any:
-        """The value that was given, or None."""
+    def given(self, name: str, otherwise: Any = None) -> Any:
+        """The value that was given, or ``otherwise``."""
         self._read()
-        return self._set.get(name, self._loaded.get(name))
+        return self._set.get(name, self._loaded.get(name, otherwise))
 
     def names_given(self) -> list[str]:
         """The settings that were given, under their new names."""
@@ -168,8 +177,20 @@ class Settings(MutableMapping[str, Any]):
         self._changed()
 
     def _read(self) -> None:
-        while self._sources:
-            self._loaded.update(self._sources.pop(0)())
+        if not self._sources:
+            return
+        # Another thread must not see the defaults while this one imports the settings' module.
+        with self._lock:
+            if self._reading:
+                return  # that module asks for a setting itself
+            object.__setattr__(self, "_reading", True)
+            try:
+                while self._sources:
+                    self._loaded.update(self._sources[0]())
+                    self._sources.pop(0)
+            finally:
+                object.__setattr__(self, "_reading", False)
+            self._changed()
 
     def __getitem__(self, name: str) -> Any:
         self._read()
@@ -192,6 +213,8 @@ class Settings(MutableMapping[str, Any]):
         self._changed()
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)  # copying and pickling ask for such before anything is there
         try:
             return self[name]
         except KeyError:

@@ -86,7 +86,7 @@ def _shown(value: Any) -> str:
     return (
         ", ".join(value)
         if isinstance(value, tuple)
-        else f"{value:,g}"
+        else f"{value:.15g}"
         if isinstance(value, float)
         else str(value)
     )

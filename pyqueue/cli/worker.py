@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from argparse import SUPPRESS
 from typing import TYPE_CHECKING
+
+from pyqueue.knobs import grace
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
+
+# Flags of Celery's worker that scripts have.
+WITHOUT_EFFECT = {
+    "-E --task-events": "-E has no effect: the file is the record of what happens",
+    "-B --beat": "-B has no effect: schedules are kept and not fired yet",
+    "--without-gossip": "--without-gossip has no effect: workers don't gossip",
+    "--without-mingle": "--without-mingle has no effect: workers don't mingle",
+    "--without-heartbeat": "--without-heartbeat has no effect: the kernel tells of a worker's death",
+}
 
 
 def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> None:
@@ -26,16 +39,37 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
     )
     parser.add_argument("-Q", "--queues", type=names, metavar="A,B", help="only these queues (default: all)")
     parser.add_argument("-n", "--name", metavar="NAME", help="the worker's name (default: PID@HOST)")
-    parser.add_argument("-l", "--loglevel", type=str.lower, choices=LEVELS, default="info", metavar="LEVEL")
+    parser.add_argument(
+        "-l",
+        "--loglevel",
+        type=str.lower,
+        choices=LEVELS,
+        metavar="LEVEL",
+        help=f"{', '.join(LEVELS)} (default: info)",
+    )
+    parser.add_argument("--json-logs", action="store_true", help="log one JSON object a line, the banner too")
+    parser.add_argument(
+        "-P", "--pool", metavar="POOL", help="prefork: child processes (default); solo: one of them"
+    )
+    parser.add_argument(
+        "--grace", type=length, metavar="SECONDS", help="how long jobs may finish when stopped (default: 25)"
+    )
     parser.add_argument("--burst", action="store_true", help="end when no job may start now")
+    for flags, because in WITHOUT_EFFECT.items():
+        parser.add_argument(
+            *flags.split(), dest="without_effect", action="append_const", const=because, help=SUPPRESS
+        )
     parser.set_defaults(run=run)
 
 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
     # Here and not above: the other commands need nothing of the running layer.
-    from pyqueue.worker.main import WorkerOptions, run  # noqa: PLC0415
+    from pyqueue.worker.main import run  # noqa: PLC0415
+    from pyqueue.worker.starting import WorkerOptions  # noqa: PLC0415
 
+    for because in arguments.without_effect or ():
+        print(f"pyqueue: {because}", file=sys.stderr)
     return run(
         WorkerOptions(
             target=arguments.app,
@@ -44,7 +78,10 @@ def run(arguments: Namespace) -> int:
             queues=arguments.queues,
             name=arguments.name,
             level=arguments.loglevel,
+            pool=arguments.pool,
+            grace=arguments.grace,
             burst=arguments.burst,
+            json_logs=arguments.json_logs,
         )
     )
 
@@ -54,6 +91,14 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
+
+
+def length(text: str) -> float:
+    """Seconds, or a length with its unit; 0 is none."""
+    try:
+        return grace(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -1,47 +1,24 @@
-"""A worker: one supervisor in the core, its events in the log, its signals from here."""
+"""``pyqueue worker``: one supervisor in the core, its events in the log, its signals from here."""
 
 from __future__ import annotations
 
-import logging
-import os
 import signal
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from pyqueue import loading, signals
-from pyqueue._core import Worker
-from pyqueue.exceptions import ImproperlyConfigured
-from pyqueue.worker.log import set_up
+from pyqueue._core import __version__, sqlite_version
+from pyqueue.worker.log import JSON, log, set_up, tell
+from pyqueue.worker.starting import Plan, WorkerOptions, plan, start
 
 if TYPE_CHECKING:
-    from pyqueue._core import Event
+    from pyqueue._core import Worker
     from pyqueue.app import PyQueue
-
-log = logging.getLogger("pyqueue.worker")
 
 EXIT_WARM: Final = 0
 EXIT_COLD: Final = 1
-
-_LEVELS: Final = {
-    "child_lost": logging.WARNING,
-    "job_lost": logging.WARNING,
-    "lease_lost": logging.WARNING,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-}
-
-
-class WorkerOptions(NamedTuple):
-    """What the command line says. None leaves it to the app or to the machine."""
-
-    target: str | None = None
-    path: str | None = None
-    concurrency: int | None = None
-    queues: tuple[str, ...] | None = None
-    name: str | None = None
-    level: str = "info"
-    burst: bool = False
+SHOWN_TASKS: Final = 20
 
 
 def run(options: WorkerOptions) -> int:
@@ -49,34 +26,30 @@ def run(options: WorkerOptions) -> int:
     app, target = loading.find(options.target)
     if options.path is not None:
         app.use(options.path)
-    _require_folder(app.path)
-    name = options.name or f"{os.getpid()}@{os.uname().nodename}"
-    signals.worker_init.send(name)
-    set_up(options.level)
-    concurrency = options.concurrency or len(os.sched_getaffinity(0))
-    worker = Worker(
-        app.store,
-        # -P: a file of the current directory must not stand in for a module of the standard library.
-        [sys.executable, "-P", "-m", "pyqueue.worker.child", target, app.path, options.level, name],
-        name=name,
-        concurrency=concurrency,
-        queues=options.queues,
-        tasks=sorted(app.tasks),
-        visibility_us=round(app.visibility_timeout * 1e6),
-        burst=options.burst,
-    )
-    stop = _Stop(worker, name)
+    decided = plan(app, options)
+    signals.worker_init.send(decided.name)
+    level = decided.level + (JSON if options.json_logs else "")
+    set_up(level)
+    if options.json_logs:
+        log.info("starting", extra={"event": "starting", "fields": _facts(app, decided)})
+    elif not signals.setup_logging:
+        # Not on standard output: there the first line says that it is ready, and scripts wait for that.
+        sys.stderr.write(_banner(app, decided))
+    worker = start(app, target, decided, level)
+    stop = _Stop(worker, decided.name)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     failed = False
     while (event := worker.next_event()) is not None:
         failed = failed or event.kind == "error"
-        if event.kind == "ready":
-            _say_ready(app, options, name, concurrency)
-            signals.worker_ready.send(name)
+        if event.kind == "ready" and not options.json_logs:
+            sys.stdout.write(_ready(app, decided))
+            sys.stdout.flush()
         else:
-            _log(event)
-    signals.worker_shutdown.send(name)
+            tell(event, app.store)
+        if event.kind == "ready":
+            signals.worker_ready.send(decided.name)
+    signals.worker_shutdown.send(decided.name)
     return EXIT_COLD if stop.cold or failed else EXIT_WARM
 
 
@@ -103,24 +76,35 @@ class _Stop:
         )
 
 
-def _require_folder(path: str) -> None:
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        raise ImproperlyConfigured(f"the folder of the queue file does not exist: {folder}; make it first")
+def _facts(app: PyQueue, plan: Plan) -> dict[str, object]:
+    return {
+        "version": __version__,
+        "sqlite": sqlite_version,
+        "worker": plan.name,
+        "db": app.path,
+        "durability": app.durability,
+        "queues": plan.queues or "all",
+        "children": plan.concurrency,
+        "pool": plan.pool,
+        "grace": plan.grace,
+        "tasks": sorted(app.tasks),
+    }
 
 
-def _say_ready(app: PyQueue, options: WorkerOptions, name: str, concurrency: int) -> None:
-    queues = f"queues {', '.join(options.queues)}" if options.queues else "all queues"
-    children = "1 child" if concurrency == 1 else f"{concurrency} children"
-    tasks = "1 task" if len(app.tasks) == 1 else f"{len(app.tasks)} tasks"
-    sys.stdout.write(f"worker {name} ready: {app.path}, {queues}, {children}, {tasks}\n")
-    sys.stdout.flush()
-
-
-def _log(event: Event) -> None:
-    where = "".join(
-        f" ({label} {value})"
-        for label, value in (("job", event.job), ("pid", event.pid))
-        if value is not None
+def _banner(app: PyQueue, plan: Plan) -> str:
+    tasks = sorted(app.tasks)
+    named = ", ".join(tasks[:SHOWN_TASKS]) + (", …" if len(tasks) > SHOWN_TASKS else "")
+    return (
+        f"pyqueue {__version__} (SQLite {sqlite_version})\n"
+        f"  file      {app.path}, durability {app.durability}\n"
+        f"  queues    {', '.join(plan.queues) if plan.queues else 'all'}\n"
+        f"  children  {plan.concurrency} ({plan.pool}), {plan.grace:g} s to finish when stopped\n"
+        f"  tasks     {named or 'none'}\n"
     )
-    log.log(_LEVELS.get(event.kind, logging.INFO), "%s: %s%s", event.kind, event.text, where)
+
+
+def _ready(app: PyQueue, plan: Plan) -> str:
+    queues = f"queues {', '.join(plan.queues)}" if plan.queues else "all queues"
+    children = "1 child" if plan.concurrency == 1 else f"{plan.concurrency} children"
+    tasks = "1 task" if len(app.tasks) == 1 else f"{len(app.tasks)} tasks"
+    return f"worker {plan.name} ready: {app.path}, {queues}, {children}, {tasks}\n"

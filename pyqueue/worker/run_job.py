@@ -95,6 +95,7 @@ def context_of(run: Run) -> request.Context:
         priority=job.priority,
         hostname=run.hostname,
         timelimit=(_seconds(job.time_limit_us), _seconds(job.soft_time_limit_us)),
+        is_eager=run.app.in_place is not None,
         called_directly=False,
         root_id=extras.root_id or job.id,
         parent_id=extras.parent_id,
@@ -124,8 +125,9 @@ def _outcome(run: Run, context: request.Context, ended: Ended) -> Outcome:
     error = ended.reason
     assert error is not None
     if ended.state == RETRY:
-        log.info("%s[%s] is tried again in %.3g s: %r", run.job.task, run.job.id, ended.delay, error)
-        return Outcome.retry(round(ended.delay * 1e6), failure_of(error))
+        delay = 0.0 if run.app.in_place is not None else ended.delay
+        log.info("%s[%s] is tried again in %.3g s: %r", run.job.task, run.job.id, delay, error)
+        return Outcome.retry(round(delay * 1e6), failure_of(error))
     if isinstance(error, run.task.options.throws):
         log.info("%s[%s] raised %r, as it may", run.job.task, run.job.id, error)
     else:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import importlib
 import sys
+import threading
 import types
 import warnings
 from datetime import timedelta
@@ -148,9 +151,11 @@ def test_settings_come_from_a_name_a_class_an_old_module_or_a_dict(
 def test_settings_are_read_late_and_single_ones_go_before_them() -> None:
     app = Celery("proj", broker="jobs.db")
     app.config_from_object("no_such_settings")
+    for _ in range(2):
+        with pytest.raises(ModuleNotFoundError, match="no_such_settings"):
+            _ = app.conf.timezone
+    app = Celery("proj", broker="jobs.db")
     app.config_from_object("no_such_settings", silent=True)
-    with pytest.raises(ModuleNotFoundError, match="no_such_settings"):
-        _ = app.conf.timezone
     app.conf.timezone = "Europe/Berlin"
     app.config_from_object({"timezone": "Asia/Tokyo", "worker_concurrency": 7})
     assert (app.conf.timezone, app.conf.worker_concurrency) == ("Europe/Berlin", 7)
@@ -158,6 +163,41 @@ def test_settings_are_read_late_and_single_ones_go_before_them() -> None:
     app.conf.timezone = "Mars/Olympus"
     with pytest.raises(ImproperlyConfigured, match="no time zone 'Mars/Olympus'"):
         app.now()
+
+
+def test_threads_wait_for_settings_that_are_being_read(tmp_path: Path) -> None:
+    (tmp_path / "slow_settings.py").write_text(
+        "import threading\nentered, go = threading.Event(), threading.Event()\n"
+        "def wait():\n  entered.set()\n  assert go.wait(20)\n"
+        "class Lazy:\n  @property\n  def task_default_queue(self):\n    wait()\n    return 'slow'\n"
+        "lazy = Lazy()\n"
+    )
+    settings = importlib.import_module("slow_settings")
+    app = Celery("proj", broker="jobs.db")
+    app.config_from_object(settings.lazy)
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(app.config.default_queue)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert settings.entered.wait(20)
+    settings.go.set()
+    for thread in threads:
+        thread.join()
+    assert found == ["slow"] * 3
+
+
+def test_conf_can_be_copied() -> None:
+    conf = Celery("proj", broker="jobs.db", worker_concurrency=2).conf
+    assert dict(conf) == dict(conf.items())
+    with pytest.raises((TypeError, AttributeError)):
+        copy.deepcopy(conf)
+
+
+@pytest.mark.parametrize("never", [None, 0])
+def test_results_that_never_expire_are_kept_a_hundred_years(never: int | None) -> None:
+    app = Celery("proj", broker="jobs.db", result_expires=never)
+    assert app.config.result_expires == 3_153_600_000
+    app.store.queues()
 
 
 def test_a_wrong_value_names_its_setting() -> None:

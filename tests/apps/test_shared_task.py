@@ -105,6 +105,9 @@ def test_every_app_adopts_it_and_the_newest_sends(tmp_path: Path, monkeypatch: p
     result = f.delay()
     assert (second.AsyncResult(result.id).state, first.AsyncResult(result.id).state) == ("PENDING", "UNKNOWN")
 
+    first.set_current()
+    assert first.AsyncResult(f.delay().id).state == "PENDING"
+
     with pytest.raises(NotRegistered):
         first.tasks["both.g"]
 
@@ -132,3 +135,24 @@ def test_a_package_is_searched_for_its_celery_module(tmp_path: Path, monkeypatch
         "from pyqueue import Celery\napp = Celery('shop', broker='j.db')\n"
     )
     assert loading.find("shop").target == "shop.celery:app"
+
+
+def test_a_base_class_and_options_are_taken_as_by_an_app(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "declared", [])
+    app = Celery("app", broker=str(tmp_path / "jobs.db"), task_default_queue="usual")
+
+    class Own(app.Task):
+        queue = "of the class"
+
+    @shared.shared_task(base=Own, name="own")
+    def own() -> None: ...
+
+    @shared.shared_task(name="plain")
+    def plain() -> None: ...
+
+    assert isinstance(app.tasks["own"], Own)
+    own.delay()
+    plain.delay()
+    assert sorted(each.name for each in app.store.queues()) == ["of the class", "usual"]

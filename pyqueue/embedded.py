@@ -1,0 +1,118 @@
+"""``with app.worker():`` runs a worker inside of a script or a web process: its children are processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING
+
+from pyqueue import request
+from pyqueue.exceptions import ImproperlyConfigured
+from pyqueue.naming import split_file
+from pyqueue.worker.log import tell
+from pyqueue.worker.starting import WorkerOptions, plan, start
+
+if TYPE_CHECKING:
+    from pyqueue._core import Worker
+    from pyqueue.app import PyQueue
+
+
+class EmbeddedWorker:
+    """A worker that lives as long as the block: ready on entry, stopped warmly on exit."""
+
+    def __init__(self, app: PyQueue, options: WorkerOptions) -> None:
+        self._app = app
+        self._options = options
+        self._worker: Worker | None = None
+        self._ready = threading.Event()
+        self._over = threading.Event()
+        self._trouble: list[str] = []
+
+    def start(self) -> None:
+        """Starts it and waits until it takes jobs. Raises ImproperlyConfigured if its children can't start."""
+        loaded = request.being_loaded()
+        if loaded is not None:
+            raise RuntimeError(
+                f"{loaded} starts a worker while a worker is loading it: "
+                f"put that code under  if __name__ == '__main__':"
+            )
+        if self._worker is not None:
+            raise RuntimeError("this worker has been started already; make another with app.worker()")
+        self._app.finalize()
+        decided = plan(self._app, self._options)
+        target = self._options.target or target_of(self._app)
+        self._worker = start(self._app, target, decided, decided.level)
+        # A daemon: a process that ends without leaving the block takes its children along.
+        threading.Thread(
+            target=self._listen, args=(self._worker,), name="pyqueue-worker", daemon=True
+        ).start()
+        try:
+            while not self._ready.wait(0.1) and not self._over.is_set():
+                pass
+        except BaseException:
+            self._worker.stop(cold=True)
+            raise
+        if not self._ready.is_set():
+            raise ImproperlyConfigured("; ".join(self._trouble) or "the worker ended before it was ready")
+
+    def stop(self) -> None:
+        """Lets running jobs finish within the grace time, and waits for that. Ctrl-C ends it at once."""
+        if self._worker is None:
+            return
+        self._worker.stop()
+        try:
+            self._over.wait()
+        except BaseException:
+            self._worker.stop(cold=True)
+            self._over.wait()
+            raise
+
+    def _listen(self, worker: Worker) -> None:
+        try:
+            while (event := worker.next_event()) is not None:
+                if event.kind == "ready":
+                    self._ready.set()
+                elif event.kind == "error":
+                    self._trouble.append(event.text)
+                tell(event, self._app.store)
+        finally:
+            self._over.set()
+
+    def __enter__(self) -> EmbeddedWorker:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def target_of(app: PyQueue) -> str:
+    """How a child finds the app: the module and the name it is kept under here.
+
+    Raises ImproperlyConfigured for an app that no file holds.
+    """
+    found = [
+        (module, name)
+        for module in list(sys.modules.values())
+        if isinstance(module, ModuleType)
+        for name, value in list(vars(module).items())
+        if value is app
+    ]
+    if not found:
+        raise ImproperlyConfigured(
+            "the worker's children can't find this app, since it is no module's variable: "
+            "write  app = …  at the top level of a file, or say app.worker(target='module:app')"
+        )
+    for module, name in found:
+        path = getattr(module, "__file__", None)
+        if path and path.endswith(".py") and os.path.isfile(path):
+            by_file = module.__name__ == "__main__" or split_file(path)[1] == module.__name__
+            return f"{os.path.abspath(path) if by_file else module.__name__}:{name}"
+    raise ImproperlyConfigured(
+        "the worker's children can't load this app, since it was made in an interactive session: "
+        "put the app and its tasks in a file, such as tasks.py, and import it from there"
+    )

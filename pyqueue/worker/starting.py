@@ -1,0 +1,89 @@
+"""What a worker is started with, from the command line or inside another process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pyqueue._core import Worker
+from pyqueue.config import checked
+from pyqueue.exceptions import ImproperlyConfigured
+
+if TYPE_CHECKING:
+    from pyqueue.app import PyQueue
+
+POOLS: Final = ("prefork", "solo")
+
+
+class WorkerOptions(NamedTuple):
+    """What the caller says. None leaves it to the config or to the machine."""
+
+    target: str | None = None
+    path: str | None = None
+    concurrency: int | None = None
+    queues: tuple[str, ...] | None = None
+    name: str | None = None
+    level: str | None = None
+    pool: str | None = None
+    grace: float | None = None
+    burst: bool = False
+    json_logs: bool = False
+
+
+class Plan(NamedTuple):
+    """The same, decided."""
+
+    name: str
+    concurrency: int
+    queues: tuple[str, ...] | None
+    pool: str
+    grace: float
+    level: str
+    burst: bool
+
+
+def plan(app: PyQueue, options: WorkerOptions) -> Plan:
+    """Options over config over machine. Raises ImproperlyConfigured where no worker can be had."""
+    known = app.config
+    if app.in_place is not None:
+        raise ImproperlyConfigured(
+            "jobs of this app run where they are made (task_always_eager or testing()), so a worker would never "
+            "get one; turn that off to use a worker"
+        )
+    folder = os.path.dirname(app.path)
+    if not os.path.isdir(folder):
+        raise ImproperlyConfigured(f"the folder of the queue file does not exist: {folder}; make it first")
+    pool = options.pool or known.pool
+    if pool not in POOLS:
+        raise ImproperlyConfigured(
+            f"there is no pool {pool!r}, only prefork (child processes) and solo (one of them); "
+            f"in place of threads or greenlets use prefork with a larger -c"
+        )
+    return Plan(
+        name=options.name or f"{os.getpid()}@{os.uname().nodename}",
+        concurrency=1
+        if pool == "solo"
+        else options.concurrency or known.concurrency or len(os.sched_getaffinity(0)),
+        queues=options.queues or known.queues,
+        pool=pool,
+        grace=known.grace if options.grace is None else checked("grace", options.grace, "grace"),
+        level=options.level or known.loglevel,
+        burst=options.burst,
+    )
+
+
+def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Worker:
+    """The supervisor, running."""
+    return Worker(
+        app.store,
+        # -P: a file of the current directory must not stand in for a module of the standard library.
+        [sys.executable, "-P", "-m", "pyqueue.worker.child", target, app.path, log_level, plan.name],
+        name=plan.name,
+        concurrency=plan.concurrency,
+        queues=plan.queues,
+        tasks=sorted(app.tasks),
+        visibility_us=round(app.visibility_timeout * 1e6),
+        grace_us=round(plan.grace * 1e6),
+        burst=plan.burst,
+    )

@@ -1,0 +1,154 @@
+"""What the worker says of itself, and how it is told to run."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyqueue.cli.main import main
+
+SOURCE = """
+import logging, os, time
+from pyqueue import PyQueue
+app = PyQueue("jobs.db")
+log = logging.getLogger("mine")
+
+@app.task
+def say(text):
+    log.warning("hello %s", text)
+    return os.getpid()
+
+@app.task
+def die(): os.kill(os.getpid(), 9)
+
+@app.task
+def hold(path):
+    open(path, "w").close()
+    time.sleep(60)
+"""
+Worker = Callable[..., Any]
+
+
+@pytest.fixture
+def tasks(project: Callable[[str], Any]) -> Any:
+    made = project(SOURCE)
+    module = made.load()
+    module.__project__ = made
+    return module
+
+
+def test_the_banner_says_what_where_and_how_many(tasks: Any, worker: Worker, tmp_path: Path) -> None:
+    handle = worker("-A", tasks.__project__.file.name, "-c", "2", "-Q", "default,mail", "--grace", "7")
+    said = handle.log.read_text()
+    assert said.startswith("pyqueue 0.")
+    assert f"file      {tmp_path}/jobs.db, durability full\n" in said
+    assert "queues    default, mail\n" in said
+    assert "children  2 (prefork), 7 s to finish when stopped\n" in said
+    assert f"tasks     {tasks.die.name}, {tasks.hold.name}, {tasks.say.name}\n" in said
+
+
+def test_lines_of_a_task_name_its_job(tasks: Any, worker: Worker) -> None:
+    handle = worker("-A", tasks.__project__.file.name, "-c", "1")
+    result = tasks.say.delay("you")
+    result.get(timeout=10)
+    line = next(line for line in handle.log.read_text().splitlines() if "hello you" in line)
+    assert line.endswith(f"mine: hello you (job {result.id}, task {tasks.say.name})")
+
+
+def test_json_logs_are_one_object_a_line(tasks: Any, worker: Worker, eventually: Callable[..., None]) -> None:
+    handle = worker("-A", tasks.__project__.file.name, "-c", "1", "--json-logs", ready=False)
+    result, lost = tasks.say.delay("you"), tasks.die.apply_async(max_losses=1)
+    result.get(timeout=20)
+    lost.get(timeout=20, propagate=False)
+    eventually(lambda: '"job_lost"' in handle.log.read_text())
+    handle.stop()
+    lines = [json.loads(line) for line in handle.log.read_text().splitlines()]
+    by_event = {line["event"]: line for line in lines if "event" in line}
+    assert by_event["starting"]["children"] == 1
+    assert by_event["starting"]["tasks"] == sorted([tasks.die.name, tasks.hold.name, tasks.say.name])
+    assert "ready" in by_event
+    assert (by_event["job_lost"]["job"], by_event["job_lost"]["task"]) == (lost.id, tasks.die.name)
+    [own] = [line for line in lines if line["logger"] == "mine"]
+    assert (own["job"], own["task"], own["message"], own["level"]) == (
+        result.id,
+        tasks.say.name,
+        "hello you",
+        "warning",
+    )
+    assert handle.process.stdout.read() == b""
+
+
+def test_the_grace_time_ends_what_does_not_end(
+    tasks: Any, worker: Worker, tmp_path: Path, eventually: Callable[..., None]
+) -> None:
+    handle = worker("-A", tasks.__project__.file.name, "-c", "1", "--grace", "200ms")
+    result = tasks.hold.delay(str(tmp_path / "mark"))
+    eventually((tmp_path / "mark").exists)
+    begun = time.monotonic()
+    handle.stop(signal.SIGTERM)
+    assert time.monotonic() - begun < 10
+    assert result.state in ("PENDING", "RETRY")
+
+
+def test_solo_is_one_child(tasks: Any, worker: Worker) -> None:
+    handle = worker("-A", tasks.__project__.file.name, "-P", "solo", "-c", "4")
+    assert len(handle.children()) == 1
+    assert tasks.say.delay("x").get(timeout=10) in handle.children()
+
+
+def test_other_pools_are_refused_with_what_to_use(tasks: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["worker", "-A", tasks.__project__.file.name, "-P", "gevent"]) == 64
+    said = capsys.readouterr().err
+    assert "there is no pool 'gevent'" in said
+    assert "use prefork with a larger -c" in said
+
+
+def test_one_name_twice_is_two_workers(tasks: Any, worker: Worker) -> None:
+    for _ in range(2):
+        worker("-A", tasks.__project__.file.name, "-c", "1", "-n", "same")
+    assert [each.name for each in tasks.app.store.workers() if each.alive] == ["same", "same"]
+    assert tasks.say.delay("x").get(timeout=10)
+
+
+def test_flags_of_celery_are_accepted_with_a_notice(tasks: Any, worker: Worker) -> None:
+    handle = worker("-A", tasks.__project__.file.name, "-c", "1", "-E", "--without-gossip", "-l", "INFO")
+    said = handle.log.read_text()
+    assert "-E has no effect" in said
+    assert "--without-gossip has no effect" in said
+
+
+def test_the_worker_sends_its_signals(project: Callable[[str], Any], worker: Worker) -> None:
+    made = project(
+        SOURCE
+        + """
+from pyqueue import signals
+def tell(name):
+    return lambda **told: print(name, told.get("sig") or told.get("loglevel") or "", flush=True)
+for name in ("worker_init", "worker_ready", "worker_shutting_down", "worker_shutdown", "setup_logging"):
+    getattr(signals, name).connect(tell(name))
+"""
+    )
+    handle = worker("-A", made.file.name, "-c", "1")
+    handle.wait_said(b"worker_ready")
+    assert handle.stop() == 0
+    said = (handle.said + handle.process.stdout.read()).decode()
+    told = [line.strip() for line in said.splitlines() if "ready:" not in line]
+    assert told[:2] == ["worker_init", "setup_logging info"]
+    assert told[-3:] == ["worker_ready", "worker_shutting_down SIGTERM", "worker_shutdown"]
+
+
+def test_the_worker_follows_the_config(
+    tasks: Any, worker: Worker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PYQUEUE_QUEUES", "mail")
+    monkeypatch.setenv("PYQUEUE_CONCURRENCY", "1")
+    handle = worker("-A", tasks.__project__.file.name)
+    assert b"queues mail, 1 child" in handle.said
+    assert len(handle.children()) == 1
+    assert (tmp_path / "jobs.db").exists()

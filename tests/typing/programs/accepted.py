@@ -1,0 +1,62 @@
+"""What a user writes; no line is an error."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, assert_type
+
+from pyqueue import AsyncResult, Celery, GroupResult, PyQueue, Signature, Task, shared_task
+
+app = PyQueue("jobs.db", durability="normal")
+celery = Celery("proj", broker="sqlite:///jobs.db", include=["proj.tasks"], timezone="UTC")
+
+
+@app.task
+def add(x: int, y: int = 0) -> int:
+    return x + y
+
+
+@app.task(max_retries=5, autoretry_for=(OSError,), retry_backoff=True, queue="mail")
+def send(to: str, *, copy: bool = False) -> None: ...
+
+
+@celery.task(bind=True, name="proj.bound")
+def bound(self: Task[..., Any], n: int) -> list[str]:
+    raise self.retry(countdown=5)
+
+
+@shared_task
+def shared(text: str) -> bytes:
+    return text.encode()
+
+
+@shared_task(bind=True, ignore_result=True)
+def shared_bound(self: Any, n: int) -> int:
+    return n
+
+
+assert_type(add(1, 2), int)
+assert_type(add.delay(1, y=2), AsyncResult[int])
+assert_type(add.delay(1).get(timeout=5), int)
+assert_type(bound.delay(3), AsyncResult[list[str]])
+assert_type(shared.delay("x").get(), bytes)
+assert_type(shared_bound.delay(3).get(), int)
+assert_type(add.s(1, 2), Signature[int])
+assert_type(app.enqueue_many([add.s(1, 2), add.si(3)]), list[AsyncResult[int]])
+assert_type(app.send_group([add.s(1, 2)]), GroupResult[int])
+assert_type(app.AsyncResult("id"), AsyncResult[Any])
+send.delay("you", copy=True)
+send.apply_async(("you",), {"copy": True}, countdown=5, queue="mail", priority=3)
+send.apply_async(["you"], eta=datetime.now(UTC) + timedelta(hours=1), expires=timedelta(hours=2))
+app.send_task("proj.other", [1, 2], queue="mail")
+
+app.conf.update(task_default_queue="mail")
+app.conf.task_always_eager = True
+app.conf["CELERY_ALWAYS_EAGER"] = False
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["proj.mail"], related_name="jobs")
+app.autodiscover_tasks(lambda: ["proj.mail"])
+assert_type(app.config.grace, float)
+assert_type(app.now(), datetime)
+with app.worker(concurrency=2, queues=["mail"], grace=5):
+    pass
+with app.testing(propagate=False) as same:
+    assert_type(same, PyQueue)
