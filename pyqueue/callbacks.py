@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyqueue.exceptions import InvalidJob
 from pyqueue.signature import Signature
 
 Callback = Signature[Any] | Mapping[str, Any]
 
 
 def as_dicts(given: Callback | Sequence[Callback] | None) -> list[dict[str, Any]] | None:
-    """One signature or several as dictionaries. Raises ValueError or TypeError for what is none."""
+    """One signature or several as dictionaries. Raises InvalidJob for what is none."""
     if given is None:
         return None
     return [_as_dict(each) for each in ([given] if isinstance(given, (Signature, Mapping)) else given)]
@@ -24,7 +25,7 @@ def following(callbacks: Sequence[Mapping[str, Any]] | None, first: Any) -> list
 
 def _as_dict(given: Callback) -> dict[str, Any]:
     if not isinstance(given, (Signature, Mapping)):
-        raise TypeError(f"a callback is a signature, such as add.s(1), not {given!r:.80}")
+        raise InvalidJob(f"a callback is a signature, such as add.s(1), not {given!r:.80}")
     form = Signature.from_dict(given.to_dict() if isinstance(given, Signature) else given).to_dict()
     options = form["options"]
     for name, value in options.items():

@@ -9,10 +9,11 @@ from pyqueue import request
 from pyqueue._core import NewJob
 from pyqueue.callbacks import as_dicts
 from pyqueue.canvas import Starmap
+from pyqueue.exceptions import EncodeError, InvalidJob, QueueError
 from pyqueue.extras import NO_EXTRAS, Extras
 from pyqueue.moments import after_us, instant_us, length_us
 from pyqueue.options import CallOptions
-from pyqueue.serialization import Call, encode_call
+from pyqueue.serialization import Call, encode_call, encode_result
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -23,7 +24,37 @@ if TYPE_CHECKING:
 def new_job(
     signature: Signature[Any], options: CallOptions, now_us: Callable[[], int], max_body: int
 ) -> NewJob:
-    """The job of one call. ``now_us`` is asked only where the call expires after a length of time."""
+    """The job of one call. ``now_us`` is asked only where the call expires after a length of time.
+
+    Raises EncodeError or InvalidJob, which name the argument or option that is wrong.
+    """
+    try:
+        return _new_job(signature, options, now_us, max_body)
+    except EncodeError as error:
+        raise _of_argument(signature, max_body) or error from None
+    except QueueError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, AttributeError):
+        from pyqueue.misuse import misused  # noqa: PLC0415
+
+        why = misused(options)
+        if why is None:
+            raise
+        raise InvalidJob(f"{signature.task} can't be called so: {why}") from None
+
+
+def _of_argument(signature: Signature[Any], max_body: int) -> EncodeError | None:
+    for name, value in (*enumerate(signature.args, 1), *signature.kwargs.items()):
+        try:
+            encode_result(value, f"argument {name} of the call of {signature.task}", max_body)
+        except EncodeError as error:
+            return error
+    return None
+
+
+def _new_job(
+    signature: Signature[Any], options: CallOptions, now_us: Callable[[], int], max_body: int
+) -> NewJob:
     call = Call(
         list(signature.args),
         dict(signature.kwargs),

@@ -19,6 +19,8 @@ FARTHEST_US: Final = 253_402_300_799_999_999
 
 def length_us(length: float | timedelta, what: str = "a length of time") -> int:
     """Raises ValueError for one that is no number or too long."""
+    if not isinstance(length, (int, float)) and not hasattr(length, "total_seconds"):
+        raise TypeError(f"{what} is a number of seconds or a timedelta, not {length!r:.80}")
     seconds = length if isinstance(length, (int, float)) else length.total_seconds()
     # Written so that NaN is refused too.
     if not seconds * 1e6 < FARTHEST_US:

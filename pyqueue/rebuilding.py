@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from pyqueue.exceptions import DecodeError, TaskFailed
 from pyqueue.naming import loaded_class
@@ -10,6 +10,11 @@ from pyqueue.serialization import decode_exception
 
 if TYPE_CHECKING:
     from pyqueue._core import Failure
+
+
+# The builtin's own descriptors: a class may have put properties in their place.
+_ATTRIBUTES: Final[Any] = vars(BaseException)["__dict__"]
+_CAUSE: Final[Any] = vars(BaseException)["__cause__"]
 
 
 def rebuilt(failure: Failure) -> Exception:
@@ -31,6 +36,6 @@ def rebuilt(failure: Failure) -> Exception:
         builtin.__init__(error, *args)  # type: ignore[misc]
     except (TypeError, ValueError, DecodeError):
         return told
-    error.__dict__.update(attributes)
-    error.__cause__ = told
+    _ATTRIBUTES.__get__(error).update(attributes)
+    _CAUSE.__set__(error, told)
     return error

@@ -13,6 +13,7 @@ from pyqueue.exceptions import (
     UnknownJob,
     WorkerLostError,
 )
+from pyqueue.moments import length_us
 from pyqueue.naming import loaded_class
 from pyqueue.rebuilding import rebuilt
 from pyqueue.serialization import decode_result
@@ -159,7 +160,7 @@ class AsyncResult(Generic[R]):
 
     def _wait(self, timeout: float | None) -> JobView:
         if timeout is not None:
-            return self._store.wait(self.id, max(0, round(timeout * 1e6)))
+            return self._store.wait(self.id, length_us(timeout, "a timeout"))
         view = self._store.wait(self.id, _LONELY_US)
         if view.state not in _UNFINISHED:
             return view

@@ -96,11 +96,18 @@ def _encode(envelope: dict[str, Any], what: str, limit: int) -> bytes:
             refuse_lookalikes(envelope)
         # Depth can't exceed the number of brackets, and counting those costs a hundredth of a walk.
         if text.count("[") + text.count("{") > MAX_DEPTH and _depth(envelope) > MAX_DEPTH:
-            raise EncodeError(f"nested deeper than {MAX_DEPTH} levels")
+            raise EncodeError(f"nested deeper than {MAX_DEPTH} levels; flatten it")
     except RecursionError:
-        raise EncodeError(f"{what} is nested deeper than {MAX_DEPTH} levels, or contains itself") from None
+        raise EncodeError(
+            f"{what} is nested deeper than {MAX_DEPTH} levels, or contains itself; flatten it"
+        ) from None
     except (TypeError, ValueError) as error:
-        raise EncodeError(f"{what} can't be written as JSON: {error}") from None
+        why = (
+            "it contains NaN or an infinity; pass None or text instead"
+            if "Out of range" in str(error)
+            else error
+        )
+        raise EncodeError(f"{what} can't be written as JSON: {why}") from None
     if len(text) > limit:
         raise EncodeError(
             f"{what} takes {len(text):,} bytes as JSON and the limit is {limit:,}; store it elsewhere"

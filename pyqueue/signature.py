@@ -15,6 +15,11 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
+_NO_ARGUMENTS = (
+    "a call of {} takes a list or tuple and a dict of arguments, not {}; write (value,) for a single one"
+)
+
+
 class Pending(Protocol[R_co]):
     """What sending returns; ``result.AsyncResult`` is one."""
 
@@ -60,8 +65,15 @@ class Signature(Generic[R]):
     ) -> None:
         put = object.__setattr__
         put(self, "task", task)
-        put(self, "args", tuple(args))
-        put(self, "kwargs", MappingProxyType(dict(kwargs or {})))
+        if isinstance(args, (str, bytes)):
+            raise TypeError(_NO_ARGUMENTS.format(task, type(args).__name__))
+        try:
+            put(self, "args", tuple(args))
+            put(self, "kwargs", MappingProxyType(dict(kwargs or {})))
+        except (TypeError, ValueError):
+            raise TypeError(
+                _NO_ARGUMENTS.format(task, f"{type(args).__name__} and {type(kwargs).__name__}")
+            ) from None
         put(self, "options", MappingProxyType(dict(options or {})))
         put(self, "immutable", immutable)
         put(self, "_sender", sender)

@@ -50,8 +50,9 @@ def tagged(value: Any) -> dict[str, Any]:
     if isinstance(value, _loaded("uuid", "UUID")):
         return {"__type__": "uuid", "__value__": {"hex": value.hex, "version": value.version}}
     cls = type(value)
-    advice = "; make it a list" if isinstance(value, (set, frozenset)) else ""
-    raise TypeError(f"it contains a {cls.__module__}.{cls.__qualname__}{advice}".replace("builtins.", ""))
+    advice = "make it a list" if isinstance(value, (set, frozenset)) else "pass its id or its plain fields"
+    kind = f"{cls.__module__}.{cls.__qualname__}".removeprefix("builtins.")
+    raise TypeError(f"it contains {'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}; {advice} instead")
 
 
 def _b2a(value: bytes | bytearray | memoryview) -> str:

@@ -1,5 +1,6 @@
 """Runs the core's tests and the tests over the built module, and closes with one line for both."""
 
+import os
 import re
 import subprocess
 import sys
@@ -34,7 +35,8 @@ def main() -> int:
         for kind, count in counts.items():
             total[kind] += count
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
-    return int(any(codes) or total["failed"] > 0 or total["passed"] == 0)
+    skipped = total["skipped"] > 0 and os.environ.get("CI") == "true"
+    return int(any(codes) or skipped or total["failed"] > 0 or total["passed"] == 0)
 
 
 if __name__ == "__main__":

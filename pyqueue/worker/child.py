@@ -10,11 +10,15 @@ import signal
 import sys
 import traceback
 from types import FrameType
+from typing import Final
 
 from pyqueue import loading, signals
 from pyqueue._core import ChildPipe
 from pyqueue.worker.log import set_up
 from pyqueue.worker.run_job import run_job
+
+LOW_DESCRIPTORS: Final = 64
+"""Tasks that daemonize or scrub close the low ones; the pipe lies above them."""
 
 
 def main(target: str, path: str, level: str, name: str) -> int:
@@ -26,7 +30,7 @@ def main(target: str, path: str, level: str, name: str) -> int:
     # What a task has printed must not die in a buffer with a killed child.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    pipe = ChildPipe()
+    pipe = _pipe()
     try:
         app = loading.load(target).app
         app.use(path)
@@ -40,6 +44,14 @@ def main(target: str, path: str, level: str, name: str) -> int:
         pipe.send(job, run_job(app, job, name))
     signals.worker_process_shutdown.send(None, pid=os.getpid(), exitcode=0)
     return 0
+
+
+def _pipe() -> ChildPipe:
+    taken = [os.dup(0) for _ in range(3, LOW_DESCRIPTORS)]
+    pipe = ChildPipe()
+    for each in taken:
+        os.close(each)
+    return pipe
 
 
 def _leave_to_supervisor(number: int, frame: FrameType | None) -> None:

@@ -20,15 +20,22 @@ def failure_of(error: BaseException) -> Failure:
         class_path(type(error)),
         _storable(_message(error))[:MAX_MESSAGE],
         _storable(ExceptionInfo(error).traceback)[-MAX_TRACEBACK:],
-        encode_exception(error, MAX_ARGUMENTS),
+        _arguments(error),
     )
 
 
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001  the class is the user's, and so is its __str__
+    except BaseException:  # noqa: BLE001  the class is the user's, and so is its __str__
         return f"<{type(error).__name__} whose text can't be had>"
+
+
+def _arguments(error: BaseException) -> bytes | None:
+    try:
+        return encode_exception(error, MAX_ARGUMENTS)
+    except BaseException:  # noqa: BLE001  so are its args and its __dict__, which may be properties
+        return None
 
 
 def _storable(text: str) -> str:

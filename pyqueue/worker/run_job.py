@@ -14,6 +14,7 @@ from pyqueue.einfo import ExceptionInfo
 from pyqueue.exceptions import DecodeError, NotRegistered
 from pyqueue.serialization import CONTENT_TYPE, Call, decode_call, encode_result
 from pyqueue.states import RETRY, SUCCESS
+from pyqueue.worker.copies import EndsCopies
 from pyqueue.worker.failing import failure_of
 from pyqueue.worker.soft_limit import SoftLimit
 
@@ -36,7 +37,7 @@ class Run(NamedTuple):
 
     def called(self) -> Any:
         """Calls the function."""
-        with SoftLimit(self.job.soft_time_limit_us):
+        with EndsCopies(), SoftLimit(self.job.soft_time_limit_us):
             if self.call.mapped:
                 return [invoke(self.task, args, self.call.kwargs) for args in self.call.args]
             return invoke(self.task, self.call.args, self.call.kwargs)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pyqueue import PyQueue, Task
-from pyqueue.exceptions import DuplicateJob, EncodeError, ImproperlyConfigured
+from pyqueue.exceptions import DuplicateJob, EncodeError, ImproperlyConfigured, InvalidJob
 from pyqueue.result import AsyncResult
 from pyqueue.worker.run_job import run_job
 
@@ -139,7 +139,7 @@ def test_links_may_have_links_and_be_dictionaries(app: PyQueue, once: Once, look
 
 
 def test_a_link_that_is_no_signature_is_refused_at_the_call(app: PyQueue, look: Task[..., Any]) -> None:
-    with pytest.raises(TypeError, match="a callback is a signature"):
+    with pytest.raises(InvalidJob, match="a callback is a signature"):
         look.apply_async((), link=["look"])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="needs the name of its task"):
         look.apply_async((), link={"args": []})

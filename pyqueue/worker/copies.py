@@ -1,0 +1,40 @@
+"""Copies of a child that a task forked: they end with the task's call, and tell nobody how the job ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import TracebackType
+from typing import Final
+
+_OWN: Final = os.getpid()
+
+
+class EndsCopies:
+    """A copy that comes out of the block ends there, as Python would end it; the child itself goes on."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if os.getpid() != _OWN:
+            code = 1
+            try:
+                code = _code(error)
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:
+                os._exit(code)
+
+
+def _code(error: BaseException | None) -> int:
+    if error is None:
+        return 0
+    if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):
+        return (error.code or 0) & 0xFF
+    sys.excepthook(type(error), error, error.__traceback__)
+    return 1
