@@ -36,11 +36,13 @@ pub fn check_size(job: &NewJob, max_body: usize) -> Result<()> {
     Ok(())
 }
 
-fn name(what: &str, text: &str) -> Result<()> {
+/// Refuses a name that can't be stored.
+pub fn name(what: &str, text: &str) -> Result<()> {
     let length = text.chars().count();
     if length == 0 || length > 255 || text.contains('\0') {
+        let text: String = text.chars().take(40).collect();
         return Err(Error::invalid(format!(
-            "a {what} has 1 to 255 characters and no NUL, not {length}: {text:.40?}"
+            "a {what} has 1 to 255 characters and no NUL, not {length}: {text:?}…"
         )));
     }
     Ok(())

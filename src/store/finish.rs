@@ -11,6 +11,9 @@ use crate::error::Result;
 use crate::id::{RowId, SHELF};
 use crate::job::{Failure, Finish, Finished, Outcome, State};
 
+/// So many losses without a charge weigh as much as one with.
+const UNCHARGED: u32 = 4;
+
 /// Turns a success whose result is larger than the limit into a failure that says so.
 pub fn bound(end: &mut Finish, max_body: usize) {
     if let Outcome::Success(Some(result)) = &end.outcome
@@ -188,10 +191,13 @@ fn state_of(failure: &Failure) -> State {
 /// processes with it. Its lease must be cut already.
 pub fn lose(change: &mut Change, job: &JobRow, run: Run, reason: &str, charged: bool) -> Result<()> {
     let losses = job.losses + u32::from(charged);
-    let dead = losses >= job.max_losses;
+    // Losses that nobody can lay at the job's door are bounded too, or a job that spoils its child's pipe after
+    // its work would come back for ever.
+    let all = job.attempts + 1 - job.retries;
+    let dead = losses >= job.max_losses || all >= job.max_losses.saturating_mul(UNCHARGED);
     let message = if dead {
         format!(
-            "the job's process died {losses} times, the last time by {reason}; it is kept as dead and not tried again"
+            "the job's process died {all} times, the last time by {reason}; it is kept as dead and not tried again"
         )
     } else {
         format!("the job's process died: {reason}")

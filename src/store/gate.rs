@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use rusqlite::params;
 
 use super::change::Change;
-use super::rules;
+use super::{enqueue, rules};
 use crate::error::Result;
 
 /// What a pause is about.
@@ -29,10 +29,11 @@ impl Scope {
 
 /// Lets no job of a task or a queue start.
 pub fn pause(change: &mut Change, scope: &Scope) -> Result<()> {
+    let (kind, name) = scope.parts();
+    enqueue::name(&format!("{kind}'s name"), name)?;
     if let Scope::Queue(name) = scope {
         rules::queue(change, name)?;
     }
-    let (kind, name) = scope.parts();
     change.conn.execute(
         "INSERT INTO pyqueue_gate(kind, scope, name, shut) VALUES('pause', ?1, ?2, 1) \
          ON CONFLICT(scope, name, kind) DO UPDATE SET shut=1",

@@ -1,6 +1,6 @@
 //! Lists of jobs for people, and what is kept of ended ones.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::change::Change;
 use super::history;
@@ -54,7 +54,7 @@ pub fn show(conn: &Connection, file: u32, text: &str) -> Result<Option<JobSummar
     Ok(rows.next().transpose()?)
 }
 
-/// Where live jobs of a state are listed: a source of rows `j`, newest first.
+/// Where live jobs of a state are listed: a source of rows `j` between two places.
 fn source(state: Option<State>) -> &'static str {
     match state {
         Some(State::Parked) => "pyqueue_side s JOIN pyqueue_job j ON j.id=s.id WHERE s.place=2",
@@ -68,25 +68,42 @@ fn source(state: Option<State>) -> &'static str {
     }
 }
 
+/// Newest first within a band, so each band is asked for its last; the bands' answers are merged by time.
 fn live(conn: &Connection, file: u32, filter: &Filter) -> Result<Vec<JobSummary>> {
     let sql = format!(
-        "SELECT {} FROM {} AND j.mark<>{HUSK} AND (?1 IS NULL OR j.task=?1) ORDER BY j.id DESC",
+        "SELECT {} FROM {} AND j.mark<>{HUSK} AND (?1 IS NULL OR j.task=?1) AND j.id>?2 AND j.id<=?3 ORDER BY j.id DESC",
         columns!(),
         source(filter.state)
     );
     let mut statement = conn.prepare(&sql)?;
-    let mut rows = statement.query([&filter.task])?;
     let mut found = Vec::new();
-    while found.len() < filter.limit
-        && let Some(row) = rows.next()?
-    {
-        let summary = of_row(conn, file, &JobRow::from(row)?)?;
-        let state = filter.state.is_none_or(|state| state == summary.state);
-        if state && filter.queue.as_ref().is_none_or(|queue| *queue == summary.queue) {
-            found.push(summary);
+    for band in bands(conn)? {
+        let mut rows = statement.query(params![filter.task, id::floor(band), id::ceiling(band)])?;
+        let mut left = filter.limit;
+        while left > 0
+            && let Some(row) = rows.next()?
+        {
+            let summary = of_row(conn, file, &JobRow::from(row)?)?;
+            let state = filter.state.is_none_or(|state| state == summary.state);
+            if state && filter.queue.as_ref().is_none_or(|queue| *queue == summary.queue) {
+                found.push(summary);
+                left -= 1;
+            }
         }
     }
     Ok(found)
+}
+
+/// Every band with rows, the shelf's too: a skip scan.
+fn bands(conn: &Connection) -> Result<Vec<i64>> {
+    let mut next = conn.prepare_cached("SELECT id>>43 FROM pyqueue_job WHERE id>? ORDER BY id LIMIT 1")?;
+    let mut bands: Vec<i64> = Vec::new();
+    while let Some(band) =
+        next.query_row([bands.last().map_or(0, |band| id::ceiling(*band))], |row| row.get(0)).optional()?
+    {
+        bands.push(band);
+    }
+    Ok(bands)
 }
 
 fn of_row(conn: &Connection, file: u32, job: &JobRow) -> Result<JobSummary> {

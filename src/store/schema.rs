@@ -27,8 +27,11 @@ pub fn admit(conn: &Connection, created: bool, embed: bool) -> Result<bool> {
         |row| row.get(0),
     )?;
     if ours {
+        let version = meta(conn, "schema_version").map_err(|_| {
+            refused(conn, "its table pyqueue_meta is another program's, or damaged; use another file".into())
+        })?;
         check_version(conn)?;
-        return Ok(meta(conn, "schema_version")?.unwrap_or(0) < SCHEMA_VERSION);
+        return Ok(version.unwrap_or(0) < SCHEMA_VERSION);
     }
     if created || embed {
         return Ok(true);

@@ -11,18 +11,14 @@ from pathlib import Path
 
 import pytest
 
-import pyqueue
-
 pytestmark = pytest.mark.skipif(
     shutil.which("valgrind") is None and os.environ.get("CI") != "true",
     reason="valgrind is not installed (CI=true makes this a failure)",
 )
 
-# In bare interpreters. What `import pyqueue` itself loads is the application's face and not counted here: the
-# package stands in without its first module.
+# In bare interpreters.
 BOUND = 3.0
-ALONE = f"import sys; package = type(sys)('pyqueue'); package.__path__ = {pyqueue.__path__!r}; sys.modules['pyqueue'] = package; "
-START = ALONE + "from pyqueue.cli.main import main; sys.exit(main())"
+START = "import sys; from pyqueue.cli.main import main; sys.exit(main())"
 HEAVY = "import asyncio, argparse, json; "
 
 

@@ -512,3 +512,28 @@ fn a_failed_job_is_listed_shown_replayed_and_forgotten() {
     assert_eq!(bench.state(&failed), "unknown");
     assert!(list(Some(State::Failed)).is_empty());
 }
+
+#[test]
+fn a_job_that_spoils_its_pipe_after_its_work_does_not_come_back_for_ever() {
+    let bench = bench();
+    let id = bench.add(NewJob { max_losses: 2, ..job("t") });
+    let worker = bench.join();
+    let uncharged = || Outcome::Lost { reason: "its pipe closed".into(), charged: false };
+    for _ in 0..7 {
+        bench.end(&bench.claim(worker, 1)[0], uncharged());
+        assert_eq!(bench.state(&id), "waiting");
+    }
+    bench.end(&bench.claim(worker, 1)[0], uncharged());
+    assert_eq!(bench.state(&id), "dead");
+}
+
+#[test]
+fn a_list_has_the_newest_of_all_queues() {
+    let bench = bench();
+    bench.add(NewJob { queue: "first".into(), ..job("t") });
+    bench.add(NewJob { queue: "second".into(), ..job("t") });
+    bench.env.pass(1.0);
+    let newest = bench.add(NewJob { queue: "first".into(), ..job("t") });
+    let filter = Filter { limit: 1, ..Filter::default() };
+    assert_eq!(bench.store.jobs(&filter).unwrap()[0].id, newest);
+}
