@@ -169,6 +169,7 @@ class PyQueue(Configured):
         store = self.store
         place = None if self._sends_to is store else self.in_place
         made = place.run(jobs) if place is not None else store.enqueue(jobs)
+        request.made([id for id, _ in made])
         if signals.after_task_publish:
             for signature, (id, _) in zip(several, made, strict=True):
                 publishing.after(signature, id)
@@ -190,12 +191,14 @@ class PyQueue(Configured):
 
     def signature(
         self,
-        name: str,
+        name: str | Mapping[str, Any],
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
         **options: Unpack[CallOptionsDict],
     ) -> Signature[Any]:
-        """A call of a task by its name, not made yet."""
+        """A call of a task by its name, or of Celery's signature dictionary; not made yet."""
+        if isinstance(name, Mapping):
+            return Signature.from_dict(name, self)
         return Signature(name, args, kwargs, options, sender=self)
 
     def AsyncResult(self, id: str) -> AsyncResult[Any]:

@@ -53,20 +53,18 @@ def attempt(
     ``call`` calls the function. ``keep`` turns its value into what is kept; what that raises fails the attempt.
     """
     with request.running(task, context):
-        told: dict[str, Any] = {
-            "task_id": context.id,
-            "task": task,
-            "args": context.args,
-            "kwargs": context.kwargs,
-        }
         if signals.task_prerun:
-            signals.task_prerun.send(task, **told)
+            signals.task_prerun.send(task, **_call_of(task, context))
         ended = _ended(task, context, call, keep, middleware)
         _tell(task, context, ended)
         if signals.task_postrun:
             retval = ended.value if ended.error is None else ended.error
-            signals.task_postrun.send(task, **told, retval=retval, state=ended.state)
+            signals.task_postrun.send(task, **_call_of(task, context), retval=retval, state=ended.state)
     return ended
+
+
+def _call_of(task: Task[Any, Any], context: Context) -> dict[str, Any]:
+    return {"task_id": context.id, "task": task, "args": context.args, "kwargs": context.kwargs}
 
 
 def invoke(task: Task[Any, Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -117,8 +115,9 @@ def _ended(
 def _tell(task: Task[Any, Any], context: Context, ended: Ended) -> None:
     call = (context.id, context.args, context.kwargs)
     if ended.state == SUCCESS:
-        _quietly(task.on_success, ended.value, *call)
-        _quietly(task.after_return, SUCCESS, ended.value, *call, None)
+        if task.hooked:
+            _quietly(task.on_success, ended.value, *call)
+            _quietly(task.after_return, SUCCESS, ended.value, *call, None)
         if signals.task_success:
             signals.task_success.send(task, result=ended.value)
     elif ended.state == FAILURE and ended.error is not None:

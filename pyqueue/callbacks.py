@@ -15,7 +15,8 @@ def as_dicts(given: Callback | Sequence[Callback] | None) -> list[dict[str, Any]
     """One signature or several as dictionaries. Raises InvalidJob for what is none."""
     if given is None:
         return None
-    return [_as_dict(each) for each in ([given] if isinstance(given, (Signature, Mapping)) else given)]
+    several = (given,) if isinstance(given, (Signature, Mapping, str)) else given
+    return [_as_dict(each) for each in several]
 
 
 def following(callbacks: Sequence[Mapping[str, Any]] | None, first: Any) -> list[Signature[Any]]:

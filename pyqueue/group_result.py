@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from typing import Any, TypeVar, overload
 
 from pyqueue import waiting
@@ -69,6 +69,13 @@ class GroupResult(Sequence[AsyncResult[R]]):
             # Left early: nobody waits for the rest.
             for future in futures:
                 future.cancel()
+
+    def __await__(self) -> Generator[Any, None, list[R]]:
+        """``await group`` is ``group.get()`` that lets the event loop go on meanwhile."""
+        results = []
+        for each in self.results:
+            results.append((yield from each.__await__()))
+        return results
 
     def forget(self) -> None:
         """Drops what is kept of those that have ended."""

@@ -43,6 +43,14 @@ class Overridable:
     serializer: str
     rate_limit: str | float | None
 
+    @property
+    def hooked(self) -> bool:
+        """Whether a hook of the end is overridden, so that most tasks need not call five that do nothing."""
+        cls = type(self)
+        return (
+            cls.on_success is not Overridable.on_success or cls.after_return is not Overridable.after_return
+        )
+
     def before_start(self, task_id: str, args: list[Any], kwargs: dict[str, Any]) -> None:
         """The attempt begins."""
 

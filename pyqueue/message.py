@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyqueue import request
@@ -11,12 +11,12 @@ from pyqueue.callbacks import as_dicts
 from pyqueue.canvas import Starmap
 from pyqueue.exceptions import EncodeError, InvalidJob, QueueError
 from pyqueue.extras import NO_EXTRAS, Extras
-from pyqueue.moments import after_us, instant_us, length_us
+from pyqueue.moments import after_us, instant_us, length_us, shown
 from pyqueue.options import CallOptions
 from pyqueue.serialization import Call, encode_call, encode_result
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import timedelta
 
     from pyqueue.signature import Signature
 
@@ -55,20 +55,20 @@ def _of_argument(signature: Signature[Any], max_body: int) -> EncodeError | None
 def _new_job(
     signature: Signature[Any], options: CallOptions, now_us: Callable[[], int], max_body: int
 ) -> NewJob:
-    call = Call(
-        list(signature.args),
-        dict(signature.kwargs),
-        options.ignore_result,
-        isinstance(signature, Starmap),
-        _extras(options, now_us),
-    )
-    body = encode_call(call, f"the call of {signature.task}", max_body)
     if options[:3] == (None, None, None):
         delay = run_at = expires = None
     else:
         delay = None if options.countdown is None else length_us(options.countdown, "a countdown")
         run_at = None if options.eta is None else instant_us(options.eta)
         expires = None if options.expires is None else after_us(options.expires, now_us, "an expiry")
+    call = Call(
+        list(signature.args),
+        dict(signature.kwargs),
+        options.ignore_result,
+        isinstance(signature, Starmap),
+        _extras(options, run_at if delay is None else now_us() + delay, expires),
+    )
+    body = encode_call(call, f"the call of {signature.task}", max_body)
     return NewJob(
         signature.task,
         body,
@@ -89,32 +89,29 @@ def _new_job(
     )
 
 
-def _extras(options: CallOptions, now_us: Callable[[], int]) -> Extras:
+def _extras(options: CallOptions, due_us: int | None, expires_us: int | None) -> Extras:
     current = request.current()
     inside = not (current.called_directly or current.is_eager)
-    if not inside and options[:3] == (None, None, None) and options[-3:] == (None, None, None):
+    plain = options.headers is None and options.link is None and options.link_error is None
+    if plain and not inside and due_us is None and expires_us is None:
         return NO_EXTRAS
     return Extras(
-        None if options.headers is None else dict(options.headers),
+        _headers(options.headers),
         as_dicts(options.link),
         as_dicts(options.link_error),
         current.root_id if inside else None,
         current.id if inside else None,
-        _moment(options.eta if options.countdown is None else options.countdown, now_us),
-        _moment(options.expires, now_us),
+        None if due_us is None else shown(due_us),
+        None if expires_us is None else shown(expires_us),
     )
 
 
-def _moment(moment: float | timedelta | datetime | None, now_us: Callable[[], int]) -> str | None:
-    if moment is None:
+def _headers(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if given is None:
         return None
-    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
-
-    since = timedelta(microseconds=after_us(moment, now_us, "a time"))
-    try:
-        return (datetime(1970, 1, 1, tzinfo=UTC) + since).isoformat()
-    except OverflowError:
-        raise ValueError(f"{moment} from now lies beyond the year 9999; give an earlier time") from None
+    if not isinstance(given, Mapping):
+        raise TypeError(f"headers are a dictionary, not {given!r:.80}")
+    return dict(given)
 
 
 def _limit(length: float | timedelta | None) -> int | None:

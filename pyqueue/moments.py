@@ -18,10 +18,13 @@ FARTHEST_US: Final = 253_402_300_799_999_999
 
 
 def length_us(length: float | timedelta, what: str = "a length of time") -> int:
-    """Raises ValueError for one that is no number or too long."""
-    if not isinstance(length, (int, float)) and not hasattr(length, "total_seconds"):
+    """Raises TypeError for what is no length, ValueError for one too long."""
+    if isinstance(length, (int, float)):
+        seconds: float = length
+    elif hasattr(length, "total_seconds"):
+        seconds = length.total_seconds()
+    else:
         raise TypeError(f"{what} is a number of seconds or a timedelta, not {length!r:.80}")
-    seconds = length if isinstance(length, (int, float)) else length.total_seconds()
     # Written so that NaN is refused too.
     if not seconds * 1e6 < FARTHEST_US:
         raise ValueError(f"{what} of {length} lies beyond the year 9999; give seconds or a timedelta")
@@ -29,7 +32,9 @@ def length_us(length: float | timedelta, what: str = "a length of time") -> int:
 
 
 def instant_us(instant: datetime) -> int:
-    """Microseconds since 1970-01-01 UTC; an earlier instant is that one."""
+    """Microseconds since 1970-01-01 UTC; an earlier instant is that one. Raises TypeError for what is no datetime."""
+    if not hasattr(instant, "tzinfo") or not hasattr(instant, "timestamp"):
+        raise TypeError(f"a time is a datetime, not {instant!r:.80}")
     from datetime import UTC, datetime, timedelta  # noqa: PLC0415
 
     if instant.tzinfo is None:
@@ -45,6 +50,15 @@ def after_us(moment: float | timedelta | datetime, now_us: Callable[[], int], wh
         if _is_instant(moment)
         else now_us() + length_us(cast("float", moment), what)
     )
+
+
+def shown(instant_us: int) -> str:
+    """An instant in ISO 8601. Raises ValueError for one beyond the year 9999."""
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
+
+    if instant_us > FARTHEST_US:
+        raise ValueError("the time of a call lies beyond the year 9999; give an earlier one")
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant_us)).isoformat()
 
 
 def seconds_until(moment: float | timedelta | datetime) -> float:

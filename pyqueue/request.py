@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 
 class Context(NamedTuple):
@@ -45,6 +45,8 @@ class Context(NamedTuple):
     ignore_result: bool = False
     report: Callable[[str, Any], None] | None = None
     """Writes a state of the running job: what ``update_state`` calls."""
+    children: list[str] | None = None
+    """Ids of the jobs it has made, the first thousand."""
 
     @property
     def delivery_info(self) -> dict[str, Any]:
@@ -82,6 +84,8 @@ class Context(NamedTuple):
         """None, as ``group``."""
 
 
+_MAX_CHILDREN: Final = 1_000
+
 _DIRECT = Context()
 _running: ContextVar[tuple[Any, Context] | None] = ContextVar("pyqueue_running", default=None)
 _loading: ContextVar[str | None] = ContextVar("pyqueue_loading", default=None)
@@ -97,6 +101,14 @@ def current() -> Context:
     """The request of the running job; an empty one outside of a job."""
     running = _running.get()
     return running[1] if running is not None else _DIRECT
+
+
+def made(ids: list[str]) -> None:
+    """Notes jobs as children of the running one."""
+    running = _running.get()
+    children = running[1].children if running is not None else None
+    if children is not None:
+        children += ids[: _MAX_CHILDREN - len(children)]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pyqueue.exceptions import (
 from pyqueue.moments import length_us
 from pyqueue.naming import loaded_class
 from pyqueue.rebuilding import rebuilt
-from pyqueue.serialization import decode_result
+from pyqueue.serialization import decode_children, decode_result
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -104,6 +104,14 @@ class AsyncResult(Generic[R]):
         return None
 
     info = result
+
+    @property
+    def children(self) -> list[AsyncResult[Any]] | None:
+        """The jobs its task made, the first thousand, once it has succeeded with a result that is kept; else None."""
+        view = self._store.view(self.id)
+        if view.state != "success" or view.body is None:
+            return None
+        return [AsyncResult(id, self._store) for id in decode_children(view.body, view.content_type)]
 
     @property
     def traceback(self) -> str | None:

@@ -57,9 +57,14 @@ def decode_call(body: bytes, content_type: str | None = None, limit: int = MAX_B
     return Call(args, kwargs, envelope.get("ignore_result") is True, mapped, extras)
 
 
-def encode_result(value: object, what: str, limit: int = MAX_BODY) -> bytes:
-    """The body of a result. Raises EncodeError."""
-    return _encode({"v": VERSION, "result": value}, what, limit)
+def encode_result(
+    value: object, what: str, limit: int = MAX_BODY, children: list[str] | None = None
+) -> bytes:
+    """The body of a result, with the ids of the jobs its task made. Raises EncodeError."""
+    envelope: dict[str, Any] = {"v": VERSION, "result": value}
+    if children:
+        envelope["children"] = children
+    return _encode(envelope, what, limit)
 
 
 def decode_result(body: bytes, content_type: str | None = None) -> Any:
@@ -68,6 +73,14 @@ def decode_result(body: bytes, content_type: str | None = None) -> Any:
     if "result" not in envelope:
         raise DecodeError("the message holds no 'result'")
     return envelope["result"]
+
+
+def decode_children(body: bytes, content_type: str | None = None) -> list[str]:
+    """The ids of the jobs that the task of a result made. Raises DecodeError."""
+    children = _decode(body, content_type, sys.maxsize).get("children", [])
+    if not (isinstance(children, list) and all(isinstance(each, str) for each in children)):
+        raise DecodeError("the 'children' of a result are a list of ids")
+    return children
 
 
 def encode_exception(error: BaseException, limit: int = MAX_BODY) -> bytes | None:

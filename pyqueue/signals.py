@@ -80,7 +80,8 @@ class Signal:
     def _called(self, receiver: Callable[..., Any], sender: Any, told: dict[str, Any]) -> Any:
         try:
             return receiver(signal=self, sender=sender, **told)
-        except Exception as error:
+        # Not KeyboardInterrupt, which is the user's and not the receiver's.
+        except (Exception, SystemExit) as error:
             import logging  # noqa: PLC0415
 
             logging.getLogger("pyqueue.signals").exception("a receiver of %s raised", self.name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sysconfig
 from typing import TYPE_CHECKING
 
-from pyqueue.cli.worker import positive
+from pyqueue.cli.numbers import positive
+from pyqueue.cli.parser import EXAMPLES, Help
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -20,6 +21,8 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         "catalog",
         parents=[shared],
         help="hash every file of a tree, with a child and a worker killed in the middle",
+        epilog=EXAMPLES + "  pyqueue demo catalog\n  pyqueue demo catalog /usr/share --force",
+        formatter_class=Help,
     )
     parser.add_argument(
         "path", nargs="?", metavar="PATH", help="the tree (default: this Python's standard library)"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES: Final = "examples:\n"
 
 
-class _Help(argparse.HelpFormatter):
+class Help(argparse.HelpFormatter):
     """Keeps the lines of examples, and knows its width: finding it as argparse does loads three compressors."""
 
     def __init__(self, prog: str) -> None:
@@ -44,7 +44,7 @@ class Parser(argparse.ArgumentParser):
 
 def parser_of(*names: str) -> ArgumentParser:
     """The parser of ``pyqueue`` with these commands, whose modules are loaded."""
-    parser: ArgumentParser = Parser(prog="pyqueue", formatter_class=_Help)
+    parser: ArgumentParser = Parser(prog="pyqueue", formatter_class=Help)
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
     # Told its prog, argparse needs not format a usage to find it.
@@ -68,5 +68,5 @@ def add_command(
         help=COMMANDS[name],
         description=description,
         epilog=EXAMPLES + "\n".join(f"  {line}" for line in examples),
-        formatter_class=_Help,
+        formatter_class=Help,
     )

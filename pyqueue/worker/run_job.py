@@ -46,7 +46,12 @@ class Run(NamedTuple):
         """What is stored when it has returned."""
         body = None
         if not self.call.ignore_result:
-            body = encode_result(value, f"the result of {self.task.name}", self.app.max_body)
+            body = encode_result(
+                value,
+                f"the result of {self.task.name}",
+                self.app.max_body,
+                request.current().children,
+            )
         return Kept(body, self.following(self.call.extras.link, value))
 
     def following(self, callbacks: list[dict[str, Any]] | None, first: Any) -> list[NewJob]:
@@ -101,6 +106,7 @@ def context_of(run: Run) -> request.Context:
         errbacks=extras.link_error,
         ignore_result=run.call.ignore_result,
         report=partial(_report, run),
+        children=[],
     )
 
 

@@ -57,6 +57,20 @@ def test_children_know_their_parent_and_their_root(app: PyQueue, once: Once, loo
     second = once(app.AsyncResult(first.get(timeout=5)))
     seen = once(app.AsyncResult(second.get(timeout=5))).get(timeout=5)
     assert (seen["root_id"], seen["parent_id"]) == (first.id, second.id)
+    assert first.children == [second]
+    assert app.AsyncResult(seen["id"]).children == []
+    assert look.delay().children is None
+
+
+def test_only_the_first_thousand_children_are_noted(app: PyQueue, once: Once, look: Task[..., Any]) -> None:
+    @app.task(name="many")
+    def many() -> None:
+        app.enqueue_many([look.s()] * 600)
+        app.enqueue_many([look.s()] * 600)
+
+    children = once(many.delay()).children
+    assert children is not None
+    assert len(children) == 1_000
 
 
 @pytest.mark.parametrize(
@@ -189,3 +203,42 @@ def test_publishing_is_heard(app: PyQueue, look: Task[..., Any]) -> None:
         ("before_task_publish", "look", None),
         ("after_task_publish", "look", several[0].id),
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"countdown": "soon"}, "countdown is a number of seconds or a timedelta, not 'soon'"),
+        ({"eta": "tomorrow"}, "is a datetime, not 'tomorrow'"),
+        ({"eta": 5}, "is a datetime, not 5"),
+        ({"expires": "later"}, "is a number of seconds or a timedelta, not 'later'"),
+        (
+            {"dedup_key": "k", "dedup_window": []},
+            r"dedup_window is a number of seconds or a timedelta, not \[\]",
+        ),
+        ({"headers": ["a"]}, r"headers (is|are) a dict.*, not \['a'\]"),
+        ({"link": 5}, "is a signature.*, not 5"),
+        ({"link_error": [len]}, "a callback is a signature"),
+        ({"dedup_key": "k", "dedup": "maybe"}, "maybe"),
+    ],
+)
+def test_a_wrong_option_is_said_in_one_sentence(
+    app: PyQueue, look: Task[..., Any], options: Any, says: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=says):
+        look.apply_async((), **options)
+    assert app.store.jobs() == []
+
+
+def test_a_signature_of_celery_is_one_of_ours(app: PyQueue, once: Once, look: Task[..., Any]) -> None:
+    form = {
+        "task": "look",
+        "args": [1],
+        "kwargs": {},
+        "options": {"queue": "mail"},
+        "subtask_type": None,
+        "immutable": False,
+    }
+    signature = app.signature(form)
+    assert signature.to_dict() == form
+    assert once(signature.delay()).get(timeout=5)["args"] == [1]

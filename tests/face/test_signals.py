@@ -70,11 +70,16 @@ def test_a_receiver_that_raises_is_logged_and_harms_nothing(
     def break_it(**_: Any) -> None:
         raise ValueError("broken receiver")
 
+    def leave(**_: Any) -> None:
+        raise SystemExit(3)
+
     signals.task_prerun.connect(break_it)
+    signals.task_success.connect(leave)
     try:
         assert once(app.task(name="one")(lambda: 1).delay()).get(timeout=5) == 1
     finally:
         signals.task_prerun.disconnect(break_it)
+        signals.task_success.disconnect(leave)
     assert "a receiver of task_prerun raised" in caplog.text
     assert "broken receiver" in caplog.text
 

@@ -195,3 +195,18 @@ def test_shared_tasks_have_bases_too_and_settings_do_not_overrule_them(app: PyQu
     assert isinstance(app.tasks["shared_telling"], Telling)
     app.conf.task_default_queue = "other"
     assert app.store.show(give.delay().id).queue == "told"  # type: ignore[union-attr]
+
+
+def test_a_task_that_another_one_simply_calls_has_no_request(app: PyQueue, once: Once) -> None:
+    @app.task(bind=True, name="inner")
+    def inner(self: Any) -> list[Any]:
+        with pytest.raises(ZeroDivisionError):
+            self.retry(exc=ZeroDivisionError())
+        self.update_state(state="SEEN")
+        return [self.request.id, self.request.called_directly]
+
+    @app.task(name="outer")
+    def outer() -> list[Any]:
+        return inner()
+
+    assert once(outer.delay()).get(timeout=5) == [None, True]

@@ -108,6 +108,7 @@ def test_awaiting_one_and_all_and_as_they_end(tasks: Any, tmp_path: Path) -> Non
                 gate.touch()
         assert seen[-1] == "slow"
         assert sorted(seen[:-1]) == list(range(100))
+        assert await GroupResult([tasks.sleepy.delay(n) for n in range(3)]) == [0, 1, 2]
         await asyncio.gather(*(tasks.sleepy.delay(n) for n in range(10)))
         waiting = [thread for thread in threading.enumerate() if thread.name == "pyqueue-await"]
         assert len(waiting) <= 1
@@ -178,3 +179,12 @@ def test_progress_of_a_job_that_was_lost_is_refused(app: PyQueue) -> None:
     tell.delay()
     run_job(app, app.store.claim(worker, 1)[0])
     assert len(raised) == 1
+
+
+def test_the_last_of_very_many_is_found_though_none_before_it_has_ended(
+    app: PyQueue, once: Callable[..., Any]
+) -> None:
+    task = app.task(name="one")(lambda: 1)
+    several = app.send_group([task.s().set(countdown=3600)] * 2_000).results
+    last = once(task.delay())
+    assert next(GroupResult([*several, last]).as_completed(timeout=30)) == last

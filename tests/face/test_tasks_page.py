@@ -1,0 +1,36 @@
+"""The page about tasks shows what works."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pyqueue import signals
+from pyqueue.options import CallOptions, TaskOptions
+
+PAGE = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text()
+
+
+def test_the_pages_tasks_work(
+    project: Callable[[str], Any], worker: Callable[..., Any], tmp_path: Path
+) -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    made = project(block)
+    module = made.load()
+    try:
+        log = worker("-A", str(made.file), "-c", "1")
+        assert module.copy.delay(["a", "b"]).get(timeout=10) == 2
+        assert module.fetch.delay(4).get(timeout=10) == 4
+        assert module.total.delay(1, None).get(timeout=10, propagate=False).args
+        log.wait_said(b".total failed: unsupported operand")
+        assert b".copy(['a', 'b'],) begins, attempt 1" in log.said
+    finally:
+        signals.task_failure.disconnect(module.tell, sender=module.total)
+
+
+def test_the_page_names_every_option_and_signal() -> None:
+    named = {*re.findall(r"`(\w+)", PAGE)}
+    known = {each.name for each in vars(signals).values() if isinstance(each, signals.Signal)}
+    assert {*TaskOptions._fields, *CallOptions._fields, *known} - named == set()
