@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from types import TracebackType
-from typing import Final
-
-_OWN: Final = os.getpid()
 
 
 class EndsCopies:
     """A copy that comes out of the block ends there, as Python would end it; the child itself goes on."""
 
-    __slots__ = ()
+    __slots__ = ("_own",)
 
     def __enter__(self) -> None:
-        pass
+        # Not at import: a web server may import this, fork, and run jobs in place in the process it forked.
+        self._own = os.getpid()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if os.getpid() != _OWN:
+        if os.getpid() != self._own:
             code = 1
             try:
                 code = _code(error)
