@@ -30,12 +30,13 @@ def run(options: WorkerOptions) -> int:
     signals.worker_init.send(decided.name)
     level = decided.level + (JSON if options.json_logs else "")
     set_up(level)
+    # Before it says what it serves: a file that is refused is all there is to say.
+    worker = start(app, target, decided, level)
     if options.json_logs:
         log.info("starting", extra={"event": "starting", "fields": _facts(app, decided)})
     elif not signals.setup_logging:
         # Not on standard output: there the first line says that it is ready, and scripts wait for that.
         sys.stderr.write(_banner(app, decided))
-    worker = start(app, target, decided, level)
     stop = _Stop(worker, decided.name)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
