@@ -357,7 +357,7 @@ class Event:
 
     @property
     def kind(self) -> str:
-        """ready child_started child_lost job_lost lease_lost reaped stopping stopped warning error"""
+        """ready child_started child_lost job_lost lease_lost reaped unknown_task stopping stopped warning error"""
     @property
     def text(self) -> str: ...
     @property

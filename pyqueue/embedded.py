@@ -76,7 +76,7 @@ class EmbeddedWorker:
                     self._ready.set()
                 elif event.kind == "error":
                     self._trouble.append(event.text)
-                tell(event, self._app.store)
+                tell(event, self._app)
         finally:
             self._over.set()
 

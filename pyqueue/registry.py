@@ -51,7 +51,7 @@ class Registry(Mapping[str, "Task[Any, Any]"]):
         try:
             return self._all()[name]
         except KeyError:
-            raise NotRegistered(self._missing(name)) from None
+            raise NotRegistered(self.missing(name)) from None
 
     def get_task(self, name: str) -> Task[Any, Any] | None:
         """The task, or None."""
@@ -63,7 +63,8 @@ class Registry(Mapping[str, "Task[Any, Any]"]):
     def __len__(self) -> int:
         return len(self._all())
 
-    def _missing(self, name: str) -> str:
+    def missing(self, name: str) -> str:
+        """That there is no such task, and which are near."""
         import difflib  # noqa: PLC0415
 
         near = difflib.get_close_matches(name, self._tasks, cutoff=0.5)

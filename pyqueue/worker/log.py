@@ -13,6 +13,7 @@ from pyqueue.signals import setup_logging
 
 if TYPE_CHECKING:
     from pyqueue._core import Event, Store
+    from pyqueue.app import PyQueue
 
 log = logging.getLogger("pyqueue.worker")
 
@@ -25,6 +26,7 @@ _OF_EVENTS: Final = {
     "child_lost": logging.WARNING,
     "job_lost": logging.WARNING,
     "lease_lost": logging.WARNING,
+    "unknown_task": logging.WARNING,
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
@@ -48,12 +50,14 @@ def set_up(level: str) -> None:
     logging.basicConfig(level=level.removesuffix(JSON).upper(), handlers=[handler])
 
 
-def tell(event: Event, store: Store) -> None:
+def tell(event: Event, app: PyQueue) -> None:
     """Writes an event of the supervisor to the log."""
-    about = {"event": event.kind, "about_job": event.job, "about_pid": event.pid}
-    if event.job is not None:
-        about["about_task"] = _task_of(event.job, store)
-    log.log(_OF_EVENTS.get(event.kind, logging.INFO), "%s: %s", event.kind, event.text, extra=about)
+    task = _task_of(event.job, app.store) if event.job is not None else None
+    about = {"event": event.kind, "about_job": event.job, "about_pid": event.pid, "about_task": task}
+    text = event.text
+    if event.kind == "unknown_task" and task is not None:
+        text = f"{app.tasks.missing(task)}; its jobs wait for a worker that knows it"
+    log.log(_OF_EVENTS.get(event.kind, logging.INFO), "%s: %s", event.kind, text, extra=about)
 
 
 def _task_of(id: str, store: Store) -> str | None:

@@ -47,7 +47,7 @@ def run(options: WorkerOptions) -> int:
             sys.stdout.write(_ready(app, decided))
             sys.stdout.flush()
         else:
-            tell(event, app.store)
+            tell(event, app)
         if event.kind == "ready":
             signals.worker_ready.send(decided.name)
     signals.worker_shutdown.send(decided.name)

@@ -38,6 +38,8 @@ pub struct Claimed {
     pub jobs: Vec<ClaimedJob>,
     /// The claim stopped early (it set many jobs aside): ask again at once.
     pub more: bool,
+    /// Tasks that the worker does not know and of which jobs were set aside, each with one such job's id.
+    pub unknown: Vec<(String, String)>,
     /// The wall time (µs) at which the earliest delayed job is due.
     pub next_us: Option<i64>,
 }
@@ -61,6 +63,7 @@ struct Taking<'a> {
     jobs: Vec<ClaimedJob>,
     leases: Vec<Lease>,
     passed: usize,
+    unknown: Vec<(String, String)>,
     /// A fresh row that stays where it is lies behind the last one taken: a run can't reach over it.
     broken: bool,
 }
@@ -78,6 +81,7 @@ pub fn claim(change: &mut Change, ask: &Ask) -> Result<Claimed> {
         jobs: Vec::new(),
         leases: Vec::new(),
         passed: 0,
+        unknown: Vec::new(),
         broken: true,
     };
     for queue in queues {
@@ -94,7 +98,7 @@ pub fn claim(change: &mut Change, ask: &Ask) -> Result<Claimed> {
         }
     }
     let next_us = if taking.jobs.len() < ask.limit { side::next_due(change.conn)? } else { None };
-    Ok(Claimed { jobs: taking.jobs, more, next_us })
+    Ok(Claimed { jobs: taking.jobs, more, unknown: taking.unknown, next_us })
 }
 
 /// The numbers of the queues asked for that are not paused. They take turns in being first, by the token.
@@ -241,6 +245,11 @@ fn consider(change: &mut Change, taking: &mut Taking, candidate: Candidate) -> R
     if let Some(gate) = gate::in_the_way(change, &job.task, taking.ask.tasks.as_deref())? {
         taking.passed += 1;
         taking.broken = true;
+        let known = taking.ask.tasks.as_ref().is_none_or(|known| known.contains(&job.task));
+        if !known && taking.unknown.iter().all(|(task, _)| *task != job.task) {
+            let id = change.public(job.id, job.nonce, job.alias.clone());
+            taking.unknown.push((job.task.clone(), id));
+        }
         side::take(change, job.id)?;
         return side::put_behind(change, job.id, gate, at);
     }

@@ -1,5 +1,7 @@
 //! Outcomes go into the file in batches, and the next jobs come out of it in the same transaction.
 
+use std::collections::HashSet;
+
 use super::outside::{Event, Kind};
 use super::stopping::Stage;
 use super::supervisor::Supervisor;
@@ -13,6 +15,8 @@ const BUSY_JOBS: usize = 32;
 const BATCH_ENDS: usize = 256;
 /// …or the oldest is that old (µs): one commit for many, without a result waiting for long.
 const BATCH_AGE_US: i64 = 1_000;
+/// Of so many unknown tasks a worker tells.
+const STRANGERS: usize = 1_000;
 /// Pauses after an error of the store (µs).
 const PAUSES_US: (i64, i64) = (100_000, 5_000_000);
 
@@ -51,6 +55,8 @@ pub(super) struct Ledger {
     /// When the earliest delayed job is due (wall time).
     pub next_us: Option<i64>,
     pub trouble: Option<Trouble>,
+    /// Unknown tasks that were told of.
+    strangers: HashSet<String>,
     /// A claim has been made at all.
     pub asked: bool,
     /// Outcomes written since the keeper was last sent.
@@ -66,6 +72,7 @@ impl Ledger {
             seen: 0,
             next_us: None,
             trouble: None,
+            strangers: HashSet::new(),
             asked: false,
             written: 0,
         }
@@ -203,6 +210,13 @@ impl Supervisor {
         ledger.seen = rings;
         ledger.next_us = claimed.next_us;
         self.hand.extend(claimed.jobs);
+        for (task, id) in claimed.unknown {
+            // The names come from the file: told ones are remembered up to a bound.
+            if self.ledger.strangers.len() < STRANGERS && self.ledger.strangers.insert(task.clone()) {
+                let text = format!("there is no task {task} here: its jobs wait for a worker that knows it");
+                self.outside.event(Event { kind: Kind::UnknownTask, text, job: Some(id), pid: None });
+            }
+        }
     }
 
     /// Whether nothing is left that could be run now.

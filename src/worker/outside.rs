@@ -22,6 +22,7 @@ pub enum Kind {
     JobLost,
     LeaseLost,
     Reaped,
+    UnknownTask,
     Stopping,
     Stopped,
     Warning,
@@ -40,6 +41,7 @@ impl Kind {
             Kind::Reaped => "reaped",
             Kind::Stopping => "stopping",
             Kind::Stopped => "stopped",
+            Kind::UnknownTask => "unknown_task",
             Kind::Warning => "warning",
             Kind::Error => "error",
         }

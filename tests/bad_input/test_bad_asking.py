@@ -48,6 +48,8 @@ def test_a_job_of_an_unknown_task_waits_in_sight_and_is_done_once_the_task_is_kn
     said(app.store.why(lost.id), happened="shop.ad", do="worker")
     [queue] = app.store.queues()
     assert (queue.parked, queue.failed) == (1, 0)
+    eventually(lambda: "shop.ad is registered here; near it are: shop.add" in handle.log.read_text())
+    assert handle.log.read_text().count("unknown_task:") == 1, "once a task"
     with pytest.raises(TimeoutError, match="still parked"):
         lost.get(timeout=0.1)
     handle.stop()
