@@ -55,6 +55,7 @@ fix: $(VENV)/.dev ## Format, and repair what lint can repair
 
 bench: build $(VENV)/.dev ## Measure; prints ratios with their spread
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m pytest -q bench/micro.py
 
 clean: ## Remove what was built
 	@rm -rf target $(VENV) pyqueue/_core*.so
