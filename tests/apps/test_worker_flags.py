@@ -135,7 +135,8 @@ for name in ("worker_init", "worker_ready", "worker_shutting_down", "worker_shut
 """
     )
     handle = worker("-A", made.file.name, "-c", "1")
-    handle.wait_said(b"worker_ready")
+    # The whole line: a signal in the middle of a print would be told in the middle of it.
+    handle.wait_said(b"worker_ready \n")
     assert handle.stop() == 0
     said = (handle.said + handle.process.stdout.read()).decode()
     told = [line.strip() for line in said.splitlines() if "ready:" not in line]
