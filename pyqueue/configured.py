@@ -65,11 +65,6 @@ class Configured:
         path: str = self._constructor.setdefault("db", os.path.abspath(db))
         return path
 
-    @property
-    def has_path(self) -> bool:
-        """Whether a queue file is named, here or in the environment."""
-        return bool(self._constructor.get("db") or self.config.db)
-
     def use(self, path: str | os.PathLike[str]) -> None:
         """Names the queue file. Raises ImproperlyConfigured once another one is in use."""
         path = os.path.abspath(os.fspath(path))
