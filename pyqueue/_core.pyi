@@ -107,8 +107,10 @@ class Outcome:
     def failure(failure: Failure, then: Sequence[NewJob] = ...) -> Outcome:
         """It raised and is not tried again."""
     @staticmethod
-    def retry(delay_us: int, failure: Failure) -> Outcome:
-        """It raised and is tried again after ``delay_us``."""
+    def retry(
+        delay_us: int, failure: Failure, body: bytes | None = None, content_type: str | None = None
+    ) -> Outcome:
+        """It raised and is tried again after ``delay_us``; ``body``: with this message in place of its own."""
     @staticmethod
     def lost(reason: str, charged: bool = True) -> Outcome:
         """Its process died; ``charged`` counts against ``max_losses``."""

@@ -115,6 +115,8 @@ pub enum Outcome {
     Retry {
         /// Microseconds until the next attempt.
         delay_us: i64,
+        /// Arguments for it in place of the job's own.
+        payload: Option<Payload>,
         /// Why.
         failure: Failure,
     },

@@ -164,8 +164,10 @@ impl Outcome {
     }
 
     #[staticmethod]
-    fn retry(delay_us: i64, failure: &Failure) -> Self {
-        job::Outcome::Retry { delay_us, failure: failure.inner.clone() }.into()
+    #[pyo3(signature = (delay_us, failure, body=None, content_type=None))]
+    fn retry(delay_us: i64, failure: &Failure, body: Option<Vec<u8>>, content_type: Option<String>) -> Self {
+        let payload = body.map(|body| Payload { content_type, body });
+        job::Outcome::Retry { delay_us, payload, failure: failure.inner.clone() }.into()
     }
 
     #[staticmethod]

@@ -13,7 +13,7 @@ use crate::id::RowId;
 use crate::job::{ClaimedJob, NewJob, Outcome};
 
 /// The version of the frames; both ends must have the same.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// More than any frame that `Jobs` or `Outcomes` make.
 const LARGEST: usize = i32::MAX as usize;
 const READ_BYTES: usize = 64 * 1024;
@@ -141,9 +141,10 @@ impl Batch {
                 out.u8(1);
                 why(out, failure);
             }
-            Outcome::Retry { delay_us, failure } => {
+            Outcome::Retry { delay_us, payload: anew, failure } => {
                 out.u8(2);
                 out.i64(*delay_us);
+                out.maybe(anew.as_ref(), payload);
                 why(out, failure);
             }
             Outcome::Lost { reason, charged } => {
@@ -235,7 +236,11 @@ fn read_outcome(from: &mut Cursor<'_>) -> Result<Outcome> {
     Ok(match from.u8()? {
         0 => Outcome::Success(from.maybe(read_payload)?),
         1 => Outcome::Failure(read_failure(from)?),
-        2 => Outcome::Retry { delay_us: from.i64()?, failure: read_failure(from)? },
+        2 => Outcome::Retry {
+            delay_us: from.i64()?,
+            payload: from.maybe(read_payload)?,
+            failure: read_failure(from)?,
+        },
         3 => Outcome::Lost { reason: from.text()?, charged: from.flag()? },
         4 => Outcome::GivenBack,
         other => return Err(Error::Wire(format!("unknown outcome {other}"))),

@@ -16,7 +16,8 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         proptest::option::of(payloads()).prop_map(Outcome::Success),
         failures().prop_map(Outcome::Failure),
-        (any::<i64>(), failures()).prop_map(|(delay_us, failure)| Outcome::Retry { delay_us, failure }),
+        (any::<i64>(), proptest::option::of(payloads()), failures())
+            .prop_map(|(delay_us, payload, failure)| Outcome::Retry { delay_us, payload, failure }),
         (".{0,20}", any::<bool>()).prop_map(|(reason, charged)| Outcome::Lost { reason, charged }),
         Just(Outcome::GivenBack),
     ]

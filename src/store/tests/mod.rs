@@ -3,6 +3,7 @@
 mod depth;
 mod model;
 mod pages;
+mod retries;
 mod verbs;
 mod virtual_env;
 

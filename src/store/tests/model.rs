@@ -25,6 +25,12 @@ struct Known {
     key: Option<usize>,
     attempts: u32,
     losses: u32,
+    body: Vec<u8>,
+}
+
+/// Other arguments for the next attempt: a body for each.
+fn anew(job: &ClaimedJob) -> Payload {
+    Payload { content_type: Some("new".into()), body: format!("[{}]", job.attempt).into() }
 }
 
 const QUEUES: [&str; 2] = ["a", "b"];
@@ -106,8 +112,8 @@ impl Model {
         let num = self.bench.sql(&format!("SELECT num FROM pyqueue_queue WHERE name='{}'", QUEUES[queue]));
         let at = if later.is_some() { id::floor(id::band(num, priority)) } else { row.0 };
         let place = later.map_or(Place::Ready, Place::Later);
-        let fresh =
-            self.jobs.insert(answer.id, Known { place, at, queue, task, key, attempts: 0, losses: 0 });
+        let known = Known { place, at, queue, task, key, attempts: 0, losses: 0, body: b"[]".to_vec() };
+        let fresh = self.jobs.insert(answer.id, known);
         assert!(fresh.is_none(), "an id was given twice");
     }
 
@@ -138,7 +144,7 @@ impl Model {
         assert_eq!(got, expected.into_iter().map(|(_, _, id)| id).collect::<Vec<_>>());
         for job in &jobs {
             let known = self.jobs.get_mut(&job.id).unwrap();
-            assert_eq!(job.attempt, known.attempts + 1);
+            assert_eq!((job.attempt, &job.payload.body), (known.attempts + 1, &known.body));
             known.place = Place::Leased { token: job.token, owner: worker };
         }
         self.tokens.extend(jobs);
@@ -157,8 +163,12 @@ impl Model {
             let outcome = match self.random(10) {
                 0..5 => Outcome::Success(None),
                 5 => Outcome::Failure(Failure::default()),
-                6 => Outcome::Retry { delay_us: 0, failure: Failure::default() },
-                7 => Outcome::Retry { delay_us: 1_000_000, failure: Failure::default() },
+                6 => Outcome::Retry { delay_us: 0, payload: None, failure: Failure::default() },
+                7 => Outcome::Retry {
+                    delay_us: 1_000_000,
+                    payload: Some(anew(&held)),
+                    failure: Failure::default(),
+                },
                 8 => Outcome::Lost { reason: String::new(), charged: true },
                 _ => Outcome::GivenBack,
             };
@@ -177,6 +187,9 @@ impl Model {
                 continue;
             }
             known.attempts += u32::from(outcome != Outcome::GivenBack);
+            if let Outcome::Retry { payload: Some(payload), .. } = &outcome {
+                known.body.clone_from(&payload.body);
+            }
             known.place = match outcome {
                 Outcome::Success(_) => Place::Ended("success"),
                 Outcome::Failure(_) => Place::Ended("failed"),

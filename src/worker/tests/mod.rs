@@ -48,7 +48,7 @@ fn perform(job: &ClaimedJob) -> Outcome {
             return Outcome::Failure(Failure { error: "builtins.ValueError".into(), ..Failure::default() });
         }
         "retry" if job.retries == 0 => {
-            return Outcome::Retry { delay_us: 1_000, failure: Failure::default() };
+            return Outcome::Retry { delay_us: 1_000, payload: None, failure: Failure::default() };
         }
         _ => {}
     }
