@@ -72,10 +72,12 @@ class NewJob:
         max_losses: int = 5,
         time_limit_us: int | None = None,
         soft_time_limit_us: int | None = None,
+        errbacks: Sequence[NewJob] = ...,
     ) -> NewJob:
         """``dedup`` says what to do where the key is taken: "return" that job, "refuse" (DuplicateJob), or
         "replace" it unless it runs. With a window the key stays taken so long after the enqueue, even if the
-        job has ended. Raises InvalidJob for a priority outside -128…127, a name that is empty or over 255
+        job has ended. ``errbacks`` are stored once the job ends failed or dead with an outcome that says nothing
+        of what follows: in the same transaction, their delays counted from it, their own errbacks dropped. Raises InvalidJob for a priority outside -128…127, a name that is empty or over 255
         characters."""
 
 @final
@@ -105,7 +107,7 @@ class Outcome:
         """It returned; None when the result is not kept. ``then``: jobs stored in the transaction that acks it."""
     @staticmethod
     def failure(failure: Failure, then: Sequence[NewJob] = ...) -> Outcome:
-        """It raised and is not tried again."""
+        """It raised and is not tried again. With no ``then``, the job's stored errbacks follow."""
     @staticmethod
     def retry(
         delay_us: int, failure: Failure, body: bytes | None = None, content_type: str | None = None

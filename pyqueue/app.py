@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from pyqueue import publishing, request, shared, signals
@@ -12,6 +13,7 @@ from pyqueue.configured import Configured
 from pyqueue.group_result import GroupResult
 from pyqueue.message import new_job
 from pyqueue.middleware import Middleware
+from pyqueue.moments import is_instant
 from pyqueue.options import CallOptions, merge, task_options
 from pyqueue.registry import Registry
 from pyqueue.result import AsyncResult
@@ -213,14 +215,35 @@ class PyQueue(Configured):
                 f"{target} makes a job while a worker is loading it, as every child would: "
                 f"put that code under  if __name__ == '__main__':"
             )
+        options = self._options_of(signature)
+        errback = None
+        if options.link_error is not None:
+            if options.task_id is None:
+                import uuid  # noqa: PLC0415
+
+                # What follows its failure names it, and is made before the file could give it an id.
+                options = options._replace(task_id=str(uuid.uuid4()))
+            errback = partial(self._errback_of, str(options.task_id))
+        if signals.before_task_publish:
+            publishing.before(signature, options)
+        return new_job(signature, options, self.store.now_us, self.max_body, errback)
+
+    def _errback_of(self, id: str, signature: Signature[Any]) -> NewJob:
+        """The job that follows if the job ``id`` fails with nobody to say so."""
+        options = self._options_of(signature)
+        if options.expires is not None and not is_instant(options.expires):
+            # A length of time would be counted from here, not from the failure.
+            options = options._replace(expires=None)
+        with request.running(None, request.following(id)):
+            return new_job(signature, options, self.store.now_us, self.max_body)
+
+    def _options_of(self, signature: Signature[Any]) -> CallOptions:
         options = merge(self._defaults_of(signature.task), signature.options)
-        store = self.store
+        store = self.store  # its first use decides where jobs go
         if self._sends_to is not store:
             # In place, where nobody could wait.
             options = options._replace(countdown=None, eta=None, time_limit=None, soft_time_limit=None)
-        if signals.before_task_publish:
-            publishing.before(signature, options)
-        return new_job(signature, options, store.now_us, self.max_body)
+        return options
 
     def _defaults_of(self, name: str) -> CallOptions:
         """What a call gets where it says nothing: the task's options, then a route, then the app's settings."""

@@ -6,7 +6,7 @@ use super::change::Change;
 use super::history::{self, Run};
 use super::lease::{self, Lease};
 use super::row::{self, JobRow};
-use super::{dedup, enqueue, leave, progress, side};
+use super::{dedup, errback, leave, progress, side};
 use crate::error::Result;
 use crate::id::{RowId, SHELF};
 use crate::job::{Failure, Finish, Finished, Outcome, Payload, State};
@@ -23,6 +23,8 @@ pub fn bound(end: &mut Finish, max_body: usize) {
         _ => return,
     };
     if body.len() > max_body {
+        // What was to follow was to follow a success.
+        end.then.clear();
         end.outcome = Outcome::Failure(Failure {
             error: "pyqueue.exceptions.EncodeError".into(),
             message: format!(
@@ -77,7 +79,7 @@ pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
     for (end, answer) in ends.iter().zip(&answers) {
         if *answer == Finished::Done && matches!(end.outcome, Outcome::Success(_) | Outcome::Failure(_)) {
             for job in &end.then {
-                enqueue::enqueue(change, job.clone())?;
+                errback::follow(change, job.clone())?;
             }
         }
     }
@@ -131,6 +133,7 @@ fn succeed(change: &mut Change, lease: &Lease, ends: &[Finish], run: &[usize]) -
     let rest = lease::cut(change.conn, lease, first.0, last.0)?;
     if !lease.plain {
         dedup::release_range(change, first, last)?;
+        errback::drop_range(change.conn, first, last)?;
         progress::clear(change.conn, first, last)?;
     }
     change
@@ -165,6 +168,10 @@ fn one(change: &mut Change, job: &JobRow, lease: &Lease, end: &Finish) -> Result
         Outcome::Failure(failure) => {
             history::append(change, job, history::FAILURE, Some(state_of(failure)), run, Some(failure))?;
             change.heads.get(job.band())?.failed += 1;
+            // Who says what follows knows better than what was stored with the job.
+            if end.then.is_empty() {
+                errback::release(change, job)?;
+            }
             leave::remove(change, job)
         }
         Outcome::Retry { delay_us, payload, failure } => {
@@ -215,6 +222,7 @@ pub fn lose(change: &mut Change, job: &JobRow, run: Run, reason: &str, charged: 
     change.heads.get(job.band())?.lost += 1;
     if dead {
         change.heads.get(job.band())?.failed += 1;
+        errback::release(change, job)?;
         return leave::remove(change, job);
     }
     charge(change, job.id, 0, u32::from(charged))?;

@@ -206,5 +206,6 @@ pub fn replayed(change: &Change, text: &str) -> Result<Option<NewJob>> {
         max_losses: super::MAX_LOSSES,
         time_limit_us: None,
         soft_time_limit_us: None,
+        errbacks: Vec::new(),
     }))
 }

@@ -6,6 +6,7 @@ mod change;
 mod claim;
 mod dedup;
 mod enqueue;
+mod errback;
 mod finish;
 mod gate;
 mod head;
@@ -110,6 +111,9 @@ impl Store {
         for job in &jobs {
             enqueue::check(job)?;
             enqueue::check_size(job, self.options.max_body)?;
+            for errback in &job.errbacks {
+                enqueue::check_size(&errback.job, self.options.max_body)?;
+            }
         }
         self.write(self.options.durability, move |change| {
             jobs.into_iter().map(|job| enqueue::enqueue(change, job)).collect()

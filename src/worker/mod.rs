@@ -5,14 +5,12 @@
 //! and share a `page` with it.
 
 mod child;
-mod codec;
 mod deaths;
 mod dispatcher;
 mod ear;
 mod finisher;
 mod housekeeping;
 pub mod liveness;
-mod nouns;
 mod outside;
 mod pace;
 pub mod page;

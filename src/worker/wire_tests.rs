@@ -24,6 +24,13 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
 }
 
 fn new_jobs() -> impl Strategy<Value = NewJob> {
+    let errback = (proptest::option::of(any::<i64>()), bare_jobs())
+        .prop_map(|(delay_us, job)| crate::job::Errback { delay_us, job });
+    (bare_jobs(), proptest::collection::vec(errback, 0..3))
+        .prop_map(|(job, errbacks)| NewJob { errbacks, ..job })
+}
+
+fn bare_jobs() -> impl Strategy<Value = NewJob> {
     let texts =
         (".{0,20}", payloads(), ".{0,20}", proptest::option::of(".{0,20}"), proptest::option::of(".{0,20}"));
     let dedup = prop_oneof![Just(Dedup::Return), Just(Dedup::Refuse), Just(Dedup::Replace)];
@@ -45,6 +52,7 @@ fn new_jobs() -> impl Strategy<Value = NewJob> {
                 max_losses,
                 time_limit_us: times[3],
                 soft_time_limit_us: times[4],
+                errbacks: Vec::new(),
             }
         },
     )

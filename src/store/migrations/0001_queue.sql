@@ -36,6 +36,7 @@ CREATE TABLE pyqueue_job(
   retries INTEGER NOT NULL DEFAULT 0 CHECK(retries >= 0),
   losses INTEGER NOT NULL DEFAULT 0 CHECK(losses >= 0),
   max_losses INTEGER NOT NULL DEFAULT 5 CHECK(max_losses > 0),
+  errbacks INTEGER NOT NULL DEFAULT 0 CHECK(errbacks BETWEEN 0 AND 1),  -- 1: it has a row in pyqueue_errback
   task TEXT NOT NULL,
   dedup TEXT,
   alias TEXT,
@@ -58,7 +59,7 @@ CREATE TABLE pyqueue_lease(
   token INTEGER NOT NULL,
   owner INTEGER NOT NULL,
   deadline INTEGER,                                             -- boot time; NULL: the owner's
-  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key or has told of its progress
+  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key, errbacks, or has told of its progress
   CHECK(last >= first)
 ) STRICT;
 
@@ -111,6 +112,12 @@ CREATE TABLE pyqueue_progress(
   token INTEGER NOT NULL,
   state TEXT NOT NULL,
   body BLOB NOT NULL
+) STRICT;
+
+-- Jobs that are stored once this one ends in failure and nobody can say what follows. A list of the core's own.
+CREATE TABLE pyqueue_errback(
+  id INTEGER PRIMARY KEY,
+  jobs BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE pyqueue_alias(

@@ -1,6 +1,7 @@
 //! Behaviour of the store on real files and a virtual clock.
 
 mod depth;
+mod errbacks;
 mod model;
 mod pages;
 mod retries;
@@ -58,6 +59,7 @@ fn job(task: &str) -> NewJob {
         max_losses: 5,
         time_limit_us: None,
         soft_time_limit_us: None,
+        errbacks: Vec::new(),
     }
 }
 

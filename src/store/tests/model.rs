@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::id::{self, PublicId};
-use crate::job::Failure;
+use crate::job::{Errback, Failure};
 
 /// Where the reference has a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +26,12 @@ struct Known {
     attempts: u32,
     losses: u32,
     body: Vec<u8>,
+    errbacks: bool,
+}
+
+/// Where no claim of the reference looks.
+fn errback() -> Errback {
+    Errback { delay_us: None, job: NewJob { queue: "e".into(), ..job("errback") } }
 }
 
 /// Other arguments for the next attempt: a body for each.
@@ -79,6 +85,7 @@ impl Model {
         let (queue, task) = (self.random(2) as usize, self.random(3) as usize);
         let key = (self.random(4) == 0).then(|| self.random(3) as usize);
         let priority = self.random(3) as i8 - 1;
+        let errbacks = self.random(4) == 0;
         let later = (self.random(4) == 0).then(|| self.now() + 1_000_000 * (1 + self.random(3) as i64));
         let answer = self
             .bench
@@ -88,6 +95,7 @@ impl Model {
                 priority,
                 run_at_us: later,
                 dedup_key: key.map(|key| format!("k{key}")),
+                errbacks: if errbacks { vec![errback()] } else { Vec::new() },
                 ..job(TASKS[task])
             }])
             .unwrap()
@@ -112,7 +120,8 @@ impl Model {
         let num = self.bench.sql(&format!("SELECT num FROM pyqueue_queue WHERE name='{}'", QUEUES[queue]));
         let at = if later.is_some() { id::floor(id::band(num, priority)) } else { row.0 };
         let place = later.map_or(Place::Ready, Place::Later);
-        let known = Known { place, at, queue, task, key, attempts: 0, losses: 0, body: b"[]".to_vec() };
+        let known =
+            Known { place, at, queue, task, key, attempts: 0, losses: 0, body: b"[]".to_vec(), errbacks };
         let fresh = self.jobs.insert(answer.id, known);
         assert!(fresh.is_none(), "an id was given twice");
     }
@@ -259,9 +268,18 @@ impl Model {
               OR spoken <> (SELECT count(*) FROM pyqueue_job j WHERE j.mark>0 AND j.id>h.pos AND j.id>>43=band))) \
           + (SELECT count(*) FROM pyqueue_dedup d WHERE NOT EXISTS(SELECT 1 FROM pyqueue_job j WHERE j.id=d.id AND j.dedup=d.key))";
         assert_eq!(self.bench.sql(sound), 0, "an invariant of the file does not hold");
+        let count = |failed: bool| {
+            let fits = |known: &&Known| match known.place {
+                Place::Ended(how) => failed && ["failed", "dead"].contains(&how),
+                _ => !failed,
+            };
+            self.jobs.values().filter(|known| known.errbacks).filter(fits).count() as i64
+        };
+        assert_eq!(self.bench.sql("SELECT count(*) FROM pyqueue_errback"), count(false));
+        assert_eq!(self.bench.sql("SELECT count(*) FROM pyqueue_job WHERE task='errback'"), count(true));
         let live = |known: &&Known| !matches!(known.place, Place::Ended(_));
         let counts = self.bench.store.queues().unwrap();
-        for view in counts {
+        for view in counts.into_iter().filter(|view| view.name != "e") {
             let mine: Vec<&Known> =
                 self.jobs.values().filter(live).filter(|known| QUEUES[known.queue] == view.name).collect();
             let running =
@@ -294,7 +312,8 @@ impl Model {
                 .unwrap();
         }
         let left = "SELECT (SELECT count(*) FROM pyqueue_job) + (SELECT count(*) FROM pyqueue_lease) \
-                    + (SELECT count(*) FROM pyqueue_side) + (SELECT count(*) FROM pyqueue_dedup)";
+                    + (SELECT count(*) FROM pyqueue_side) + (SELECT count(*) FROM pyqueue_dedup) \
+                    + (SELECT count(*) FROM pyqueue_errback)";
         assert_eq!(self.bench.sql(left), 0);
         assert!(
             self.jobs

@@ -102,6 +102,7 @@ fn job(task: &str, body: &str) -> NewJob {
         max_losses: 2,
         time_limit_us: None,
         soft_time_limit_us: None,
+        errbacks: Vec::new(),
     }
 }
 
