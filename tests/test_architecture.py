@@ -16,7 +16,7 @@ PYTHON_LAYERS = [
     "einfo hooks middleware retrying signals extras callbacks settings knobs config routing",
     "face message waiting result group_result attempt publishing task shared registry configured app celery loading",
     "worker testing embedded",
-    "cli demo __main__",
+    "cli demo doctor __main__",
 ]
 
 # Methods of the app that start something: they import the running layer when they are called, and types.

@@ -1,6 +1,7 @@
 //! Behaviour of the store on real files and a virtual clock.
 
 mod depth;
+mod examine;
 mod model;
 mod pages;
 mod verbs;
