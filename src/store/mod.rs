@@ -159,7 +159,7 @@ impl Store {
 
     /// The workers in the file.
     pub fn workers(&self) -> Result<Vec<WorkerView>> {
-        let (boot, clock) = (self.env.clock.boot_us(), self.env.clock.clone());
+        let (boot, clock) = (change::boot_us(&self.env), self.env.clock.clone());
         self.read(|conn, _| owner::list(conn, boot, clock.identity()))
     }
 
