@@ -197,7 +197,14 @@ def merge(defaults: CallOptions, call: Mapping[str, Any]) -> CallOptions:
     _refuse_unknown(call, CallOptions._fields, "a call")
     if call.get("countdown") is not None and call.get("eta") is not None:
         raise ValueError("give countdown or eta, not both")
-    return defaults._replace(**call)
+    merged = defaults._replace(**call)
+    if merged.dedup_key is None:
+        for name in ("dedup", "dedup_window"):
+            if call.get(name) is not None:
+                raise ValueError(
+                    f"{name} says what becomes of a dedup_key, and none is given; add dedup_key=…"
+                )
+    return merged
 
 
 def _refuse_unknown(given: Mapping[str, Any], known: tuple[str, ...], whom: str) -> None:
