@@ -15,7 +15,7 @@ from pyqueue.exceptions import ImproperlyConfigured, MaxRetriesExceededError, Re
 from pyqueue.hooks import Overridable
 from pyqueue.middleware import Middleware
 from pyqueue.naming import task_name
-from pyqueue.options import TaskOptions, call_defaults, task_options
+from pyqueue.options import TaskOptions, call_defaults, said, task_options
 from pyqueue.signature import Sender, Signature
 from pyqueue.states import READY_STATES, RETRY
 
@@ -240,5 +240,5 @@ def make_task(function: Callable[..., R], given: Mapping[str, Any], sender: Task
             own |= {name: value for name, value in vars(cls).items() if name in _SHOWN}
     own = {name: value for name, value in own.items() if not isinstance(value, property)}
     task: Task[..., R] = base(function, task_options({**own, **given}), sender)
-    task.given = frozenset({**own, **given})
+    task.given = frozenset(said({**own, **given}))
     return task
