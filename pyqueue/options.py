@@ -61,6 +61,8 @@ class TaskOptions(NamedTuple):
     """Only "json"."""
     rate_limit: str | float | None = None
     """Kept, without effect so far."""
+    typing: bool | None = None
+    """Whether arguments that don't fit the function are refused where the call is made; None is the app's word."""
 
 
 class TaskOptionsDict(TypedDict, total=False):
@@ -89,6 +91,7 @@ class TaskOptionsDict(TypedDict, total=False):
     track_started: bool
     serializer: str
     rate_limit: str | float | None
+    typing: bool | None
 
 
 class CallOptions(NamedTuple):

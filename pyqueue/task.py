@@ -8,6 +8,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast
 
 from pyqueue import request
+from pyqueue.arguments import stub_of
 from pyqueue.attempt import attempt, invoke
 from pyqueue.canvas import Chunks, GroupSender, Starmap
 from pyqueue.eager import EagerResult
@@ -62,6 +63,7 @@ class Task(Overridable, Generic[P, R]):
         self.source = (
             f"{function.__qualname__} in {code.co_filename if code is not None else function.__module__}"
         )
+        self._stub = None if options.typing is False else stub_of(function)
         self.given = frozenset[str]()
         """The options that were written down, here or in the base class; the others follow the app's settings."""
         self._sender = sender
@@ -93,7 +95,8 @@ class Task(Overridable, Generic[P, R]):
     ) -> AsyncResult[R]:
         """Makes a job of the call, with options: countdown, eta, expires, queue, priority, dedup_key, task_id…
 
-        Raises EncodeError for arguments that are no JSON, InvalidJob for options out of range.
+        Raises TypeError for arguments that the function doesn't take (unless ``typing`` is False), EncodeError
+        for those that are no JSON, InvalidJob for options out of range.
         """
         signature: Signature[R] = Signature(self.name, args or (), kwargs, options)
         return cast("AsyncResult[R]", self._sender.send(signature))
@@ -138,6 +141,14 @@ class Task(Overridable, Generic[P, R]):
         if error is not None and (throw or not isinstance(error, Exception)):
             raise error
         return EagerResult(id, ended.value, error)
+
+    def refuse_misfit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Raises the TypeError of a call with arguments that the function doesn't take."""
+        if self._stub is not None:
+            if self.options.bind:
+                self._stub(self, *args, **kwargs)
+            else:
+                self._stub(*args, **kwargs)
 
     def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
         """The call as a value, not made yet."""
