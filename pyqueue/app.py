@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 from pyqueue import publishing, request, shared, signals
 from pyqueue._core import NewJob, Store
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pyqueue.embedded import EmbeddedWorker
     from pyqueue.options import CallOptionsDict, TaskOptionsDict
+    from pyqueue.task import BoundDecorator, CoroutineTask, Decorator
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -100,15 +101,13 @@ class PyQueue(Configured):
         return self._store
 
     @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> CoroutineTask[P, R]: ...
+    @overload
     def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
     @overload
-    def task(
-        self, /, *, bind: Literal[True], **options: Unpack[TaskOptionsDict]
-    ) -> Callable[[Callable[Concatenate[Any, P], R]], Task[P, R]]: ...
+    def task(self, /, *, bind: Literal[True], **options: Unpack[TaskOptionsDict]) -> BoundDecorator: ...
     @overload
-    def task(
-        self, /, *, bind: Literal[False] = False, **options: Unpack[TaskOptionsDict]
-    ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+    def task(self, /, *, bind: Literal[False] = False, **options: Unpack[TaskOptionsDict]) -> Decorator: ...
     def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
         """Makes a task of a function: ``@app.task`` or ``@app.task(bind=True, max_retries=5, …)``."""
         task_options(options)

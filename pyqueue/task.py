@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    NoReturn,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from pyqueue import request
 from pyqueue.arguments import stub_of
@@ -238,6 +250,33 @@ class Task(Overridable, Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<Task: {self.name}>"
+
+
+if TYPE_CHECKING:
+
+    class CoroutineTask(Task[P, R]):
+        """To type checkers, a task of an ``async def``: a call of it is awaited, its job has the awaited value."""
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...  # type: ignore[override]
+        def call_local(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...  # type: ignore[override]
+
+    class Decorator(Protocol):
+        """What ``@app.task(…)`` gives."""
+
+        @overload
+        def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> CoroutineTask[P, R]: ...
+        @overload
+        def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
+
+    class BoundDecorator(Protocol):
+        """What ``@app.task(bind=True, …)`` gives."""
+
+        @overload
+        def __call__(
+            self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /
+        ) -> CoroutineTask[P, R]: ...
+        @overload
+        def __call__(self, function: Callable[Concatenate[Any, P], R], /) -> Task[P, R]: ...
 
 
 def make_task(function: Callable[..., R], given: Mapping[str, Any], sender: TaskSender) -> Task[..., R]:
