@@ -249,6 +249,9 @@ class QueueStatus:
     @property
     def lost(self) -> int:
         """Attempts that ended with their process, since the file was made."""
+    @property
+    def oldest_us(self) -> int | None:
+        """When the oldest job in line was made, by wall time; None if none is in line."""
 
 @final
 class WorkerStatus:
