@@ -13,6 +13,7 @@ use rustix::fs::statfs;
 use super::syscalls;
 use crate::clock::Env;
 use crate::error::{Error, Result};
+use crate::mutants::{self, Mutant};
 
 /// A file that may be opened.
 #[derive(Debug)]
@@ -152,7 +153,7 @@ fn refuse_file(path: &Path, embed: bool, env: &Env) -> Result<()> {
         let kind = if file.file_type().is_socket() { "a socket" } else { "a device or pipe" };
         return Err(refused(path, format!("this is {kind}; give the path of a regular file")));
     }
-    if file.nlink() > 1 {
+    if file.nlink() > 1 && !mutants::on(Mutant::HardLinkAdmitted) {
         return Err(refused(
             path,
             "the file has more than one hard link, and SQLite would keep a separate -wal for each name; remove the other names",

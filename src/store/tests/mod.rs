@@ -2,6 +2,7 @@
 
 mod depth;
 mod errbacks;
+mod examine;
 mod model;
 mod pages;
 mod retries;
@@ -14,6 +15,7 @@ use virtual_env::VirtualEnv;
 
 use super::*;
 use crate::job::{ClaimedJob, Dedup, Outcome, Payload};
+use crate::mutants::{self, Mutant};
 
 /// A store in a temporary directory, on a virtual clock.
 struct Bench {
