@@ -324,7 +324,9 @@ class Store:
     def forget(self, id: str) -> bool:
         """Drops what is kept of an ended job; False if there is nothing."""
     def replay(self, id: str) -> str | None:
-        """Stores a failed or dead job once more, as a new job; its id. None if it is neither."""
+        """Stores a failed or dead job once more, as a new job with its queue, priority, limits, ``max_losses``,
+        dedup key and, if that has not passed, ``expires_us``; its id. Where an unfinished job has the key, that one's
+        id. None if it is neither failed nor dead."""
     def queues(self) -> list[QueueStatus]: ...
     def workers(self) -> list[WorkerStatus]: ...
     def examine(self) -> list[str]:

@@ -22,6 +22,7 @@ mod owner;
 mod progress;
 mod purge;
 mod reap;
+mod replay;
 mod row;
 mod rules;
 mod schema;
@@ -219,10 +220,11 @@ impl Store {
         self.write(self.options.durability, move |change| list::forget(change, &id))
     }
 
-    /// Stores a failed or dead job once more, as a new job; its id.
+    /// Stores a failed or dead job once more, as a new job with its options; its id. Where an unfinished job has its
+    /// dedup key, that one's id.
     pub fn replay(&self, id: &str) -> Result<Option<String>> {
         let id = id.to_owned();
-        self.write(self.options.durability, move |change| match list::replayed(change, &id)? {
+        self.write(self.options.durability, move |change| match replay::replayed(change, &id)? {
             Some(job) => Ok(Some(enqueue::enqueue(change, job)?.id)),
             None => Ok(None),
         })

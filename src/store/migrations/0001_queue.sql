@@ -148,7 +148,13 @@ CREATE TABLE pyqueue_history(
   error TEXT,
   message TEXT,
   traceback TEXT,
-  payload BLOB                                                  -- of a job that failed or is dead: so that it can be replayed
+  -- Of a job that failed or is dead: so that it can be replayed.
+  max_losses INTEGER,
+  time_limit INTEGER,
+  soft_time_limit INTEGER,
+  expires INTEGER,
+  dedup TEXT,
+  payload BLOB
 ) STRICT;
 CREATE INDEX pyqueue_history_job ON pyqueue_history(job);
 
