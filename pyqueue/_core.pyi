@@ -29,6 +29,7 @@ __all__ = [
     "QueueError",
     "QueueStatus",
     "Store",
+    "Watch",
     "Worker",
     "WorkerStatus",
     "__version__",
@@ -361,6 +362,19 @@ class Store:
     def reap(self) -> int:
         """Takes back the jobs of dead and hung workers; how many."""
     def close(self) -> None: ...
+
+@final
+class Watch:
+    """Many jobs of one file, and which of them end first. One thread waits; any may add and discard."""
+
+    def __new__(cls, store: Store) -> Watch: ...
+    def add(self, id: str) -> None:
+        """Watches a job; a wait under way begins to, too."""
+    def discard(self, id: str) -> None:
+        """Lets go of a job."""
+    def wait(self, timeout_us: int | None = None) -> list[str]:
+        """Waits until some of them have ended or are unknown; their ids, not watched any more. Empty once the time
+        is over."""
 
 @final
 class Event:

@@ -31,6 +31,7 @@ mod side;
 mod tests;
 mod upkeep;
 mod view;
+mod watch;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,7 @@ pub use open::Options;
 pub use owner::{NewWorker, WorkerView};
 pub use reap::Evidence;
 pub use upkeep::Upkeep;
+pub use watch::Watch;
 
 use crate::clock::Env;
 use crate::error::{Error, Result};
@@ -349,8 +351,11 @@ impl Store {
         if rings.control {
             open.bell.ring(Line::Control);
         }
-        for row in rings.ended {
-            open.bell.ring(Line::result(row));
+        if !rings.ended.is_empty() {
+            for row in rings.ended {
+                open.bell.ring(Line::result(row));
+            }
+            open.bell.ring(Line::Ended);
         }
         Ok(value)
     }

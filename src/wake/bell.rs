@@ -30,6 +30,8 @@ pub enum Line {
     Control,
     /// Jobs of this group of ids have ended.
     Result(u8),
+    /// Any job has ended: after the lines of the results.
+    Ended,
 }
 
 impl Line {
@@ -39,12 +41,13 @@ impl Line {
         Line::Result(((row.0 as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
     }
 
-    /// Ready and Control have cache lines of their own.
+    /// Ready, Control and Ended have cache lines of their own.
     fn offset(self) -> usize {
         match self {
             Line::Ready => 64,
             Line::Control => 128,
             Line::Result(number) => 192 + 4 * usize::from(number),
+            Line::Ended => 1280,
         }
     }
 }

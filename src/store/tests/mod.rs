@@ -8,6 +8,7 @@ mod pages;
 mod retries;
 mod verbs;
 mod virtual_env;
+mod watch;
 
 use std::sync::Arc;
 
