@@ -412,9 +412,8 @@ fn a_zombie_could_write_if_tokens_were_not_compared() {
         let old = bench.claim(zombie, 1).remove(0);
         bench.store.reap(zombie, Evidence::None, "it hung").unwrap();
         let new = bench.claim(heir, 1).remove(0);
-        lease::TRUST_ANY_TOKEN.with(|trust| trust.set(!guarded));
-        let answer = bench.end(&old, success());
-        lease::TRUST_ANY_TOKEN.with(|trust| trust.set(false));
+        let write = || bench.end(&old, success());
+        let answer = if guarded { write() } else { mutants::with(Mutant::AnyToken, write) };
         (answer, bench.end(&new, success()))
     };
     assert_eq!(stale_write(true), (Finished::LeaseLost, Finished::Done));
