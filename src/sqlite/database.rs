@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::mem::forget;
-use std::os::unix::fs::MetadataExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +17,6 @@ use super::writer::{Tx, Writer};
 use super::{Durability, check, syscalls};
 use crate::clock::{Env, NoSignals};
 use crate::error::{Error, Result};
-use crate::mutants::{self, Mutant};
 
 /// Readers that are kept open.
 const READERS: usize = 4;
@@ -108,8 +106,7 @@ impl<S: Default + Send + 'static> Database<S> {
             writer.commit()?;
         }
         writer.link.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
-        let alone = fs::metadata(&place.path).is_ok_and(|file| file.nlink() == 1);
-        if !alone && !mutants::on(Mutant::HardLinkAdmitted) {
+        if !check::stays(&place.path, env) {
             let reason = "the file was removed or linked while it was being opened; call again".into();
             return Err(Error::Refused { path: place.path.clone(), reason });
         }
@@ -336,6 +333,9 @@ fn remove_if_empty(path: &Path, env: &Env) {
         count.is_ok_and(|count| count == 0)
     });
     if empty {
-        let _ = fs::remove_file(path);
+        match &env.vfs {
+            Some(vfs) => vfs.remove(path),
+            None => drop(fs::remove_file(path)),
+        }
     }
 }
