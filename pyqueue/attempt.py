@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pyqueue import request, signals
+from pyqueue import coroutines, request, signals
 from pyqueue.einfo import ExceptionInfo
 from pyqueue.exceptions import Ignore, Reject, Retry
 from pyqueue.middleware import Middleware, through
@@ -71,9 +71,7 @@ def invoke(task: Task[Any, Any], args: Sequence[Any], kwargs: dict[str, Any]) ->
     """Calls the task; runs what an ``async def`` returns, in an event loop of its own."""
     value = task(*args, **kwargs)
     if type(value) is CoroutineType:
-        import asyncio  # noqa: PLC0415
-
-        return asyncio.run(value)
+        return coroutines.run(value)
     return value
 
 

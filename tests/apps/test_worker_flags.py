@@ -106,7 +106,7 @@ def test_other_pools_are_refused_with_what_to_use(tasks: Any, capsys: pytest.Cap
     assert main(["worker", "-A", tasks.__project__.file.name, "-P", "gevent"]) == 64
     said = capsys.readouterr().err
     assert "there is no pool 'gevent'" in said
-    assert "use prefork with a larger -c" in said
+    assert "use threads with a larger -c" in said
 
 
 def test_one_name_twice_is_two_workers(tasks: Any, worker: Worker) -> None:
