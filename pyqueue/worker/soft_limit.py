@@ -79,14 +79,16 @@ class ByThread:
 
     def arm(self) -> None:
         """The time begins."""
-        self._armed = True
-        self._timer.start()
+        # It can't expire before the lock is free: an exception in the middle of starting a thread would leave
+        # Python's list of threads wrong.
+        with self._lock:
+            self._timer.start()
+            self._armed = True
 
     def disarm(self, error: BaseException | None) -> None:
         """From here on it raises nothing; until here it may, and that is still inside of the attempt."""
         with self._lock:
             self._armed = False
-        self._timer.cancel()
         if self._cancelled:
             if _is_cancellation(error):
                 raise SoftTimeLimitExceeded(_text(self._limit_us)) from error
@@ -96,6 +98,8 @@ class ByThread:
             if isinstance(error, SoftTimeLimitExceeded) and not error.args:
                 # Python made it from the class alone.
                 error.args = (_text(self._limit_us),)
+        else:
+            self._timer.cancel()
 
     def _expire(self) -> None:
         with self._lock:
