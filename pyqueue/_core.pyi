@@ -264,7 +264,11 @@ class WorkerStatus:
     @property
     def pid(self) -> int: ...
     @property
-    def slots(self) -> int: ...
+    def slots(self) -> int:
+        """How many jobs it runs at once."""
+    @property
+    def children(self) -> int | None:
+        """In how many processes: one a slot, or one with a thread a slot. None where its page is gone."""
     @property
     def running(self) -> int:
         """Jobs under its leases."""
