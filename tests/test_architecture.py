@@ -14,7 +14,7 @@ RUST_LAYERS = ["error id job clock mutants", "sqlite", "wake", "store", "worker"
 PYTHON_LAYERS = [
     "exceptions states misuse moments options naming tags serialization signature canvas request rebuilding eager "
     "einfo arguments hooks middleware retrying signals extras callbacks settings knobs config routing",
-    "face message waiting result group_result coroutines attempt publishing task shared registry configured app celery loading",
+    "face message waiting result group_result attempt publishing task shared registry configured app celery loading",
     "worker testing embedded",
     "cli demo doctor __main__",
 ]

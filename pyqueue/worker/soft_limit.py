@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+from collections.abc import Coroutine
 from types import FrameType, TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pyqueue import coroutines
 from pyqueue.exceptions import SoftTimeLimitExceeded
+
+if TYPE_CHECKING:
+    from pyqueue.worker.awaited import Awaited
 
 
 class SoftLimit:
     """Raises SoftTimeLimitExceeded in its block after ``limit_us``; None is no limit.
 
-    In the main thread a signal interrupts whatever it waits for. In another thread a coroutine is cancelled, and a
-    function is interrupted at its next step of Python code, so not before a call that waits in C has returned.
+    In the main thread a signal interrupts whatever it does or waits for. In another thread a function is
+    interrupted at its next step of Python code, so not before a call that waits in C has returned, and a coroutine
+    where it waits.
     """
 
-    __slots__ = ("_alarm",)
-
     def __init__(self, limit_us: int | None) -> None:
+        self.awaited: Awaited | None = None
         self._alarm: BySignal | ByThread | None = None
         if limit_us is not None:
             in_main = threading.current_thread() is threading.main_thread()
-            self._alarm = BySignal(limit_us) if in_main else ByThread(limit_us)
+            self._alarm = BySignal(limit_us, self) if in_main else ByThread(limit_us, self)
 
-    def __enter__(self) -> None:
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Runs a coroutine in an event loop; the exception is raised in it, also where it waits."""
+        from pyqueue.worker.awaited import Awaited  # noqa: PLC0415  it loads asyncio
+
+        awaited = Awaited(coroutine)
+        self.awaited = awaited
+        try:
+            return awaited.run()
+        finally:
+            self.awaited = None
+
+    def __enter__(self) -> SoftLimit:
         if self._alarm is not None:
             self._alarm.arm()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -40,8 +56,9 @@ class SoftLimit:
 class BySignal:
     """For the main thread."""
 
-    def __init__(self, limit_us: int) -> None:
+    def __init__(self, limit_us: int, block: SoftLimit) -> None:
         self._limit_us: Final = limit_us
+        self._block: Final = block
         self._armed = False
 
     def arm(self) -> None:
@@ -57,21 +74,24 @@ class BySignal:
         self._armed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def _expire(self, _number: int, _frame: FrameType | None) -> None:
+    def _expire(self, _number: int, frame: FrameType | None) -> None:
         if self._armed:
             self._armed = False
-            raise SoftTimeLimitExceeded(_text(self._limit_us))
+            error = SoftTimeLimitExceeded(_text(self._limit_us))
+            awaited = self._block.awaited
+            if awaited is None or not awaited.interrupt(error, frame):
+                raise error
 
 
 class ByThread:
     """For the other threads."""
 
-    def __init__(self, limit_us: int) -> None:
+    def __init__(self, limit_us: int, block: SoftLimit) -> None:
         self._limit_us: Final = limit_us
+        self._block: Final = block
         self._thread: Final = threading.get_ident()
         self._armed = False
         self._raised = False
-        self._cancelled = False
         self._lock: Final = threading.Lock()
         self._timer: Final = threading.Timer(limit_us / 1e6, self._expire)
         # A child that has no more jobs must not wait for it.
@@ -89,26 +109,29 @@ class ByThread:
         """From here on it raises nothing; until here it may, and that is still inside of the attempt."""
         with self._lock:
             self._armed = False
-        if self._cancelled:
-            if _is_cancellation(error):
-                raise SoftTimeLimitExceeded(_text(self._limit_us)) from error
-        elif self._raised:
-            # Set and not raised yet: now it never is.
-            _raise_in(self._thread, None)
-            if isinstance(error, SoftTimeLimitExceeded) and not error.args:
-                # Python made it from the class alone.
-                error.args = (_text(self._limit_us),)
-        else:
+        if not self._raised:
             self._timer.cancel()
+            return
+        # Set and not raised yet: now it never is.
+        _raise_in(self._thread, None)
+        if isinstance(error, SoftTimeLimitExceeded) and not error.args:
+            # Python made it from the class alone.
+            error.args = (_text(self._limit_us),)
 
     def _expire(self) -> None:
         with self._lock:
-            if self._armed:
-                self._armed = False
-                self._cancelled = coroutines.cancel(self._thread)
-                if not self._cancelled:
-                    self._raised = True
-                    _raise_in(self._thread, SoftTimeLimitExceeded)
+            if not self._armed:
+                return
+            self._armed = False
+            awaited = self._block.awaited
+            if awaited is None:
+                self._raised = True
+                _raise_in(self._thread, SoftTimeLimitExceeded)
+                return
+            # The loop may have ended, and be closed, since we looked.
+            with contextlib.suppress(RuntimeError):
+                # Without a frame it is always the loop that raises: from here nobody can tell whose code runs.
+                awaited.interrupt(SoftTimeLimitExceeded(_text(self._limit_us)), None)
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:
@@ -117,12 +140,6 @@ def _raise_in(thread: int, error: type[BaseException] | None) -> None:
     raised = ctypes.py_object() if error is None else ctypes.py_object(error)
     # The interpreter's lock is held throughout, so the thread is where it was.
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
-
-
-def _is_cancellation(error: BaseException | None) -> bool:
-    from asyncio import CancelledError  # noqa: PLC0415
-
-    return isinstance(error, CancelledError)
 
 
 def _text(limit_us: int) -> str:

@@ -281,7 +281,7 @@ def test_the_soft_limit_of_a_thread_is_never_raised_behind_its_block() -> None:
 
 def test_control_without_the_end_of_the_limit_it_is_raised_behind_the_block() -> None:
     def late() -> None:
-        alarm = ByThread(1_000)
+        alarm = ByThread(1_000, SoftLimit(None))
         alarm.arm()
         while True:
             pass
