@@ -269,7 +269,11 @@ class WorkerStatus:
     @property
     def pid(self) -> int: ...
     @property
-    def slots(self) -> int: ...
+    def slots(self) -> int:
+        """How many jobs it runs at once."""
+    @property
+    def children(self) -> int | None:
+        """In how many processes: one a slot, or one with a thread a slot. None where its page is gone."""
     @property
     def running(self) -> int:
         """Jobs under its leases."""
@@ -401,13 +405,16 @@ class Worker:
         *,
         name: str,
         concurrency: int,
+        width: int = 1,
         queues: Sequence[str] | None = None,
         tasks: Sequence[str] | None = None,
         visibility_us: int = 30_000_000,
         grace_us: int = 25_000_000,
         burst: bool = False,
     ) -> Worker:
-        """``command`` starts one child; its end of the socket pair is its standard input."""
+        """``command`` starts one of ``concurrency`` children; its end of the socket pair is its standard input.
+        A child calls ``ChildPipe.recv`` in ``width`` threads and is given as many jobs at once. Raises InvalidJob
+        for numbers out of range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
     def stop(self, *, cold: bool = False) -> None:
@@ -423,6 +430,7 @@ class ChildPipe:
     def failed(self, text: str) -> None:
         """Tells the supervisor that the child can't start, and why."""
     def recv(self) -> Job | None:
-        """The next job that is still ours to run; None when the supervisor is gone or done."""
+        """The next job that is still ours to run; None when the supervisor is gone or done. Several threads may
+        wait here; signals are answered in the main thread."""
     def send(self, job: Job, outcome: Outcome) -> None:
         """How it ended."""

@@ -130,10 +130,12 @@ class PyQueue(Configured):
         name: str | None = None,
         grace: float | None = None,
         target: str | None = None,
+        pool: str | None = None,
     ) -> EmbeddedWorker:
         """A worker for a ``with`` block, inside of this process: ready on entry, stopped warmly on exit.
 
         Its children load the app's module, so a script needs ``if __name__ == "__main__":`` around the block.
+        ``pool`` is "prefork", "solo" or "threads" (of one child, ``concurrency`` of them).
         ``target`` ("module:app") says where the app is if no module has it as a variable.
         """
         from pyqueue.embedded import EmbeddedWorker  # noqa: PLC0415  a door to the running layer
@@ -147,6 +149,7 @@ class PyQueue(Configured):
                 name=name,
                 grace=grace,
                 target=target,
+                pool=pool,
             ),
         )
 

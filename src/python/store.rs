@@ -16,6 +16,7 @@ use crate::sqlite::Durability;
 use crate::store::{self, Ask, Filter, NewWorker, Options, Scope};
 use crate::wake::Line;
 use crate::worker::liveness;
+use crate::worker::page::Page;
 
 /// Signals are answered at least this often while a call waits.
 const SIGNALS: Duration = Duration::from_millis(100);
@@ -194,7 +195,8 @@ impl Store {
             Ok(workers
                 .map(|view| {
                     let alive = liveness::alive(&directory, view.id);
-                    WorkerStatus::new(view, alive)
+                    let children = Page::children_at(&liveness::page_path(&directory, view.id));
+                    WorkerStatus::new(view, children, alive)
                 })
                 .collect())
         })

@@ -44,7 +44,7 @@ impl Member {
         let id = store.join(NewWorker {
             name: options.name.clone(),
             pid: std::process::id(),
-            slots: options.concurrency,
+            slots: options.concurrency * options.width,
             visibility_us: options.visibility_us,
         })?;
         let directory = store.directory()?;
