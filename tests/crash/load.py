@@ -68,13 +68,17 @@ def nap(self: Any, tag: str) -> None:
 def tell(self: Any, tag: str) -> None:
     """Writes to the file from inside of the job."""
     id, token = begin(self, tag)
+    progress(self, id, token)
+    record("end", "ok", id, token)
+
+
+def progress(task: Any, id: str, token: int) -> None:
     record("progress", "invoke", id, token)
     try:
-        self.update_state(state="HALF", meta={"done": 0.5})
+        task.update_state(state="HALF", meta={"done": 0.5})
         record("progress", "ok", id, token)
     except LeaseLost:
         record("progress", "fail", id, token)
-    record("end", "ok", id, token)
 
 
 @app.task(bind=True, max_retries=1, default_retry_delay=0.01)
@@ -91,3 +95,23 @@ def die(self: Any, tag: str) -> None:
     begin(self, tag)
     record("kill", "invoke", os.getpid(), "itself")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(bind=True, max_losses=1_000)
+def hold(self: Any, tag: str) -> None:
+    """Its first attempt runs until it is killed, the next end at once."""
+    id, token = begin(self, tag)
+    while self.request.attempt == 1:
+        time.sleep(1)
+    record("end", "ok", id, token)
+
+
+@app.task(bind=True)
+def knock(self: Any, tag: str) -> int:
+    """Waits for the door of its process, then writes to the file while it runs and when it ends."""
+    id, token = begin(self, tag)
+    while not Path(f"door-{os.getpid()}").exists():
+        time.sleep(0.005)
+    progress(self, id, token)
+    record("end", "ok", id, token)
+    return os.getpid()

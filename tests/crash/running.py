@@ -147,12 +147,12 @@ class Ran(Rule):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ends: dict[str, int] = {}
+        self.ends: set[tuple[str, str]] = set()
 
     def on_end_ok(self, event: Event) -> None:
-        self.ends[event.subject] = int(event.facts[0])
+        self.ends.add((event.subject, event.facts[0]))
 
     def on_file_ok(self, event: Event) -> None:
         _, outcome, token, _ = event.facts
-        if outcome == "success" and str(self.ends.get(event.subject)) != token:
+        if outcome == "success" and (event.subject, token) not in self.ends:
             self.broken(f"{event.subject} is a success under token {token} and did not end a run under it")
