@@ -67,10 +67,17 @@ def _call_of(task: Task[Any, Any], context: Context) -> dict[str, Any]:
     return {"task_id": context.id, "task": task, "args": context.args, "kwargs": context.kwargs}
 
 
-def invoke(task: Task[Any, Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """Calls the task; runs what an ``async def`` returns, in an event loop of its own."""
+def invoke(
+    task: Task[Any, Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    run: Callable[[CoroutineType[Any, Any, Any]], Any] | None = None,
+) -> Any:
+    """Calls the task; runs what an ``async def`` returns, in an event loop of its own or by ``run``."""
     value = task(*args, **kwargs)
     if type(value) is CoroutineType:
+        if run is not None:
+            return run(value)
         import asyncio  # noqa: PLC0415
 
         return asyncio.run(value)

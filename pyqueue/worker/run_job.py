@@ -37,10 +37,11 @@ class Run(NamedTuple):
 
     def called(self) -> Any:
         """Calls the function."""
-        with EndsCopies(), SoftLimit(self.job.soft_time_limit_us):
+        with EndsCopies(), SoftLimit(self.job.soft_time_limit_us) as limit:
+            run = None if self.job.soft_time_limit_us is None else limit.run
             if self.call.mapped:
-                return [invoke(self.task, args, self.call.kwargs) for args in self.call.args]
-            return invoke(self.task, self.call.args, self.call.kwargs)
+                return [invoke(self.task, args, self.call.kwargs, run) for args in self.call.args]
+            return invoke(self.task, self.call.args, self.call.kwargs, run)
 
     def keep(self, value: Any) -> Kept:
         """What is stored when it has returned."""
