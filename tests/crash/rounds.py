@@ -24,6 +24,8 @@ DURABILITIES = ("full", "normal")
 LEAST_SECONDS = 5.0
 """A round shorter than this proves nothing: its processes have hardly started."""
 
+SHOWN = 10
+
 CLEAN, BROKEN = 0, 1
 
 
@@ -54,7 +56,8 @@ class Totals:
             "durability": plan.durability,
             "seed": plan.seed,
             "seconds": round(outcome.seconds, 1),
-            "faults": outcome.verdict.faults[:100],
+            "faults": some(outcome.verdict.faults),
+            "broken": Counter(promise_of(fault) for fault in outcome.verdict.faults),
             "figures": outcome.verdict.figures,
         }
         self.rounds.append(line)
@@ -71,6 +74,21 @@ class Totals:
 
     def next_number(self) -> int:
         return max((each["round"] for each in self.rounds), default=0) + 1
+
+
+def promise_of(fault: str) -> str:
+    return fault.partition(":")[0]
+
+
+def some(faults: list[str]) -> list[str]:
+    """A few of each promise."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for fault in faults:
+        seen[promise_of(fault)] += 1
+        if seen[promise_of(fault)] <= SHOWN:
+            kept.append(fault)
+    return kept
 
 
 def run_rounds(folder: Path, goal: Goal) -> Totals:
@@ -116,15 +134,15 @@ def report(totals: Totals) -> str:
     """What was really run, and what was found."""
     figures, faults = totals.figures, totals.faults
     seconds = sum(each["seconds"] for each in totals.rounds)
-    broken = Counter(fault.partition(":")[0] for fault in faults)
+    broken: Counter[str] = sum((Counter(each["broken"]) for each in totals.rounds), Counter())
     lines = [f"{len(totals.rounds)} rounds in {seconds:.0f} s:"]
     lines += [f"  {name:40} {figures[name]:>12,}" for name in sorted(figures)]
     lines += [f"broken: {promise}, {times} times" for promise, times in broken.items()]
-    lines += [f"  {fault}" for fault in faults[:20]]
+    lines += [f"  {fault}" for fault in faults]
     at_work = sum(figures[f"at work, of {role}"] for role in ("producer", "child", "worker"))
     lines.append(
         f"{figures['kills']:,} kills ({at_work:,} of a process at work), {figures['acknowledged']:,} jobs "
-        f"acknowledged, {figures['ended jobs']:,} ended; {len(faults)} broken promises"
+        f"acknowledged, {figures['ended jobs']:,} ended; {broken.total()} broken promises"
     )
     return "\n".join(lines)
 
