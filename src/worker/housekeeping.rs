@@ -97,14 +97,15 @@ impl Supervisor {
 
     fn tick(&mut self, now: i64) {
         self.foreign.tick(now);
-        let changed = self.changed();
-        if changed || self.ledger.written > 0 || now - self.kept_us >= KEEP_US {
+        self.changed();
+        let news = std::mem::take(&mut self.news);
+        if news || self.ledger.written > 0 || now - self.kept_us >= KEEP_US {
             self.ledger.written = 0;
             self.kept_us = now;
             self.keeper.send();
         }
         // A worker that enters the file changes it: alone and without news there is nobody to look for.
-        if (changed || !self.peers.is_empty()) && self.stage == Stage::Running {
+        if (news || !self.peers.is_empty()) && self.stage == Stage::Running {
             self.meet_peers(now);
         }
     }

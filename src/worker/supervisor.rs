@@ -97,6 +97,9 @@ pub(super) struct Supervisor {
     pub ear: Ear,
     pub foreign: Foreign,
     pub peers: Vec<Peer>,
+    /// Others have committed since the last tick. Kept, since a change is reported once, and most often to the
+    /// look for jobs.
+    pub news: bool,
     pub beat_us: i64,
     pub tick_us: i64,
     pub keeper: Keeper,
@@ -140,6 +143,7 @@ impl Supervisor {
             failures: 0,
             announced: false,
             peers: Vec::new(),
+            news: false,
             beat_us: now + options.visibility_us / 3,
             tick_us: now,
             kept_us: now,
@@ -287,6 +291,7 @@ impl Supervisor {
         match self.store.changed() {
             Ok(true) => {
                 self.ledger.dry = false;
+                self.news = true;
                 true
             }
             Ok(false) => false,
