@@ -20,7 +20,7 @@ use crate::sqlite::Durability;
 use crate::sqlite::room::{file_limit, free};
 use crate::wake::{Bell, Line};
 
-/// What is set aside. A finish of 256 jobs writes 0.3 MB, a beat 12 kB: measured in `tests/space.rs`.
+/// What is set aside.
 const RESERVE: u64 = 4 << 20;
 
 /// The room of one open file.
