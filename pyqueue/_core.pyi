@@ -286,7 +286,7 @@ class Store:
     """One queue file. Touches nothing before first use; safe in every thread and across fork.
 
     ``durability`` is "full" (an acknowledged enqueue survives power loss) or "normal" (survives the death of
-    any process). ``embed`` allows a file that already holds other tables. ``history_age_us`` and
+    any process). Beyond ``max_db_bytes`` new jobs are refused with DiskFull. ``embed`` allows a file that already holds other tables. ``history_age_us`` and
     ``history_count`` bound what is kept of successes; ``failed_age_us`` what is kept of the rest.
     """
 
@@ -297,6 +297,7 @@ class Store:
         embed: bool = False,
         durability: str = "full",
         max_body: int = 1_048_576,
+        max_db_bytes: int | None = None,
         history_age_us: int = 86_400_000_000,
         history_count: int = 100_000,
         failed_age_us: int = 2_592_000_000_000,

@@ -41,7 +41,8 @@ class PyQueue(Configured):
     ``path`` is taken against the current directory; without it the file is ``$PYQUEUE_DB``. ``embed`` allows a
     file that holds the application's own tables. ``durability`` is "full" (an acknowledged job survives power
     loss) or "normal" (it survives the death of any process). ``visibility_timeout`` is how many seconds a
-    worker that has stopped answering keeps its jobs. ``max_body`` limits the bytes of a call and of a result.
+    worker that has stopped answering keeps its jobs. ``max_body`` limits the bytes of a call and of a result,
+    ``max_db_bytes`` those the file may hold: beyond that new jobs are refused with ``DiskFull``, and workers go on.
     What is not said here comes from ``conf``, ``PYQUEUE_*`` or pyproject.toml; ``config`` is the outcome.
     """
 
@@ -56,6 +57,7 @@ class PyQueue(Configured):
         durability: Literal["full", "normal"] | None = None,
         visibility_timeout: float | None = None,
         max_body: int | None = None,
+        max_db_bytes: int | None = None,
     ) -> None:
         super().__init__(
             {
@@ -64,6 +66,7 @@ class PyQueue(Configured):
                 "durability": durability,
                 "visibility_timeout": visibility_timeout,
                 "max_body": max_body,
+                "max_db_bytes": max_db_bytes,
             }
         )
         self._registry = Registry()
@@ -95,6 +98,7 @@ class PyQueue(Configured):
                 embed=known.embed,
                 durability=known.durability,
                 max_body=known.max_body,
+                max_db_bytes=known.max_db_bytes,
                 history_age_us=round(known.result_expires * 1e6),
                 history_count=known.history_count,
                 failed_age_us=round(known.failure_expires * 1e6),

@@ -20,6 +20,8 @@ const LENGTH: usize = 4096;
 /// "pyqbell" and the version of the layout.
 const HEADER: u64 = u64::from_le_bytes(*b"pyqbell\x01");
 const ASLEEP: u32 = 1;
+/// Behind the 256 lines of results.
+const SHORT: usize = 1280;
 
 /// What is rung about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +102,16 @@ impl Bell {
         if rung.is_ok_and(|before| before & ASLEEP != 0) {
             futex::wake_all(word);
         }
+    }
+
+    /// Whether the file is short of room, as far as somebody has found out.
+    pub fn is_short(&self) -> bool {
+        self.shared.word(SHORT).load(SeqCst) != 0
+    }
+
+    /// Notes whether the file is short of room; whether that is new.
+    pub fn mark_short(&self, short: bool) -> bool {
+        self.shared.word(SHORT).swap(u32::from(short), SeqCst) != u32::from(short)
     }
 
     /// How often the line was rung. Read it before you look at the store, then look, then `wait`.

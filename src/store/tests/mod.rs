@@ -30,6 +30,7 @@ fn options() -> Options {
         embed: false,
         durability: Durability::Normal,
         max_body: 1 << 20,
+        max_db_bytes: None,
         history_age_us: 86_400_000_000,
         history_count: 100_000,
         failed_age_us: 30 * 86_400_000_000,

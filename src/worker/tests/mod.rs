@@ -101,6 +101,7 @@ fn store(directory: &Path) -> Arc<Store> {
         embed: false,
         durability: Durability::Normal,
         max_body: 1 << 24,
+        max_db_bytes: None,
         history_age_us: 86_400_000_000,
         history_count: 100_000,
         failed_age_us: 86_400_000_000,
