@@ -66,6 +66,7 @@ fn job() -> NewJob {
         max_losses: 5,
         time_limit_us: None,
         soft_time_limit_us: None,
+        errbacks: Vec::new(),
     }
 }
 
