@@ -10,6 +10,7 @@
 //! its child takes none of its finished neighbours' outcomes along.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -83,6 +84,14 @@ impl Page {
             return Err(Error::Wire("the shared page has another layout".into()));
         }
         Ok(Page { shared: Shared::open(path, length(children), false)?, children })
+    }
+
+    /// How many children the worker with this page has; `None` without a whole page of this layout.
+    pub fn children_at(path: &Path) -> Option<u32> {
+        let mut head = [0; 16];
+        std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).ok()?;
+        let word = |at: usize| head[at..at + 4].try_into().map(u32::from_le_bytes).ok();
+        (head[..8] == HEADER.to_le_bytes() && word(12)? == ENTRIES).then_some(word(8)?)
     }
 
     /// How many children the page has room for.
@@ -253,6 +262,7 @@ mod tests {
         let path = directory.path().join("worker-1.page");
         let ours = Page::create(&path, 2, "boot/ns").unwrap();
         let childs = Page::open(&path).unwrap();
+        assert_eq!(Page::children_at(&path), Some(2));
         (directory, ours, childs)
     }
 
@@ -324,6 +334,7 @@ mod tests {
             assert!(matches!(Page::evidence(&path, "boot/other"), Evidence::None), "cut at {cut}");
         }
         std::fs::write(&path, b"\0").unwrap();
+        assert_eq!(Page::children_at(&path), None);
         assert!(matches!(Page::open(&path), Err(Error::Wire(_))));
         assert!(matches!(Page::evidence(&directory.path().join("none"), "boot"), Evidence::None));
     }

@@ -44,12 +44,16 @@ impl Member {
         let id = store.join(NewWorker {
             name: options.name.clone(),
             pid: std::process::id(),
-            slots: options.concurrency,
+            slots: options.concurrency * options.width,
             visibility_us: options.visibility_us,
         })?;
         let directory = store.directory()?;
         let page_path = liveness::page_path(&directory, id);
-        let page = Page::create(&page_path, options.concurrency, store.env().clock.identity())?;
+        let create = || Page::create(&page_path, options.concurrency, store.env().clock.identity());
+        let page = match create() {
+            Err(Error::Full(_)) if store.give_up()? => create()?,
+            other => other?,
+        };
         Ok(Member { id, page, page_path, lock: Lock::take(&directory, id)? })
     }
 
@@ -124,6 +128,15 @@ impl Supervisor {
         let now = clock.boot_us();
         let (patient, (store, turn)) = (Arc::clone(&store), Turn::hurried(&store, &outside));
         let member = Member::join(&store, &options)?;
+        match store.set_aside() {
+            Ok(true) => {}
+            Ok(false) => {
+                let text = "there is no room to set some aside for the outcomes of running jobs: when the disk is \
+                            full, they may have to wait until it is not";
+                outside.tell(Kind::Warning, text);
+            }
+            Err(error) => outside.tell(Kind::Warning, format!("no room can be set aside: {error}")),
+        }
         let bell = store.bell()?;
         let ear = Ear::open(Arc::clone(&bell), Arc::clone(&outside))?;
         let wal = store.wal()?;
