@@ -16,6 +16,7 @@ mod nouns;
 mod outside;
 mod pace;
 pub mod page;
+mod pinned;
 pub mod pipe;
 pub mod signals;
 mod stopping;
