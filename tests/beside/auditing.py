@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-from mixing import DB, SLOTS, Notes, is_host
+from mixing import DB, is_host
+from notes import SLOTS, Notes
 
 from pyqueue._core import Store
 
@@ -39,33 +40,42 @@ def pairs(bodies: Iterable[Any]) -> list[tuple[int, int]]:
     return [(slot, n) for slot, n in (json.loads(body)["args"] for body in bodies)]
 
 
-def audit(notes: Notes) -> list[str]:
-    """What is wrong, one sentence each."""
-    hosts = {slot for slot in range(1, SLOTS) if is_host(slot)}
-    ours = set(range(1, SLOTS)) - hosts
-    connection = apsw.Connection(DB)
-    found = [
-        f"integrity_check: {line}" for (line,) in connection.execute("PRAGMA integrity_check") if line != "ok"
-    ]
+def of_the_application(connection: apsw.Connection, notes: Notes) -> list[str]:
+    """Its rows, its counter, and the jobs that it enqueued in its own transactions."""
     own = connection.execute("SELECT slot, n, job FROM own").fetchall()
     count = connection.execute("SELECT n FROM counter").get
+    hosts = {slot for slot in range(1, SLOTS) if is_host(slot)}
+    found = missing_or_twice("rows of the application", ((slot, n) for slot, n, _ in own), notes, hosts)
     if count != len(own):
         found.append(f"the application's counter is at {count}, its rows are {len(own)}")
-    found += missing_or_twice("rows of the application", ((slot, n) for slot, n, _ in own), notes, hosts)
-    bodies = (
-        payload for (payload,) in connection.execute("SELECT payload FROM pyqueue_job WHERE task<>'host'")
-    )
-    found += missing_or_twice("jobs", pairs(bodies), notes, ours)
     sent = connection.execute(
         "SELECT body FROM pyqueue_inbox UNION ALL SELECT payload FROM pyqueue_job WHERE task='host'"
     )
-    asked = Counter((slot, n) for slot, n, job in own if job)
-    if Counter(pairs(payload for (payload,) in sent)) != asked:
+    if Counter(pairs(body for (body,) in sent)) != Counter((slot, n) for slot, n, job in own if job):
         found.append("the jobs of the application's transactions are not those of its rows")
+    return found
+
+
+def of_pyqueue(connection: apsw.Connection, notes: Notes, slots: set[int]) -> list[str]:
+    """Its jobs."""
+    bodies = connection.execute("SELECT payload FROM pyqueue_job WHERE task<>'host'")
+    return missing_or_twice("jobs", pairs(body for (body,) in bodies), notes, slots)
+
+
+def audit(notes: Notes) -> list[str]:
+    """What is wrong, one sentence each."""
+    connection = apsw.Connection(DB)
+    lines = connection.execute("PRAGMA integrity_check").fetchall()
+    found = [f"integrity_check: {line}" for (line,) in lines if line != "ok"]
+    slots = set(range(1, SLOTS))
+    if connection.execute("SELECT count(*) FROM sqlite_schema WHERE name='own'").get:
+        found += of_the_application(connection, notes)
+        slots = {slot for slot in slots if not is_host(slot)}
+    found += of_pyqueue(connection, notes, slots)
     connection.close()
     store = Store(DB, embed=True)
     found += store.examine()
-    ids = [id for slot in ours if (id := notes.id(slot))]
+    ids = [id for slot in slots if (id := notes.id(slot))]
     unknown = sum(store.view(id).state == "unknown" for id in ids)
     return found + ([f"{unknown} acknowledged ids are unknown"] if unknown else [])
 

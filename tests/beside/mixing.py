@@ -1,13 +1,12 @@
 """One process of the torture: threads of pyqueue and of the application's own SQLite, all on jobs.db.
 
-A thread notes its last acknowledged commit in a slot of its own, in a mapped file: the note outlives a SIGKILL and
-costs no call. The slot's number and the commit's are written into the row, so that every row can be asked for.
+Each thread has a slot of the notes: its number and the commit's are written into the row, so that every row can be
+asked for.
 """
 
 from __future__ import annotations
 
 import json
-import mmap
 import random
 import sys
 import threading
@@ -17,13 +16,14 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from notes import Notes
+
 from pyqueue import PyQueue
 from pyqueue._core import NewJob, Store
 
 DB = "jobs.db"
 ROLES = ("steady", "storms", "host", "eager host")
 """The threads of a process; the n-th has the n-th slot from the process's first one."""
-SLOTS, SLOT = 4096, 64
 
 app = PyQueue(DB, durability="normal", embed=True)
 
@@ -31,34 +31,6 @@ app = PyQueue(DB, durability="normal", embed=True)
 @app.task
 def put(slot: int, n: int) -> None:
     """A job that nobody runs here."""
-
-
-class Notes:
-    """The mapped file. Slot 0 says stop; in the others: the last acknowledged number, and the last job's id."""
-
-    def __init__(self, path: Path) -> None:
-        with path.open("r+b" if path.exists() else "w+b") as file:
-            file.truncate(SLOTS * SLOT)
-            self._map = mmap.mmap(file.fileno(), SLOTS * SLOT)
-        self._numbers = memoryview(self._map).cast("Q")
-
-    @property
-    def stop(self) -> bool:
-        return self._numbers[0] != 0
-
-    def end(self) -> None:
-        self._numbers[0] = 1
-
-    def last(self, slot: int) -> int:
-        return self._numbers[slot * SLOT // 8]
-
-    def acknowledged(self, slot: int, n: int, id: str | None = None) -> None:
-        self._numbers[slot * SLOT // 8] = n
-        if id is not None:
-            self._map[slot * SLOT + 8 : slot * SLOT + 44] = id.encode()
-
-    def id(self, slot: int) -> str:
-        return self._map[slot * SLOT + 8 : slot * SLOT + 44].rstrip(b"\0").decode()
 
 
 Transaction = Callable[[], AbstractContextManager[Callable[..., Any]]]

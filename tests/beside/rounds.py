@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from mixing import COPIES, ROLES, SLOTS, Notes, is_host
+from mixing import COPIES, ROLES, is_host
+from notes import SLOTS, Notes
 from processes import Started
 
 HERE = Path(__file__).parent
