@@ -95,12 +95,19 @@ impl Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure};
+        use rusqlite::ErrorCode::{
+            CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure,
+        };
         let text = error.to_string();
+        let extended = error.sqlite_error().map(|error| error.extended_code);
         match error.sqlite_error_code() {
             Some(DiskFull) => Error::Full(text),
             Some(DatabaseBusy) => Error::Busy { waited_ms: 0 },
-            Some(SystemIoFailure) => Error::Io(text),
+            // The `-shm` is written to only where it grows.
+            Some(SystemIoFailure) if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => {
+                Error::Full(text)
+            }
+            Some(SystemIoFailure | CannotOpen) => Error::Io(text),
             Some(DatabaseCorrupt | NotADatabase) => Error::Corrupt(text),
             _ => Error::Sqlite(text),
         }

@@ -49,38 +49,46 @@ pub enum Mutant {
     GivenBackCharged,
 }
 
-#[cfg(all(feature = "mutants", not(test)))]
-pub use chosen::{names, on};
-#[cfg(not(any(feature = "mutants", test)))]
-pub use sound::on;
+#[cfg(feature = "mutants")]
+pub use chosen::names;
 #[cfg(test)]
-pub use tried::{on, with};
+pub use tried::with;
 
+/// Whether the guard is off.
 #[cfg(not(any(feature = "mutants", test)))]
-mod sound {
-    use super::Mutant;
-
-    /// Whether the guard is off: never.
-    #[inline(always)]
-    pub const fn on(_: Mutant) -> bool {
-        false
-    }
+#[inline(always)]
+pub const fn on(_: Mutant) -> bool {
+    false
 }
 
-#[cfg(all(feature = "mutants", not(test)))]
+/// Whether the guard is off.
+#[cfg(any(feature = "mutants", test))]
+pub fn on(mutant: Mutant) -> bool {
+    #[cfg(feature = "mutants")]
+    if chosen::on(mutant) {
+        return true;
+    }
+    #[cfg(test)]
+    if tried::on(mutant) {
+        return true;
+    }
+    let _ = mutant;
+    false
+}
+
+#[cfg(feature = "mutants")]
 mod chosen {
     use std::sync::LazyLock;
 
     use super::Mutant;
 
     static CHOSEN: LazyLock<Option<String>> = LazyLock::new(|| {
-        let name = std::env::var("PYQUEUE_MUTANT").ok()?;
+        let name = std::env::var("PYQUEUE_MUTANT").ok().filter(|name| !name.is_empty())?;
         assert!(names().contains(&name), "there is no mutant {name}");
         Some(name)
     });
 
-    /// Whether the guard is off.
-    pub fn on(mutant: Mutant) -> bool {
+    pub(super) fn on(mutant: Mutant) -> bool {
         CHOSEN.as_ref().is_some_and(|name| *name == format!("{mutant:?}"))
     }
 
@@ -107,12 +115,11 @@ mod tried {
         static TRIED: Cell<Option<Mutant>> = const { Cell::new(None) };
     }
 
-    /// Whether the guard is off in this thread.
-    pub fn on(mutant: Mutant) -> bool {
+    pub(super) fn on(mutant: Mutant) -> bool {
         TRIED.get() == Some(mutant)
     }
 
-    /// Runs a control arm: `act` with the guard off.
+    /// Runs a control arm: `act` with the guard off, in this thread.
     pub fn with<T>(mutant: Mutant, act: impl FnOnce() -> T) -> T {
         TRIED.set(Some(mutant));
         let answer = act();

@@ -33,6 +33,7 @@ pub fn fold(change: &mut Change, limit: usize) -> Result<bool> {
                     max_losses: super::MAX_LOSSES,
                     time_limit_us: None,
                     soft_time_limit_us: None,
+                    errbacks: Vec::new(),
                 },
             ))
         })?

@@ -9,6 +9,7 @@ use super::supervisor::Supervisor;
 use super::wire::{self, Ended, Frame};
 use crate::error::{Error, Result};
 use crate::job::{Failure, Finish, Outcome};
+use crate::mutants::{self, Mutant};
 
 /// So many children in a row that can't start stop the worker.
 const START_FAILURES: u32 = 3;
@@ -143,14 +144,24 @@ impl Supervisor {
         for held in child.held {
             let (state, since) = self.member.page.look(number as u32, held.index, held.stamp);
             let outcome = match (state, child.fate) {
-                (State::Started | State::Done, Fate::TimeLimit(stamp)) if stamp == held.stamp => {
+                (State::Started | State::Done, Fate::TimeLimit(at)) if held.overran(since, at) => {
                     Outcome::Failure(overrun(held.job.time_limit_us.unwrap_or_default()))
                 }
-                (State::Started, Fate::Stopped) => Outcome::GivenBack,
+                (State::Started, Fate::TimeLimit(_)) => {
+                    let reason =
+                        format!("{reason}, because another of its jobs ran longer than its time limit");
+                    Outcome::Lost { reason, charged: false }
+                }
+                (State::Started, Fate::Stopped) if !mutants::on(Mutant::GivenBackCharged) => {
+                    Outcome::GivenBack
+                }
                 (State::Started, _) => Outcome::Lost { reason: reason.to_owned(), charged: true },
                 (State::Done, _) => {
                     let reason = format!("{reason} before the job's outcome was sent");
                     Outcome::Lost { reason, charged: false }
+                }
+                (State::Offered, _) if mutants::on(Mutant::NeighboursCharged) => {
+                    Outcome::Lost { reason: reason.to_owned(), charged: true }
                 }
                 (State::Offered | State::TakenBack | State::Free, _) => {
                     self.member.page.retract(number as u32, held.index, held.stamp);

@@ -10,11 +10,13 @@
 //! its child takes none of its finished neighbours' outcomes along.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::error::{Error, Result};
 use crate::id::RowId;
+use crate::mutants::{self, Mutant};
 use crate::store::Evidence;
 use crate::wake::Shared;
 
@@ -84,6 +86,14 @@ impl Page {
         Ok(Page { shared: Shared::open(path, length(children), false)?, children })
     }
 
+    /// How many children the worker with this page has; `None` without a whole page of this layout.
+    pub fn children_at(path: &Path) -> Option<u32> {
+        let mut head = [0; 16];
+        std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).ok()?;
+        let word = |at: usize| head[at..at + 4].try_into().map(u32::from_le_bytes).ok();
+        (head[..8] == HEADER.to_le_bytes() && word(12)? == ENTRIES).then_some(word(8)?)
+    }
+
     /// How many children the page has room for.
     pub fn children(&self) -> u32 {
         self.children
@@ -118,6 +128,8 @@ impl Page {
     /// Supervisor: takes an offer back; false when the child was faster.
     pub fn retract(&self, child: u32, index: u32, stamp: u64) -> bool {
         self.change(child, index, stamp, State::Offered, State::TakenBack)
+            || (mutants::on(Mutant::TakenBackTwice)
+                && self.change(child, index, stamp, State::Started, State::TakenBack))
     }
 
     /// Supervisor: nothing is known about the entry's job any more, because its outcome is written or because
@@ -250,6 +262,7 @@ mod tests {
         let path = directory.path().join("worker-1.page");
         let ours = Page::create(&path, 2, "boot/ns").unwrap();
         let childs = Page::open(&path).unwrap();
+        assert_eq!(Page::children_at(&path), Some(2));
         (directory, ours, childs)
     }
 
@@ -321,6 +334,7 @@ mod tests {
             assert!(matches!(Page::evidence(&path, "boot/other"), Evidence::None), "cut at {cut}");
         }
         std::fs::write(&path, b"\0").unwrap();
+        assert_eq!(Page::children_at(&path), None);
         assert!(matches!(Page::open(&path), Err(Error::Wire(_))));
         assert!(matches!(Page::evidence(&directory.path().join("none"), "boot"), Evidence::None));
     }

@@ -15,6 +15,7 @@ use super::wire::{self, Batch, Ended, Frame, Inbound, Offered};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::job::{ClaimedJob, NewJob, Outcome};
+use crate::mutants::{self, Mutant};
 
 /// Outcomes are sent at the latest when there are so many, when the page has no room for their copies…
 const BATCH_JOBS: u32 = 32;
@@ -61,8 +62,10 @@ impl Pipe {
         let slot: u32 = variable("PYQUEUE_SLOT")?;
         let page: PathBuf = variable("PYQUEUE_PAGE")?;
         let death = Some(rustix::process::Signal::KILL);
-        rustix::process::set_parent_process_death_signal(death)
-            .map_err(|source| Error::System { call: "prctl", source })?;
+        if !mutants::on(Mutant::OrphansLive) {
+            rustix::process::set_parent_process_death_signal(death)
+                .map_err(|source| Error::System { call: "prctl", source })?;
+        }
         // The parent may have died before prctl: then nobody will ever kill this process.
         if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().cast_unsigned()) != Some(parent) {
             std::process::exit(1);
@@ -125,7 +128,7 @@ impl Pipe {
     }
 
     /// The next job that is still ours to run; `None` when the supervisor is gone or done. `Interrupted` after
-    /// a signal handler ran: call again.
+    /// a signal handler ran: call again. Of several threads one waits in the socket and the others in line.
     pub fn recv(&self) -> Result<Option<(ClaimedJob, Offer)>> {
         loop {
             if let Some(taken) = self.take() {
@@ -134,6 +137,11 @@ impl Pipe {
             // Nothing is at hand: no outcome waits behind the wait for a job.
             self.outbox.flush()?;
             let mut inbound = lock(&self.inbound);
+            // Jobs come in under this lock, perhaps while we stood in line for it: nobody waits in the socket
+            // while a job lies here.
+            if let Some(taken) = self.take() {
+                return Ok(Some(taken));
+            }
             match inbound.frame()? {
                 Some(Frame::Jobs(jobs)) => {
                     lock(&self.waiting).extend(jobs);

@@ -134,6 +134,10 @@ def test_the_hard_limit_kills_the_child(tasks: Any, worker: Worker) -> None:
     result.get(timeout=10, propagate=False)
     assert result.state == "FAILURE"
     assert tasks.add.delay(2, 3).get(timeout=5) == 5
+    again = tasks.app.AsyncResult(tasks.app.store.replay(result.id))
+    assert "time limit of 0.3 s" in str(again.get(timeout=10, propagate=False)), (
+        "it is replayed with its limit"
+    )
 
 
 def test_get_inside_a_task_is_refused_and_sending_is_not(tasks: Any, worker: Worker) -> None:
