@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "proofs"))
 
-from rounds import run
+from torture import run
 
 ROUND = 300_000
 """The commits of a round: the audit stays short, and the file small."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rounds import STOCK, Round, run
+from torture import STOCK, Round, run
 
 
 def check(round: Round) -> None:
