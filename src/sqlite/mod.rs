@@ -2,7 +2,7 @@
 //!
 //! * `syscalls`, `descriptors`: safe beside the application's own copy of SQLite
 //! * `fork`: safe across fork
-//! * `check`: refuses files that can't be safe
+//! * `check`: refuses files that can't be safe; `draft`: how a new one appears
 //! * `connection`: settings and waiting
 //! * `room`: full disks
 //! * `database`, `writer`, `ticket`: one writer with group commit, readers beside it
@@ -11,6 +11,7 @@ mod check;
 mod connection;
 mod database;
 mod descriptors;
+mod draft;
 pub mod fork;
 pub mod room;
 mod syscalls;
@@ -20,6 +21,7 @@ mod ticket;
 mod writer;
 
 pub use database::Database;
+pub use draft::APPLICATION_ID;
 pub use syscalls::STOCK_LOCKS;
 pub use writer::Tx;
 
