@@ -4,6 +4,7 @@
 //! * `fork`: safe across fork
 //! * `check`: refuses files that can't be safe
 //! * `faults`: system calls that fail when a test orders it
+//! * `check`: refuses files that can't be safe; `draft`: how a new one appears
 //! * `connection`: settings and waiting
 //! * `room`: full disks
 //! * `database`, `writer`, `ticket`: one writer with group commit, readers beside it
@@ -13,6 +14,7 @@ mod connection;
 mod database;
 mod descriptors;
 mod faults;
+mod draft;
 pub mod fork;
 pub mod room;
 mod syscalls;
@@ -22,6 +24,7 @@ mod ticket;
 mod writer;
 
 pub use database::Database;
+pub use draft::APPLICATION_ID;
 pub use syscalls::STOCK_LOCKS;
 pub use writer::Tx;
 

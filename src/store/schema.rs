@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::head::VERSION;
 use crate::error::{Error, Result};
 use crate::mutants::{self, Mutant};
+use crate::sqlite::APPLICATION_ID;
 
 /// The migrations, in order; the first makes version 1.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_queue.sql")];
@@ -13,8 +14,6 @@ const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_queue.sql")];
 const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 /// The oldest build (by its schema version) that may use a file of `SCHEMA_VERSION`.
 const OLDEST_COMPATIBLE: i64 = 1;
-/// "pyqu", in files that we made ourselves.
-const APPLICATION_ID: i64 = 0x7079_7175;
 
 fn refused(conn: &Connection, reason: String) -> Error {
     Error::Refused { path: conn.path().unwrap_or_default().into(), reason }
@@ -44,6 +43,11 @@ pub fn admit(conn: &Connection, created: bool, embed: bool) -> Result<bool> {
             |row| row.get(0),
         )
         .optional()?;
+    let id: i64 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if other.is_none() && id == i64::from(APPLICATION_ID) {
+        // Whoever created the file has not come to the tables yet, or has died before it did.
+        return Ok(true);
+    }
     Err(refused(
         conn,
         match other {
