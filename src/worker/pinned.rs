@@ -78,7 +78,7 @@ fn holders(shm: &Path) -> BTreeSet<u32> {
     .collect()
 }
 
-/// `lock:	1: POSIX  ADVISORY  READ 4711 fe:00:10011092 124 124`
+/// `lock: 1: POSIX  ADVISORY  READ 4711 fe:00:10011092 124 124`
 fn is_mark(line: &str, inode: u64) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();
     let ["lock:", _, _, _, _, _, place, start, end] = words[..] else { return false };
