@@ -24,6 +24,8 @@ from pyqueue._core import NewJob, Store
 DB = "jobs.db"
 ROLES = ("steady", "storms", "host", "eager host")
 """The threads of a process; the n-th has the n-th slot from the process's first one."""
+OPEN_AND_SHUT = ("apsw",)
+"""Beside these no store stays open: only the last connection of a process really closes its descriptors."""
 
 app = PyQueue(DB, durability="normal", embed=True)
 
@@ -124,6 +126,8 @@ def storms(notes: Notes, slot: int) -> None:
             n += 1
             [(id, _)] = store.enqueue([NewJob("put", body(slot, n))])
             notes.acknowledged(slot, n, id)
+        # So that a host may be in the middle of a transaction.
+        time.sleep(random.uniform(0, 0.002))
         store.close()
 
 
@@ -151,6 +155,9 @@ def commit(execute: Callable[..., Any], slot: int, n: int) -> None:
     """The statements of one transaction."""
     (count,) = execute("SELECT n FROM counter").fetchone()
     execute("UPDATE counter SET n=?", (count + 1,))
+    if n % 8 == 0:
+        # It thinks for a moment: a lock that is dropped meanwhile lets others in.
+        time.sleep(0.001)
     (enqueues,) = execute("SELECT count(*) FROM sqlite_schema WHERE name='pyqueue_inbox'").fetchone()
     job = int(enqueues and n % 4 == 0)
     execute("INSERT INTO own VALUES (?, ?, ?)", (slot, n, job))
@@ -174,6 +181,8 @@ def main(copy: str, first: int, ours_after: int) -> None:
 
     threads = []
     for slot, role in enumerate(ROLES, first):
+        if role == "steady" and copy in OPEN_AND_SHUT:
+            continue
         acts = {
             "steady": (steady, notes, slot),
             "storms": (storms, notes, slot),
