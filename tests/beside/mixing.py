@@ -100,6 +100,27 @@ def is_host(slot: int) -> bool:
 COPIES = {"sqlite3": standard, "apsw": other, "sqlalchemy": alchemy}
 
 
+def meddle(copy: str) -> None:
+    """What else an application may say to its file; refused while others are in the way."""
+    said = random.choice(("PRAGMA journal_mode=DELETE", "PRAGMA wal_checkpoint(TRUNCATE)"))
+    connection: Any
+    if copy == "apsw":
+        import apsw
+
+        connection = apsw.Connection(DB)
+    else:
+        import sqlite3
+
+        connection = sqlite3.connect(DB, timeout=0, isolation_level=None)
+    try:
+        connection.execute(said).fetchall()
+    except Exception as error:
+        if not busy(error):
+            raise
+    finally:
+        connection.close()
+
+
 def busy(error: Exception) -> bool:
     """Whether another connection was in the way for too long: nothing was committed."""
     return "locked" in str(error) or "busy" in str(error).lower()
@@ -149,6 +170,8 @@ def host(notes: Notes, slot: int, copy: str, timeout: float) -> None:
                 n += 1
                 notes.acknowledged(slot, n)
         close()
+        if random.random() < 0.5:
+            meddle(copy)
 
 
 def commit(execute: Callable[..., Any], slot: int, n: int) -> None:
