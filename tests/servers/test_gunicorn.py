@@ -14,7 +14,7 @@ SHOP = """
 from flask import Flask
 from pyqueue import PyQueue
 
-queue = PyQueue("jobs.db")
+queue = PyQueue("jobs.db", embed=True)
 
 @queue.task
 def ship(number):
@@ -29,6 +29,24 @@ def order(number):
 """
 USED_BEFORE_THE_FORK = """
 first = ship.delay(0).id
+"""
+BOOKS = """
+from sqlalchemy import create_engine, text
+
+engine = create_engine("sqlite:///jobs.db", connect_args={"timeout": 30})
+with engine.begin() as books:
+    books.execute(text("CREATE TABLE own(n INTEGER PRIMARY KEY)"))
+
+@web.before_request
+def note():
+    from flask import request
+    with engine.begin() as books:
+        books.execute(text("INSERT OR IGNORE INTO own VALUES (:number)"), request.view_args)
+"""
+DISPOSED = """
+def when_ready(server):
+    from shop import engine
+    engine.dispose()
 """
 EMBEDDED = """
 from gunicorn.app.base import BaseApplication
@@ -73,8 +91,13 @@ GUNICORN = (
 
 
 @pytest.mark.timeout(120)
-def test_workers_forked_from_a_used_queue_are_killed_and_no_order_is_lost(tmp_path: Path) -> None:
-    write_app(tmp_path, SHOP + USED_BEFORE_THE_FORK, "shop.py")
+@pytest.mark.parametrize("books", [False, True], ids=["alone", "beside SQLAlchemy"])
+def test_workers_forked_from_a_used_queue_are_killed_and_no_order_is_lost(
+    tmp_path: Path, books: bool
+) -> None:
+    write_app(tmp_path, SHOP + (BOOKS if books else "") + USED_BEFORE_THE_FORK, "shop.py")
+    if books:
+        write_app(tmp_path, DISPOSED, "gunicorn.conf.py")
     with Started(tmp_path, *GUNICORN, "shop:web", name="gunicorn") as server:
         until(lambda: (tmp_path / SOCKET).exists() and ask(tmp_path, "/orders/0"), 30, "it answers")
         clients = Clients(tmp_path)
@@ -89,7 +112,8 @@ def test_workers_forked_from_a_used_queue_are_killed_and_no_order_is_lost(tmp_pa
     # The one of before the fork, and the one that asked whether the server is there.
     assert found.pop(0) == 2
     assert wrong(found, clients.ids, clients.asked) == []
-    assert faults(tmp_path / "jobs.db", list(clients.ids.values())) == []
+    rows = list(clients.ids) if books else []
+    assert faults(tmp_path / "jobs.db", list(clients.ids.values()), rows) == []
 
 
 @pytest.mark.timeout(120)
