@@ -58,7 +58,9 @@ pub enum Error {
         waited_ms: u64,
     },
     /// The system refused to read or write.
-    #[error("the database could not be read or written: {0}")]
+    #[error(
+        "the database could not be read or written ({0}): look at the disk, its mount and the system's log, then call again"
+    )]
     Io(String),
     /// The file is damaged.
     #[error(

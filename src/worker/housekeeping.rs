@@ -11,6 +11,7 @@ use rustix::process::{Pid, PidfdFlags};
 
 use super::liveness::{self, Proof, Reaped};
 use super::outside::{Event, Kind, Order, Outside};
+use super::pinned::Watch;
 use super::signals;
 use super::stopping::Stage;
 use super::supervisor::{Member, Slot, Supervisor, TICK_US, TRUST_US};
@@ -233,9 +234,9 @@ impl Errand {
     }
 
     fn run(&self) {
-        let (mut next_us, mut told) = (None, None);
+        let (mut next_us, mut told, mut watch) = (None, None, Watch::default());
         while self.wait(next_us) {
-            next_us = match self.round() {
+            next_us = match self.round(&mut watch) {
                 Ok(next_us) => {
                     told = None;
                     next_us
@@ -273,7 +274,7 @@ impl Errand {
     }
 
     /// One round; the boot time at which it is worth another.
-    fn round(&self) -> Result<Option<i64>> {
+    fn round(&self, watch: &mut Watch) -> Result<Option<i64>> {
         let clock = &self.store.env().clock;
         self.store.set_aside()?;
         // History that is deleted passes through the WAL: what is left is not for that.
@@ -288,11 +289,18 @@ impl Errand {
             // Between two small steps others write.
             clock.sleep(Duration::from_millis(2));
         };
-        if std::fs::metadata(&self.wal).is_ok_and(|facts| facts.len() >= WAL_BYTES) {
+        let size = std::fs::metadata(&self.wal).map_or(0, |facts| facts.len());
+        if size >= WAL_BYTES {
             match self.store.checkpoint() {
                 // The shortage was told, and a WAL that can't be emptied grows no further than what is left.
                 Err(Error::Full(_)) if self.store.is_short()? => {}
-                other => other?,
+                Ok(left) => {
+                    let size = if left == 0 { 0 } else { size };
+                    if let Some(text) = watch.look(&self.wal, size, &**clock) {
+                        self.outside.tell(Kind::Warning, text);
+                    }
+                }
+                Err(error) => return Err(error),
             }
         }
         // What another worker should have done, or what can't be done now, is not tried in a loop.

@@ -199,7 +199,12 @@ class Round:
         [role] = self.chance.choices(list(victims), [MIX[role] for role in victims])
         pid = self.chance.choice(victims[role])
         self.record("kill", "invoke", pid, role)
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            # It ended a moment ago, by itself.
+            self.record("kill", "fail", pid)
+            return
         if role == "producer":
             os.waitpid(pid, 0)
             self.buried(pid, killed=True)
@@ -207,7 +212,7 @@ class Round:
             place = next(n for n, worker in enumerate(self.workers) if worker.pid == pid)
             self.workers[place].process.wait()
             self.workers[place] = self.started_worker()
-        self.record("kill", "ok", pid)
+        self.record("kill", "ok", pid, role)
         self.kills += 1
 
     def everybody(self) -> dict[str, list[int]]:
@@ -235,6 +240,8 @@ class Round:
             self.keep_going()
             time.sleep(LOOK_EVERY)
         for worker in self.workers:
+            # Before that it has no handler.
+            worker.wait_said(" ready: ", DRAIN_WITHIN)
             worker.process.send_signal(signal.SIGTERM)
         for worker in self.workers:
             code = worker.wait(30)
