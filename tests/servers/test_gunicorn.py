@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from asking import SOCKET, Clients, ask, kill_some, orders_in, stop, workers, wrong
 from checking import faults
-from processes import Started, children, until, write_app
+from processes import Started, children, send, until, write_app
+
+from pyqueue._core import Store
 
 SHOP = """
 from flask import Flask
@@ -137,6 +140,17 @@ def test_a_worker_embedded_in_the_master_runs_each_order_once(tmp_path: Path, wa
             clients.stop()
         shipped = lambda: (tmp_path / "shipped").read_text().splitlines()  # noqa: E731
         until(lambda: set(map(int, shipped())) >= set(clients.ids), 30, "every order is shipped")
+        store = Store(str(tmp_path / "jobs.db"), embed=True)
+        # A job that was shipped and not acknowledged would rightly be shipped again.
+        until(
+            lambda: not any(queue.waiting + queue.running for queue in store.queues()),
+            30,
+            "all are acknowledged",
+        )
+        # gunicorn waits for any child of its own: ours is missed all the same.
+        send(signal.SIGKILL, ours)
+        assert ask(tmp_path, "/orders/1000000")
+        until(lambda: "1000000" in shipped(), 30, "others have taken their places")
         stop(server, 20)
     log = server.log.read_text()
     print(f"{len(clients.ids)} of {clients.asked} orders acknowledged and shipped")
