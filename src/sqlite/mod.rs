@@ -3,6 +3,7 @@
 //! * `syscalls`, `descriptors`: safe beside the application's own copy of SQLite
 //! * `fork`: safe across fork
 //! * `check`: refuses files that can't be safe
+//! * `faults`: system calls that fail when a test orders it
 //! * `connection`: settings and waiting
 //! * `room`: full disks
 //! * `database`, `writer`, `ticket`: one writer with group commit, readers beside it
@@ -11,6 +12,7 @@ mod check;
 mod connection;
 mod database;
 mod descriptors;
+mod faults;
 pub mod fork;
 pub mod room;
 mod syscalls;

@@ -18,6 +18,7 @@ use libc::{c_char, c_int, c_void, off_t, size_t};
 use rusqlite::ffi;
 
 use super::descriptors::{self, Inode, Lock};
+use super::faults::{self, Kind};
 use super::fork;
 use crate::mutants::{self, Mutant};
 
@@ -39,6 +40,8 @@ pub(super) fn install() {
             return false;
         }
         descriptors::make_ready();
+        #[cfg(feature = "faults")]
+        faults::allocator();
         // SAFETY: the VFS "unix" is always there on Linux and lives for ever; each function has the C
         // signature of the call it replaces. SQLite calls fcntl as a variadic function with at most one
         // more argument; on x86_64 and aarch64 Linux that is passed like a third fixed one.
@@ -55,6 +58,8 @@ pub(super) fn install() {
                 (c"mmap", mmap as *const ()),
                 (c"munmap", munmap as *const ()),
             ];
+            #[cfg(feature = "faults")]
+            let calls = calls.into_iter().chain(faults::calls());
             for (name, call) in calls {
                 let call = transmute::<*const (), unsafe extern "C" fn()>(call);
                 assert_eq!(set(vfs, name.as_ptr(), Some(call)), ffi::SQLITE_OK, "{name:?} can be replaced");
@@ -155,6 +160,9 @@ unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_i
         if regular && let Some(fd) = descriptors::reuse(Inode::of(there.assume_init_ref())) {
             return fd;
         }
+        if let Some(errno) = faults::fails(Kind::Open) {
+            return fail(errno);
+        }
         fill_low_numbers();
         let fd = libc::open(path, flags, mode);
         if fd >= 0 && !adopt(fd) {
@@ -209,6 +217,9 @@ unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: *mut c_void) -> 
         // SAFETY: passed on as it came.
         _ => return unsafe { libc::fcntl(fd, command, argument) },
     };
+    if let Some(errno) = faults::fails(Kind::Lock) {
+        return fail(errno);
+    }
     // SAFETY: with a lock command the argument is a `flock`.
     let lock = unsafe { &mut *argument.cast::<libc::flock>() };
     match descriptors::lock_of(fd) {
@@ -235,6 +246,10 @@ unsafe extern "C" fn mmap(
     fd: c_int,
     offset: off_t,
 ) -> *mut c_void {
+    if let Some(errno) = faults::fails(Kind::Map) {
+        fail(errno);
+        return libc::MAP_FAILED;
+    }
     // SAFETY: passed on as it came.
     let mapped = unsafe { libc::mmap(address, length, protection, flags, fd, offset) };
     if mapped != libc::MAP_FAILED && flags & libc::MAP_SHARED != 0 {
