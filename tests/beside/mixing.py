@@ -24,6 +24,8 @@ from pyqueue._core import NewJob, Store
 DB = "jobs.db"
 ROLES = ("steady", "storms", "host", "eager host")
 """The threads of a process; the n-th has the n-th slot from the process's first one."""
+OPEN_AND_SHUT = ("apsw",)
+"""Beside these no store stays open: only the last connection of a process really closes its descriptors."""
 
 app = PyQueue(DB, durability="normal", embed=True)
 
@@ -98,6 +100,27 @@ def is_host(slot: int) -> bool:
 COPIES = {"sqlite3": standard, "apsw": other, "sqlalchemy": alchemy}
 
 
+def meddle(copy: str) -> None:
+    """What else an application may say to its file; refused while others are in the way."""
+    said = random.choice(("PRAGMA journal_mode=DELETE", "PRAGMA wal_checkpoint(TRUNCATE)"))
+    connection: Any
+    if copy == "apsw":
+        import apsw
+
+        connection = apsw.Connection(DB)
+    else:
+        import sqlite3
+
+        connection = sqlite3.connect(DB, timeout=0, isolation_level=None)
+    try:
+        connection.execute(said).fetchall()
+    except Exception as error:
+        if not busy(error):
+            raise
+    finally:
+        connection.close()
+
+
 def busy(error: Exception) -> bool:
     """Whether another connection was in the way for too long: nothing was committed."""
     return "locked" in str(error) or "busy" in str(error).lower()
@@ -124,6 +147,8 @@ def storms(notes: Notes, slot: int) -> None:
             n += 1
             [(id, _)] = store.enqueue([NewJob("put", body(slot, n))])
             notes.acknowledged(slot, n, id)
+        # So that a host may be in the middle of a transaction.
+        time.sleep(random.uniform(0, 0.002))
         store.close()
 
 
@@ -145,12 +170,17 @@ def host(notes: Notes, slot: int, copy: str, timeout: float) -> None:
                 n += 1
                 notes.acknowledged(slot, n)
         close()
+        if random.random() < 0.5:
+            meddle(copy)
 
 
 def commit(execute: Callable[..., Any], slot: int, n: int) -> None:
     """The statements of one transaction."""
     (count,) = execute("SELECT n FROM counter").fetchone()
     execute("UPDATE counter SET n=?", (count + 1,))
+    if n % 8 == 0:
+        # It thinks for a moment: a lock that is dropped meanwhile lets others in.
+        time.sleep(0.001)
     (enqueues,) = execute("SELECT count(*) FROM sqlite_schema WHERE name='pyqueue_inbox'").fetchone()
     job = int(enqueues and n % 4 == 0)
     execute("INSERT INTO own VALUES (?, ?, ?)", (slot, n, job))
@@ -174,6 +204,8 @@ def main(copy: str, first: int, ours_after: int) -> None:
 
     threads = []
     for slot, role in enumerate(ROLES, first):
+        if role == "steady" and copy in OPEN_AND_SHUT:
+            continue
         acts = {
             "steady": (steady, notes, slot),
             "storms": (storms, notes, slot),

@@ -93,18 +93,19 @@ def run(
     kill_every: float = 3.0,
     env: dict[str, str] | None = None,
 ) -> Round:
-    """One round on a new file: until so many commits are acknowledged, or so many seconds are over."""
+    """One round on a new file: until so many commits are acknowledged and somebody was killed, or the time is over."""
     folder.mkdir(parents=True)
     make_database(folder, journal)
     notes, round = Notes(folder / "notes"), Round(journal)
     slots = range(1, SLOTS)
     start = time.monotonic()
-    kill_at = start + 2 * kill_every
+    kill_at = start + kill_every
     with ExitStack() as stack:
         crowd = Crowd(folder, stack, 5 if journal == "delete" else 0, env)
         while not (notes.stop or round.faults):
             now = time.monotonic()
-            if now - start > seconds or sum(map(notes.last, slots)) >= commits or crowd.full:
+            reached = sum(map(notes.last, slots)) >= commits and (round.kills or kill_every > seconds)
+            if now - start > seconds or reached or crowd.full:
                 break
             if now >= kill_at:
                 everybody = random.random() < 0.2

@@ -158,6 +158,14 @@ def write(slot: int, stop: threading.Event) -> None:
         tell(f"a thread of the parent: {type(error).__name__}: {error}")
 
 
+def wait_for_ever(slot: int) -> None:
+    """For a result that does not come: no fork may wait for that."""
+    while not notes.id(slot):
+        time.sleep(0.001)
+    app.store.wait(notes.id(slot))
+    tell("a job that nobody runs has ended")
+
+
 class Children:
     """Those that live, and how long they have done so."""
 
@@ -198,6 +206,7 @@ def main(first: int, forks: int, deadline: float, doings: tuple[Doing, ...]) -> 
     threads = [threading.Thread(target=write, args=(slot, stop), daemon=True) for slot in slots]
     for thread in threads:
         thread.start()
+    threading.Thread(target=wait_for_ever, args=(first,), daemon=True).start()
     children = Children(deadline)
     for number in range(forks):
         kind, doing = KINDS[number % len(KINDS)], doings[number % len(doings)]

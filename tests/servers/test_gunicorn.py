@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from asking import SOCKET, Clients, ask, kill_some, orders_in, stop, workers, wrong
 from checking import faults
-from processes import Started, children, until, write_app
+from processes import Started, children, send, until, write_app
+
+from pyqueue._core import Store
 
 SHOP = """
 from flask import Flask
 from pyqueue import PyQueue
 
-queue = PyQueue("jobs.db")
+queue = PyQueue("jobs.db", embed=True)
 
 @queue.task
 def ship(number):
@@ -29,6 +32,24 @@ def order(number):
 """
 USED_BEFORE_THE_FORK = """
 first = ship.delay(0).id
+"""
+BOOKS = """
+from sqlalchemy import create_engine, text
+
+engine = create_engine("sqlite:///jobs.db", connect_args={"timeout": 30})
+with engine.begin() as books:
+    books.execute(text("CREATE TABLE own(n INTEGER PRIMARY KEY)"))
+
+@web.before_request
+def note():
+    from flask import request
+    with engine.begin() as books:
+        books.execute(text("INSERT OR IGNORE INTO own VALUES (:number)"), request.view_args)
+"""
+DISPOSED = """
+def when_ready(server):
+    from shop import engine
+    engine.dispose()
 """
 EMBEDDED = """
 from gunicorn.app.base import BaseApplication
@@ -73,8 +94,13 @@ GUNICORN = (
 
 
 @pytest.mark.timeout(120)
-def test_workers_forked_from_a_used_queue_are_killed_and_no_order_is_lost(tmp_path: Path) -> None:
-    write_app(tmp_path, SHOP + USED_BEFORE_THE_FORK, "shop.py")
+@pytest.mark.parametrize("books", [False, True], ids=["alone", "beside SQLAlchemy"])
+def test_workers_forked_from_a_used_queue_are_killed_and_no_order_is_lost(
+    tmp_path: Path, books: bool
+) -> None:
+    write_app(tmp_path, SHOP + (BOOKS if books else "") + USED_BEFORE_THE_FORK, "shop.py")
+    if books:
+        write_app(tmp_path, DISPOSED, "gunicorn.conf.py")
     with Started(tmp_path, *GUNICORN, "shop:web", name="gunicorn") as server:
         until(lambda: (tmp_path / SOCKET).exists() and ask(tmp_path, "/orders/0"), 30, "it answers")
         clients = Clients(tmp_path)
@@ -89,7 +115,8 @@ def test_workers_forked_from_a_used_queue_are_killed_and_no_order_is_lost(tmp_pa
     # The one of before the fork, and the one that asked whether the server is there.
     assert found.pop(0) == 2
     assert wrong(found, clients.ids, clients.asked) == []
-    assert faults(tmp_path / "jobs.db", list(clients.ids.values())) == []
+    rows = list(clients.ids) if books else []
+    assert faults(tmp_path / "jobs.db", list(clients.ids.values()), rows) == []
 
 
 @pytest.mark.timeout(120)
@@ -113,6 +140,17 @@ def test_a_worker_embedded_in_the_master_runs_each_order_once(tmp_path: Path, wa
             clients.stop()
         shipped = lambda: (tmp_path / "shipped").read_text().splitlines()  # noqa: E731
         until(lambda: set(map(int, shipped())) >= set(clients.ids), 30, "every order is shipped")
+        store = Store(str(tmp_path / "jobs.db"), embed=True)
+        # A job that was shipped and not acknowledged would rightly be shipped again.
+        until(
+            lambda: not any(queue.waiting + queue.running for queue in store.queues()),
+            30,
+            "all are acknowledged",
+        )
+        # gunicorn waits for any child of its own: ours is missed all the same.
+        send(signal.SIGKILL, ours)
+        assert ask(tmp_path, "/orders/1000000")
+        until(lambda: "1000000" in shipped(), 30, "others have taken their places")
         stop(server, 20)
     log = server.log.read_text()
     print(f"{len(clients.ids)} of {clients.asked} orders acknowledged and shipped")
