@@ -97,6 +97,12 @@ impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure};
         let text = error.to_string();
+        use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+        if matches!(error, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..))
+        {
+            // Our tables are STRICT and checked: such a value was not written by us.
+            return Error::Corrupt(text);
+        }
         match error.sqlite_error_code() {
             Some(DiskFull) => Error::Full(text),
             Some(DatabaseBusy) => Error::Busy { waited_ms: 0 },
