@@ -7,7 +7,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test torture lint fix bench clean
+.PHONY: help build demo test torture mutants lint fix bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ test: build $(VENV)/.dev ## Run every test, within 15 minutes on two cores
 
 torture: build $(VENV)/.dev ## Run the tests that take longer
 	@$(BIN)/python tests/run.py --torture
+
+mutants: build $(VENV)/.dev ## See that each promise's test notices when its guard is off
+	@$(BIN)/python -m tests.mutants
 
 lint: build $(VENV)/.dev ## Check style and types; changes nothing
 	@$(BIN)/ruff format --check .

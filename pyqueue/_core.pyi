@@ -249,6 +249,9 @@ class QueueStatus:
     @property
     def lost(self) -> int:
         """Attempts that ended with their process, since the file was made."""
+    @property
+    def oldest_us(self) -> int | None:
+        """When the oldest job in line was made, by wall time; None if none is in line."""
 
 @final
 class WorkerStatus:
@@ -320,6 +323,8 @@ class Store:
         """Stores a failed or dead job once more, as a new job; its id. None if it is neither."""
     def queues(self) -> list[QueueStatus]: ...
     def workers(self) -> list[WorkerStatus]: ...
+    def examine(self) -> list[str]:
+        """What is wrong with the file, one sentence each; empty for a sound one. Reads all of it."""
     def pause(self, *, task: str | None = None, queue: str | None = None) -> None: ...
     def resume(self, *, task: str | None = None, queue: str | None = None) -> None: ...
     def cancel(self, id: str) -> bool:

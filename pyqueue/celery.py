@@ -17,7 +17,8 @@ class Celery(PyQueue):
 
     ``broker`` is ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or a path. A broker that is a server is
     used by nothing: then the file comes from PYQUEUE_DB or pyproject.toml. ``backend`` has no effect, since
-    results are in the same file. ``settings`` go to ``conf``.
+    results are in the same file. ``strict_typing`` False lets calls go out whose arguments don't fit. ``settings``
+    go to ``conf``.
     """
 
     Task: ClassVar[type[task.Task[..., Any]]] = task.Task
@@ -32,6 +33,7 @@ class Celery(PyQueue):
         include: Iterable[str] | None = None,
         config_source: object = None,
         namespace: str | None = None,
+        strict_typing: bool = True,
         set_as_current: bool = True,  # noqa: ARG002  the newest app sends for shared tasks
         **settings: Any,
     ) -> None:
@@ -39,6 +41,7 @@ class Celery(PyQueue):
         path = file_of(broker)
         super().__init__(path)
         self.main = main
+        self.strict_typing = strict_typing
         if broker is not None and path is None:
             self.conf.broker_url = broker
         if backend is not None:

@@ -1,19 +1,28 @@
-"""Which option of a call is of the wrong kind: asked only when the call has failed, so that a good one pays nothing."""
+"""Which option is of the wrong kind: of a task when it is made; of a call only when that has failed, so that a good
+one pays nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from pyqueue.options import CallOptions
+from pyqueue.options import CallOptions, TaskOptions
 
 _FARTHEST: Final = 9e12
 """Seconds: beyond the year 9999, and below what 64 bits hold as microseconds."""
 
 
+def _is_number(value: Any) -> bool:
+    # To Python a flag is a number. NaN is below nothing.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _FARTHEST
+
+
 def _is_length(value: Any) -> bool:
-    # NaN is below nothing.
-    return hasattr(value, "total_seconds") or (isinstance(value, (int, float)) and abs(value) < _FARTHEST)
+    return hasattr(value, "total_seconds") or _is_number(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31
 
 
 _LENGTH: Final = ("a number of seconds or a timedelta", _is_length)
@@ -21,7 +30,9 @@ _TEXT: Final = (
     "a name, which is printable text",
     lambda value: isinstance(value, str) and value.isprintable(),
 )
-_WHOLE: Final = ("a whole number", lambda value: isinstance(value, int) and abs(value) < 2**31)
+_WHOLE: Final = ("a whole number", _is_whole)
+_FLAG: Final = ("true or false", lambda value: isinstance(value, bool))
+_NAME: Final = ("a name", lambda value: isinstance(value, str) and value != "")
 _CALLBACK: Final = (
     "a signature or a list of them",
     lambda value: hasattr(value, "__iter__") or hasattr(value, "to_dict"),
@@ -38,16 +49,45 @@ _KINDS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "dedup_key": _TEXT,
     "priority": _WHOLE,
     "max_losses": _WHOLE,
+    "ignore_result": _FLAG,
     "headers": ("a dict", lambda value: hasattr(value, "keys")),
     "link": _CALLBACK,
     "link_error": _CALLBACK,
 }
 
 
-def misused(options: CallOptions) -> str | None:
+_KINDS_OF_A_TASK: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
+    **{name: kind for name, kind in _KINDS.items() if name in TaskOptions._fields},
+    "name": _NAME,
+    "queue": _NAME,
+    "priority": ("a whole number from -128 to 127", lambda value: _is_whole(value) and -128 <= value <= 127),
+    "bind": _FLAG,
+    "max_retries": ("a whole number, or None for no end", _is_whole),
+    "default_retry_delay": _LENGTH,
+    "retry_backoff": (
+        "true, false or a number of seconds",
+        lambda value: isinstance(value, bool) or _is_number(value),
+    ),
+    "retry_backoff_max": ("a number of seconds", _is_number),
+    "retry_jitter": _FLAG,
+    "retry_kwargs": ("a dict", lambda value: isinstance(value, Mapping)),
+    "acks_late": _FLAG,
+    "reject_on_worker_lost": _FLAG,
+    "track_started": _FLAG,
+    "typing": _FLAG,
+    "rate_limit": (
+        "a number of jobs a second or a text such as '10/m'",
+        lambda value: isinstance(value, str) or _is_number(value),
+    ),
+}
+
+
+def misused(options: CallOptions | TaskOptions) -> str | None:
     """The first option whose value is of the wrong kind, in words."""
-    for name, (kind, fits) in _KINDS.items():
+    kinds = _KINDS if isinstance(options, CallOptions) else _KINDS_OF_A_TASK
+    for name, (kind, fits) in kinds.items():
         value = getattr(options, name)
-        if not fits(value) and (value is not None or CallOptions._field_defaults[name] is not None):
+        may_be_none = name == "max_retries" or options._field_defaults[name] is None
+        if not (fits(value) or (value is None and may_be_none)):
             return f"{name} is {kind}, not {value!r:.80}"
     return None

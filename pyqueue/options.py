@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict
 
-from pyqueue.exceptions import ImproperlyConfigured
+from pyqueue.exceptions import ImproperlyConfigured, InvalidJob
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -61,6 +61,8 @@ class TaskOptions(NamedTuple):
     """Only "json"."""
     rate_limit: str | float | None = None
     """Kept, without effect so far."""
+    typing: bool | None = None
+    """Whether arguments that don't fit the function are refused where the call is made; None is the app's word."""
 
 
 class TaskOptionsDict(TypedDict, total=False):
@@ -89,6 +91,7 @@ class TaskOptionsDict(TypedDict, total=False):
     track_started: bool
     serializer: str
     rate_limit: str | float | None
+    typing: bool | None
 
 
 class CallOptions(NamedTuple):
@@ -156,13 +159,30 @@ _IGNORED: Final = frozenset({"serializer", "retry", "retry_policy", "shadow"})
 _SHARED = tuple(name for name in CallOptions._fields if name in TaskOptions._fields)
 
 
+def said(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a task without those that say nothing: None is Celery's word for the default."""
+    return {
+        name: value
+        for name, value in given.items()
+        if value is not None or name == "max_retries" or TaskOptions._field_defaults.get(name) is None
+    }
+
+
 def task_options(given: Mapping[str, Any]) -> TaskOptions:
-    """Checks the keywords of ``@app.task``. Raises TypeError for one that is unknown."""
+    """Checks the keywords of ``@app.task``. Raises TypeError for one that is unknown or of the wrong kind."""
+    if not given:
+        return TaskOptions()
+    from pyqueue.misuse import misused  # noqa: PLC0415  it imports this module
+
     _refuse_unknown(given, TaskOptions._fields, "a task")
+    given = said(given)
     options = TaskOptions(**given)
+    why = misused(options)
+    if why is not None:
+        raise TypeError(f"a task can't have that: {why}")
     _refuse_unknown(options.retry_kwargs, ("max_retries", "countdown"), "retry_kwargs")
     for name, why in _FIXED.items():
-        if name in given and given[name] is not None and given[name] != TaskOptions._field_defaults[name]:
+        if name in given and given[name] != TaskOptions._field_defaults[name]:
             raise ImproperlyConfigured(f"{name}={given[name]!r} can't be had: {why}")
     return options._replace(
         autoretry_for=_classes("autoretry_for", options.autoretry_for),
@@ -172,7 +192,7 @@ def task_options(given: Mapping[str, Any]) -> TaskOptions:
 
 
 def _classes(name: str, given: Any) -> tuple[type[BaseException], ...]:
-    classes = (given,) if isinstance(given, type) else tuple(given)
+    classes = tuple(given) if isinstance(given, (list, tuple, set, frozenset)) else (given,)
     for each in classes:
         if not (isinstance(each, type) and issubclass(each, BaseException)):
             raise TypeError(f"{name} takes exception classes, not {each!r}")
@@ -197,7 +217,28 @@ def merge(defaults: CallOptions, call: Mapping[str, Any]) -> CallOptions:
     _refuse_unknown(call, CallOptions._fields, "a call")
     if call.get("countdown") is not None and call.get("eta") is not None:
         raise ValueError("give countdown or eta, not both")
-    return defaults._replace(**call)
+    for name, value in call.items():
+        # Anything is a flag to Python, and a flag is a number.
+        if isinstance(value, bool) is not (name == "ignore_result") and value is not None:
+            _refuse_kind(defaults, name, value)
+    merged = defaults._replace(**call)
+    if merged.ignore_result is None:
+        merged = merged._replace(ignore_result=defaults.ignore_result)
+    if merged.dedup_key is None:
+        for name in ("dedup", "dedup_window"):
+            if call.get(name) is not None:
+                raise ValueError(
+                    f"{name} says what becomes of a dedup_key, and none is given; add dedup_key=…"
+                )
+    return merged
+
+
+def _refuse_kind(defaults: CallOptions, name: str, value: Any) -> None:
+    from pyqueue.misuse import misused  # noqa: PLC0415  it imports this module
+
+    why = misused(defaults._replace(**{name: value}))
+    if why is not None:
+        raise InvalidJob(f"a call can't have that: {why}")
 
 
 def _refuse_unknown(given: Mapping[str, Any], known: tuple[str, ...], whom: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast, overload
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overload
 
 from pyqueue.exceptions import ImproperlyConfigured
 from pyqueue.options import task_options
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from pyqueue.options import TaskOptionsDict
-    from pyqueue.task import TaskSender
+    from pyqueue.task import BoundDecorator, CoroutineTask, Decorator, TaskSender
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,15 +47,13 @@ _ADOPTER = cast("TaskSender", _Adopter())
 
 
 @overload
+def shared_task(function: Callable[P, Coroutine[Any, Any, R]], /) -> CoroutineTask[P, R]: ...
+@overload
 def shared_task(function: Callable[P, R], /) -> Task[P, R]: ...
 @overload
-def shared_task(
-    *, bind: Literal[True], **options: Unpack[TaskOptionsDict]
-) -> Callable[[Callable[Concatenate[Any, P], R]], Task[P, R]]: ...
+def shared_task(*, bind: Literal[True], **options: Unpack[TaskOptionsDict]) -> BoundDecorator: ...
 @overload
-def shared_task(
-    *, bind: Literal[False] = False, **options: Unpack[TaskOptionsDict]
-) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+def shared_task(*, bind: Literal[False] = False, **options: Unpack[TaskOptionsDict]) -> Decorator: ...
 def shared_task(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Makes a task of a function, for every app; sent through the newest app, or the one a worker runs."""
     task_options(options)

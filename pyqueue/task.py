@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    NoReturn,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from pyqueue import request
+from pyqueue.arguments import stub_of
 from pyqueue.attempt import attempt, invoke
 from pyqueue.canvas import Chunks, GroupSender, Starmap
 from pyqueue.eager import EagerResult
@@ -15,7 +28,7 @@ from pyqueue.exceptions import ImproperlyConfigured, MaxRetriesExceededError, Re
 from pyqueue.hooks import Overridable
 from pyqueue.middleware import Middleware
 from pyqueue.naming import task_name
-from pyqueue.options import TaskOptions, call_defaults, task_options
+from pyqueue.options import TaskOptions, call_defaults, said, task_options
 from pyqueue.signature import Sender, Signature
 from pyqueue.states import READY_STATES, RETRY
 
@@ -62,6 +75,7 @@ class Task(Overridable, Generic[P, R]):
         self.source = (
             f"{function.__qualname__} in {code.co_filename if code is not None else function.__module__}"
         )
+        self._stub = None if options.typing is False else stub_of(function)
         self.given = frozenset[str]()
         """The options that were written down, here or in the base class; the others follow the app's settings."""
         self._sender = sender
@@ -93,7 +107,8 @@ class Task(Overridable, Generic[P, R]):
     ) -> AsyncResult[R]:
         """Makes a job of the call, with options: countdown, eta, expires, queue, priority, dedup_key, task_id…
 
-        Raises EncodeError for arguments that are no JSON, InvalidJob for options out of range.
+        Raises TypeError for arguments that the function doesn't take (unless ``typing`` is False), EncodeError
+        for those that are no JSON, InvalidJob for options out of range.
         """
         signature: Signature[R] = Signature(self.name, args or (), kwargs, options)
         return cast("AsyncResult[R]", self._sender.send(signature))
@@ -138,6 +153,14 @@ class Task(Overridable, Generic[P, R]):
         if error is not None and (throw or not isinstance(error, Exception)):
             raise error
         return EagerResult(id, ended.value, error)
+
+    def refuse_misfit(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Raises the TypeError of a call with arguments that the function doesn't take."""
+        if self._stub is not None:
+            if self.options.bind:
+                self._stub(self, *args, **kwargs)
+            else:
+                self._stub(*args, **kwargs)
 
     def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
         """The call as a value, not made yet."""
@@ -229,6 +252,33 @@ class Task(Overridable, Generic[P, R]):
         return f"<Task: {self.name}>"
 
 
+if TYPE_CHECKING:
+
+    class CoroutineTask(Task[P, R]):
+        """To type checkers, a task of an ``async def``: a call of it is awaited, its job has the awaited value."""
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...  # type: ignore[override]
+        def call_local(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...  # type: ignore[override]
+
+    class Decorator(Protocol):
+        """What ``@app.task(…)`` gives."""
+
+        @overload
+        def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> CoroutineTask[P, R]: ...
+        @overload
+        def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
+
+    class BoundDecorator(Protocol):
+        """What ``@app.task(bind=True, …)`` gives."""
+
+        @overload
+        def __call__(
+            self, function: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /
+        ) -> CoroutineTask[P, R]: ...
+        @overload
+        def __call__(self, function: Callable[Concatenate[Any, P], R], /) -> Task[P, R]: ...
+
+
 def make_task(function: Callable[..., R], given: Mapping[str, Any], sender: TaskSender) -> Task[..., R]:
     """The task of ``@app.task(**given)``."""
     base: Any = given.get("base") or Task
@@ -240,5 +290,5 @@ def make_task(function: Callable[..., R], given: Mapping[str, Any], sender: Task
             own |= {name: value for name, value in vars(cls).items() if name in _SHOWN}
     own = {name: value for name, value in own.items() if not isinstance(value, property)}
     task: Task[..., R] = base(function, task_options({**own, **given}), sender)
-    task.given = frozenset({**own, **given})
+    task.given = frozenset(said({**own, **given}))
     return task

@@ -3,6 +3,7 @@
 //! All times are integer microseconds. Wall time is for `run_at`, cron and timestamps only; leases use
 //! boot time (`CLOCK_BOOTTIME`), which no clock step moves and which counts suspend.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,20 @@ impl Signals for NoSignals {
     }
 }
 
+/// Files that are not the system's. SQLite reaches them through a VFS of its own; this is the rest.
+pub trait Vfs: Send + Sync {
+    /// The name under which it is registered with SQLite.
+    fn name(&self) -> &str;
+    /// The size of a file, or `None` if there is none.
+    fn size(&self, path: &Path) -> Option<u64>;
+    /// Makes an empty file; false if it is there already.
+    fn create(&self, path: &Path) -> bool;
+    /// Removes a file.
+    fn remove(&self, path: &Path);
+    /// A directory of the system, for what lies beside a database and is mapped into memory.
+    fn side(&self, path: &Path) -> PathBuf;
+}
+
 /// Everything the core takes from its surroundings.
 #[derive(Clone)]
 pub struct Env {
@@ -49,8 +64,8 @@ pub struct Env {
     pub random: Arc<dyn Random>,
     /// What ends a wait early.
     pub signals: Arc<dyn Signals>,
-    /// The name of the SQLite VFS to open files with; `None` is the system's.
-    pub vfs: Option<String>,
+    /// Where the files are; `None` is the system's.
+    pub vfs: Option<Arc<dyn Vfs>>,
 }
 
 impl Env {

@@ -10,13 +10,13 @@ ROOT = Path(__file__).parent.parent
 RUST = ROOT / "src"
 PYTHON = ROOT / "pyqueue"
 
-RUST_LAYERS = ["error id job clock", "sqlite", "wake", "store", "worker", "python"]
+RUST_LAYERS = ["error id job clock mutants", "sqlite", "wake", "store", "worker", "python"]
 PYTHON_LAYERS = [
     "exceptions states misuse moments options naming tags serialization signature canvas request rebuilding eager "
-    "einfo hooks middleware retrying signals extras callbacks settings knobs config routing",
+    "einfo arguments hooks middleware retrying signals extras callbacks settings knobs config routing",
     "face message waiting result group_result attempt publishing task shared registry configured app celery loading",
     "worker testing embedded",
-    "cli demo __main__",
+    "cli demo doctor __main__",
 ]
 
 # Methods of the app that start something: they import the running layer when they are called, and types.

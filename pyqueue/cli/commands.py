@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "result": "show or await the result of a job",
     "why": "say what a job waits for",
     "report": "show what a bug report needs",
+    "doctor": "look for what can go wrong, and say what to do",
     "call": "make a job of a task, by its name",
     "retry": "run failed and dead jobs once more",
     "cancel": "cancel jobs that are not running",
@@ -68,6 +69,10 @@ def load(name: str) -> Command:
             from pyqueue.cli import report
 
             return report
+        case "doctor":
+            from pyqueue.cli import doctor
+
+            return doctor
         case "call":
             from pyqueue.cli import call
 

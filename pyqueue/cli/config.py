@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from pyqueue.cli.parser import add_command
 from pyqueue.config import Resolved, resolve
 from pyqueue.settings import BY_NAME
 
@@ -18,12 +18,12 @@ SCHEMA = 1
 
 def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> None:
     """Adds the command."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
+        shared,
         "config",
-        parents=[shared],
-        help="show every knob and where it is from",
-        description="An app's own settings are shown if one is found; without one, what the environment says.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "Shows every knob. An app's own settings are shown if one is found; without one, what the environment says.",
+        ("pyqueue config", "pyqueue config -A proj.app:app --show-origin", "pyqueue config --json"),
     )
     parser.add_argument("-A", "--app", metavar="APP", help="module:app or file.py")
     parser.add_argument("--show-origin", action="store_true", help="say where each value is from")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pyqueue.cli.file import add_options, existing
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.table import table
+from pyqueue.cli.times import iso, length
 from pyqueue.cli.words import print_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         commands,
         shared,
         "status",
-        "Shows every queue with its counts, and every worker; needs no worker to answer.",
+        "Shows every queue with its counts and the age of the oldest job in line, counted from its call, and every "
+        "worker; needs no worker to answer.",
         ("pyqueue status", "pyqueue status --db jobs.db --json"),
     )
     add_options(parser)
@@ -34,11 +36,11 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
     store = existing(arguments)
-    queues, workers = store.queues(), store.workers()
+    queues, workers, now_us = store.queues(), store.workers(), store.now_us()
     if arguments.json:
-        print_json(store.path, _object(queues, workers))
+        print_json(store.path, _object(queues, workers, now_us))
     else:
-        print(_queues(queues), _workers(workers), sep="\n\n")
+        print(_queues(queues, now_us), _workers(workers), sep="\n\n")
     return 0
 
 
@@ -47,25 +49,50 @@ def totals(queues: list[QueueStatus]) -> dict[str, int]:
     return {key: sum(getattr(queue, key) for queue in queues) for key in COUNTS}
 
 
-def _object(queues: list[QueueStatus], workers: list[WorkerStatus]) -> dict[str, Any]:
+def _age_us(queue: QueueStatus, now_us: int) -> int | None:
+    # The clock may have been set back since.
+    return None if queue.oldest_us is None else max(0, now_us - queue.oldest_us)
+
+
+def _object(queues: list[QueueStatus], workers: list[WorkerStatus], now_us: int) -> dict[str, Any]:
     worker_keys = ("id", "name", "pid", "slots", "running", "alive")
     return {
-        "queues": [{key: getattr(queue, key) for key in ("name", "paused", *COUNTS)} for queue in queues],
+        "queues": [
+            {
+                **{key: getattr(queue, key) for key in ("name", "paused", *COUNTS)},
+                "oldest": iso(queue.oldest_us),
+                "oldest_age": None if (age := _age_us(queue, now_us)) is None else age / 1e6,
+            }
+            for queue in queues
+        ],
         "totals": totals(queues),
         "workers": [{key: getattr(worker, key) for key in worker_keys} for worker in workers],
     }
 
 
-def _queues(queues: list[QueueStatus]) -> str:
+def _queues(queues: list[QueueStatus], now_us: int) -> str:
     if not queues:
         return "no jobs yet"
     rows = [
-        [queue.name + (" (paused)" if queue.paused else ""), *(f"{getattr(queue, key):,}" for key in COUNTS)]
+        _row(
+            queue.name + (" (paused)" if queue.paused else ""),
+            {key: getattr(queue, key) for key in COUNTS},
+            _age_us(queue, now_us),
+        )
         for queue in queues
     ]
     if len(queues) > 1:
-        rows.append(["(all)", *(f"{count:,}" for count in totals(queues).values())])
-    return table(["queue", *COUNTS], rows)
+        ages = (_age_us(queue, now_us) for queue in queues)
+        oldest = max((age for age in ages if age is not None), default=None)
+        rows.append(_row("(all)", totals(queues), oldest))
+    # "done" and not "succeeded", so that a line fits into 80 columns.
+    header = ["done" if key == "succeeded" else key for key in COUNTS]
+    return table(["queue", header[0], "oldest", *header[1:]], rows)
+
+
+def _row(name: str, counts: dict[str, int], oldest_us: int | None) -> list[str]:
+    waiting, *others = (f"{count:,}" for count in counts.values())
+    return [name, waiting, "-" if oldest_us is None else length(oldest_us), *others]
 
 
 def _workers(workers: list[WorkerStatus]) -> str:

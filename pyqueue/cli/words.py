@@ -14,13 +14,16 @@ SCHEMA: Final = 1
 
 _COLOURS: Final = {
     "success": 32,
+    "ok": 32,
     "alive": 32,
     "running": 36,
     "retrying": 33,
     "retry": 33,
     "lost": 33,
+    "warning": 33,
     "parked": 33,
     "failure": 31,
+    "problem": 31,
     "failed": 31,
     "dead": 31,
     "gone": 31,

@@ -7,6 +7,7 @@ import sys
 from argparse import SUPPRESS
 from typing import TYPE_CHECKING
 
+from pyqueue.cli.parser import add_command
 from pyqueue.knobs import grace
 
 if TYPE_CHECKING:
@@ -26,7 +27,18 @@ WITHOUT_EFFECT = {
 
 def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> None:
     """Adds the command."""
-    parser = commands.add_parser("worker", parents=[shared], help="run jobs")
+    parser = add_command(
+        commands,
+        shared,
+        "worker",
+        "Runs jobs in child processes until it is stopped. Ctrl-C or TERM lets running jobs finish, a second one "
+        "doesn't. What is not said here comes from the app, $PYQUEUE_... or pyproject.toml; see pyqueue config.",
+        (
+            "pyqueue worker -A tasks.py",
+            "pyqueue worker -A proj.app:app -c 4 -Q mail,default",
+            "pyqueue worker --db jobs.db --burst --loglevel warning",
+        ),
+    )
     parser.add_argument("--db", metavar="FILE", help="the queue file (default: the app's)")
     parser.add_argument(
         "-A",

@@ -27,5 +27,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<worker::Event>()?;
     module.add_class::<worker::Worker>()?;
     module.add_class::<pipe::ChildPipe>()?;
+    #[cfg(feature = "mutants")]
+    module.add("MUTANTS", crate::mutants::names())?;
     Ok(())
 }

@@ -195,13 +195,37 @@ pub struct QueueStatus {
     failed: i64,
     retried: i64,
     lost: i64,
+    oldest_us: Option<i64>,
 }
 
 impl From<QueueView> for QueueStatus {
     fn from(view: QueueView) -> Self {
-        let QueueView { name, paused, waiting, delayed, parked, running, succeeded, failed, retried, lost } =
-            view;
-        QueueStatus { name, paused, waiting, delayed, parked, running, succeeded, failed, retried, lost }
+        let QueueView {
+            name,
+            paused,
+            waiting,
+            delayed,
+            parked,
+            running,
+            succeeded,
+            failed,
+            retried,
+            lost,
+            oldest_us,
+        } = view;
+        QueueStatus {
+            name,
+            paused,
+            waiting,
+            delayed,
+            parked,
+            running,
+            succeeded,
+            failed,
+            retried,
+            lost,
+            oldest_us,
+        }
     }
 }
 

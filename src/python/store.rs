@@ -200,6 +200,10 @@ impl Store {
         })
     }
 
+    fn examine(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.away(py, store::Store::examine)
+    }
+
     #[pyo3(signature = (*, task=None, queue=None))]
     fn pause(&self, py: Python<'_>, task: Option<String>, queue: Option<String>) -> PyResult<()> {
         let scope = scope(task, queue)?;

@@ -13,6 +13,7 @@ use rustix::fs::statfs;
 use super::syscalls;
 use crate::clock::Env;
 use crate::error::{Error, Result};
+use crate::mutants::{self, Mutant};
 
 /// A file that may be opened.
 #[derive(Debug)]
@@ -60,6 +61,12 @@ fn refused(path: &Path, reason: impl Into<String>) -> Error {
 /// Looks at the path and, if there is nothing, creates an empty file with mode 0600 (the `-wal` and `-shm`
 /// inherit it).
 pub(super) fn admit(path: &Path, embed: bool, env: &Env) -> Result<Place> {
+    if let Some(vfs) = &env.vfs {
+        // The disks of the system have no say.
+        let created = vfs.create(path);
+        let has_wal = vfs.size(&wal_of(path)).is_some_and(|size| size > 0);
+        return Ok(Place { path: path.to_owned(), created, nascent: !created && !embed, has_wal });
+    }
     let path = resolve(path)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if ["-wal", "-shm", "-journal"].iter().any(|end| name.ends_with(end)) {
@@ -79,11 +86,24 @@ pub(super) fn admit(path: &Path, embed: bool, env: &Env) -> Result<Place> {
     if !exists && !created {
         refuse_file(&path, embed, env)?;
     }
-    let mut wal = path.clone().into_os_string();
-    wal.push("-wal");
-    let has_wal = fs::metadata(wal).is_ok_and(|wal| wal.len() > 0);
+    let has_wal = fs::metadata(wal_of(&path)).is_ok_and(|wal| wal.len() > 0);
     let nascent = !created && !embed && fs::metadata(&path).is_ok_and(|file| is_new(&file, env));
     Ok(Place { path, created, nascent, has_wal })
+}
+
+fn wal_of(path: &Path) -> PathBuf {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    wal.into()
+}
+
+/// Whether the file that was admitted is still the only one of its name.
+pub(super) fn stays(path: &Path, env: &Env) -> bool {
+    match &env.vfs {
+        Some(vfs) => vfs.size(path).is_some(),
+        None if mutants::on(Mutant::HardLinkAdmitted) => true,
+        None => fs::metadata(path).is_ok_and(|file| file.nlink() == 1),
+    }
 }
 
 /// The path without symbolic links: SQLite names `-wal` and `-shm` after the real file.
@@ -152,7 +172,7 @@ fn refuse_file(path: &Path, embed: bool, env: &Env) -> Result<()> {
         let kind = if file.file_type().is_socket() { "a socket" } else { "a device or pipe" };
         return Err(refused(path, format!("this is {kind}; give the path of a regular file")));
     }
-    if file.nlink() > 1 {
+    if file.nlink() > 1 && !mutants::on(Mutant::HardLinkAdmitted) {
         return Err(refused(
             path,
             "the file has more than one hard link, and SQLite would keep a separate -wal for each name; remove the other names",

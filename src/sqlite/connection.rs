@@ -49,7 +49,7 @@ impl Link {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let conn = match &env.vfs {
-            Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str())?,
+            Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.name())?,
             None => Connection::open_with_flags(path, flags)?,
         };
         let patience = Box::new(Patience {

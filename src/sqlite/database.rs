@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::mem::forget;
-use std::os::unix::fs::MetadataExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -107,7 +106,7 @@ impl<S: Default + Send + 'static> Database<S> {
             writer.commit()?;
         }
         writer.link.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
-        if !fs::metadata(&place.path).is_ok_and(|file| file.nlink() == 1) {
+        if !check::stays(&place.path, env) {
             let reason = "the file was removed or linked while it was being opened; call again".into();
             return Err(Error::Refused { path: place.path.clone(), reason });
         }
@@ -334,6 +333,9 @@ fn remove_if_empty(path: &Path, env: &Env) {
         count.is_ok_and(|count| count == 0)
     });
     if empty {
-        let _ = fs::remove_file(path);
+        match &env.vfs {
+            Some(vfs) => vfs.remove(path),
+            None => drop(fs::remove_file(path)),
+        }
     }
 }

@@ -14,6 +14,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use libc::{c_int, c_void};
 
+use crate::mutants::{self, Mutant};
+
 /// Linux gives out no higher numbers by default (`fs.nr_open`). Pages that are never touched cost nothing.
 const NUMBERS: usize = 1 << 20;
 const UNKNOWN: i32 = 0;
@@ -87,6 +89,9 @@ pub(super) fn make_ready() {
 
 /// Where a lock call on `fd` goes.
 pub(super) fn lock_of(fd: c_int) -> Lock {
+    if mutants::on(Mutant::LockDescriptorEach) {
+        return Lock::Through(fd);
+    }
     match entry(fd).map_or(UNKNOWN, |entry| entry.load(Ordering::Relaxed)) {
         UNKNOWN => Lock::Through(fd),
         DEAD => Lock::Dead,
@@ -124,7 +129,12 @@ pub(super) fn park(fd: c_int) -> bool {
     let mut known = known();
     for held in known.inodes.values_mut() {
         if let Some(at) = held.used.iter().position(|&used| used == fd) {
-            held.parked.push(held.used.swap_remove(at));
+            let fd = held.used.swap_remove(at);
+            if mutants::on(Mutant::DescriptorsClosed) {
+                mark(fd, UNKNOWN);
+                return false;
+            }
+            held.parked.push(fd);
         }
     }
     known.sweep();

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use rustix::thread::futex;
 
 use super::descriptors;
+use crate::mutants::{self, Mutant};
 
 const FORKING: u32 = 1 << 31;
 
@@ -91,6 +92,9 @@ pub fn generation() -> u64 {
 
 /// Registers the handlers, once per process.
 pub(super) fn register() {
+    if mutants::on(Mutant::NoForkGate) {
+        return;
+    }
     REGISTERED.call_once(|| {
         // SAFETY: the three functions live as long as the program and touch only statics.
         let code = unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
@@ -147,8 +151,10 @@ extern "C" fn parent() {
 }
 
 extern "C" fn child() {
-    descriptors::bury();
-    GENERATION.fetch_add(1, Ordering::Relaxed);
+    if !mutants::on(Mutant::InheritedHandlesLive) {
+        descriptors::bury();
+        GENERATION.fetch_add(1, Ordering::Relaxed);
+    }
     // Threads that knocked while the gate was closed are in the count but not in this process.
     STATE.store(own(), Ordering::Release);
 }

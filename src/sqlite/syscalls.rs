@@ -19,6 +19,7 @@ use rusqlite::ffi;
 
 use super::descriptors::{self, Inode, Lock};
 use super::fork;
+use crate::mutants::{self, Mutant};
 
 /// For tests only: with this variable set to 1 SQLite keeps its own system calls, and a test of
 /// coexistence or fork must then fail. Read once per process.
@@ -32,7 +33,8 @@ static CURED: OnceLock<bool> = OnceLock::new();
 pub(super) fn install() {
     CURED.get_or_init(|| {
         fork::register();
-        if std::env::var_os(STOCK_LOCKS).is_some_and(|value| value == "1") {
+        let stock = std::env::var_os(STOCK_LOCKS).is_some_and(|value| value == "1");
+        if stock || mutants::on(Mutant::StockLocks) {
             return false;
         }
         descriptors::make_ready();
@@ -67,8 +69,9 @@ pub(super) fn create(path: &Path) -> io::Result<()> {
     let path = c_path(path)?;
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_CLOEXEC;
     fill_low_numbers();
+    let mode = if mutants::on(Mutant::FileForAll) { 0o644 } else { 0o600 };
     // SAFETY: `path` is a C string.
-    let fd = unsafe { libc::open(path.as_ptr(), flags, 0o600) };
+    let fd = unsafe { libc::open(path.as_ptr(), flags, mode) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }

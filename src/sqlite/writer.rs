@@ -13,6 +13,7 @@ use super::fork::Gate;
 use super::ticket::{Line, Outcome, Waiting};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::mutants::{self, Mutant};
 
 /// An open IMMEDIATE transaction.
 pub struct Tx<'a, S> {
@@ -56,7 +57,8 @@ impl<S: Default + Send + 'static> Writer<S> {
         if !self.link.conn.is_autocommit() {
             self.roll_back();
         }
-        self.link.patiently(gate, || self.execute("BEGIN IMMEDIATE"))
+        let begin = if mutants::on(Mutant::DeferredBegin) { "BEGIN" } else { "BEGIN IMMEDIATE" };
+        self.link.patiently(gate, || self.execute(begin))
     }
 
     /// Commits, or rolls everything back.
@@ -65,12 +67,17 @@ impl<S: Default + Send + 'static> Writer<S> {
         if committed.is_err() {
             self.roll_back();
         }
+        if mutants::on(Mutant::CommitUnchecked) {
+            return Ok(());
+        }
         Ok(committed?)
     }
 
     /// Rolls back what is open, if SQLite has not done so by itself (FULL, IOERR, NOMEM).
     pub fn roll_back(&mut self) {
-        self.state = S::default();
+        if !mutants::on(Mutant::StaleRulesAfterRollback) {
+            self.state = S::default();
+        }
         if !self.link.conn.is_autocommit() {
             // A rollback that fails is tried again by the next `begin`.
             let _ = self.execute("ROLLBACK");
@@ -162,6 +169,9 @@ impl<S: Default + Send + 'static> Writer<S> {
     /// the commit before it is durable, and theirs come later in the same file. The first xSync of a new
     /// WAL syncs its directory too.
     fn sync(&mut self) -> Result<()> {
+        if mutants::on(Mutant::SyncSkipped) {
+            return Ok(());
+        }
         if !self.suspect {
             let code = self.sync_wal();
             if code == ffi::SQLITE_OK {

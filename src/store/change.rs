@@ -12,6 +12,7 @@ use super::rules::Rules;
 use crate::clock::Env;
 use crate::error::Result;
 use crate::id::{self, PublicId, RowId};
+use crate::mutants::{self, Mutant};
 use crate::sqlite::Tx;
 
 /// What a change takes from the store that makes it.
@@ -63,7 +64,7 @@ impl<'t> Change<'t> {
             heads: Heads::new(conn),
             options: context.options,
             now: context.env.clock.wall_us(),
-            boot: context.env.clock.boot_us(),
+            boot: boot_us(&context.env),
             clock: context.env.clock,
             file: context.file,
             rings: Rings::default(),
@@ -72,7 +73,9 @@ impl<'t> Change<'t> {
             random: context.env.random.next(),
         };
         let version = change.heads.pos(super::head::VERSION)?;
-        change.rules.refresh(conn, version)?;
+        if !(mutants::on(Mutant::RulesStale) && change.rules.loaded()) {
+            change.rules.refresh(conn, version)?;
+        }
         Ok(change)
     }
 
@@ -95,6 +98,9 @@ impl<'t> Change<'t> {
     /// The next fencing token. Tokens only grow: the counter is a row of the file.
     pub fn token(&mut self) -> Result<i64> {
         let head = self.heads.get(TOKEN)?;
+        if mutants::on(Mutant::TokenRepeated) {
+            return Ok(head.pos + 1);
+        }
         head.pos += 1;
         Ok(head.pos)
     }
@@ -103,6 +109,11 @@ impl<'t> Change<'t> {
     pub fn public(&self, row: RowId, nonce: i64, alias: Option<String>) -> String {
         public(self.file, row, nonce, alias)
     }
+}
+
+/// The time that leases are judged by.
+pub fn boot_us(env: &Env) -> i64 {
+    if mutants::on(Mutant::WallClockLease) { env.clock.wall_us() } else { env.clock.boot_us() }
 }
 
 /// The id that users see: the caller's own, or ours.

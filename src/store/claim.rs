@@ -15,6 +15,7 @@ use super::{inbox, owner, rules, side};
 use crate::error::Result;
 use crate::id::{self, RowId};
 use crate::job::{ClaimedJob, Failure, Payload};
+use crate::mutants::{self, Mutant};
 
 /// What a worker asks for.
 #[derive(Debug, Clone)]
@@ -240,7 +241,7 @@ fn consider(change: &mut Change, taking: &mut Taking, candidate: Candidate) -> R
         taking.broken |= job.mark != HUSK;
         return Ok(());
     }
-    if job.expires.is_some_and(|at| at <= change.now) {
+    if job.expires.is_some_and(|at| at <= change.now) && !mutants::on(Mutant::ExpiredRuns) {
         return leave::leave(change, &job, Exit::Expired);
     }
     if let Some(gate) = gate::in_the_way(change, &job.task, taking.ask.tasks.as_deref())? {

@@ -9,6 +9,7 @@ use super::{lease, row};
 use crate::error::{Error, Result};
 use crate::id::RowId;
 use crate::job::{Dedup, NewJob};
+use crate::mutants::{self, Mutant};
 
 /// The job that has a key.
 pub struct Holder {
@@ -20,6 +21,10 @@ pub struct Holder {
 /// Looks who has a new job's key, and makes room for it if it asked for that. `None`: the key is free.
 pub fn settle(change: &mut Change, queue: i64, job: &NewJob) -> Result<Option<Holder>> {
     let Some(key) = &job.dedup_key else { return Ok(None) };
+    if mutants::on(Mutant::KeyUnheld) {
+        forget(change.conn, queue, key)?;
+        return Ok(None);
+    }
     let Some(holder) = find(change, queue, key)? else { return Ok(None) };
     match job.dedup {
         Dedup::Return => Ok(Some(holder)),
@@ -80,6 +85,9 @@ pub fn insert(conn: &Connection, queue: i64, key: &str, row: RowId, until: Optio
 
 /// Gives a job's key free, unless its window still holds it.
 pub fn release(change: &Change, queue: i64, key: &str, row: RowId) -> Result<()> {
+    if mutants::on(Mutant::KeyLeaked) {
+        return Ok(());
+    }
     change
         .conn
         .prepare_cached(
@@ -91,6 +99,9 @@ pub fn release(change: &Change, queue: i64, key: &str, row: RowId) -> Result<()>
 
 /// Gives free the keys of all jobs in a range of rows, as `release` does.
 pub fn release_range(change: &Change, first: RowId, last: RowId) -> Result<()> {
+    if mutants::on(Mutant::KeyLeaked) {
+        return Ok(());
+    }
     change
         .conn
         .prepare_cached(

@@ -10,6 +10,7 @@ use super::{dedup, enqueue, leave, progress, side};
 use crate::error::Result;
 use crate::id::{RowId, SHELF};
 use crate::job::{Failure, Finish, Finished, Outcome, State};
+use crate::mutants::{self, Mutant};
 
 /// So many losses without a charge weigh as much as one with.
 const UNCHARGED: u32 = 4;
@@ -194,7 +195,8 @@ pub fn lose(change: &mut Change, job: &JobRow, run: Run, reason: &str, charged: 
     // Losses that nobody can lay at the job's door are bounded too, or a job that spoils its child's pipe after
     // its work would come back for ever.
     let all = job.attempts.saturating_add(1).saturating_sub(job.retries);
-    let dead = losses >= job.max_losses || all >= job.max_losses.saturating_mul(UNCHARGED);
+    let bounded = !mutants::on(Mutant::LossesUncounted);
+    let dead = bounded && (losses >= job.max_losses || all >= job.max_losses.saturating_mul(UNCHARGED));
     let message = if dead {
         format!(
             "the job's process died {all} times, the last time by {reason}; it is kept as dead and not tried again"

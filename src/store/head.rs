@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::{Error, Result};
 use crate::id::{self, SHELF};
+use crate::mutants::{self, Mutant};
 
 /// Counter of the whole file: the last fencing token.
 pub const TOKEN: i64 = -1;
@@ -70,7 +71,7 @@ impl<'t> Heads<'t> {
     /// The highest place ever given in a band. `max(last row, head)`: rows above the head are vacated only by
     /// the head itself (what leaves earlier stays as a husk), so no place is ever given twice.
     pub fn tail(&mut self, band: i64) -> Result<i64> {
-        let head = self.pos(band)?;
+        let head = if mutants::on(Mutant::CursorWithoutMax) { id::floor(band) } else { self.pos(band)? };
         Ok(last_row(self.conn, band)?.unwrap_or(head).max(head))
     }
 

@@ -9,6 +9,7 @@ use super::row::JobRow;
 use crate::error::Result;
 use crate::id::RowId;
 use crate::job::{Failure, Payload, State};
+use crate::mutants::{self, Mutant};
 
 /// Codes of `pyqueue_history.outcome`.
 pub const SUCCESS: i64 = 0;
@@ -157,6 +158,9 @@ pub fn recorded(conn: &Connection, id: RowId, token: i64, outcome: i64) -> Resul
 /// Deletes successes that are too many or too old, looking at up to `limit` rows from where the last walk
 /// stopped. The newest row stays, so that a sequence number is never given twice. True if there is more.
 pub fn prune_successes(change: &mut Change, limit: i64) -> Result<bool> {
+    if mutants::on(Mutant::HistoryUnbounded) {
+        return Ok(false);
+    }
     let newest: i64 = change
         .conn
         .prepare_cached("SELECT ifnull(max(seq), 0) FROM pyqueue_history")?

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{head, row};
+use super::head::{self, Head};
+use super::row;
 use crate::error::Result;
 use crate::id;
 
@@ -29,6 +30,8 @@ pub struct QueueView {
     pub retried: i64,
     /// Attempts that ended with their process since the file was made.
     pub lost: i64,
+    /// When the oldest job in line was made (wall time, µs); of the inbox, which has no times, nothing is known.
+    pub oldest_us: Option<i64>,
 }
 
 /// Every queue of the file.
@@ -56,12 +59,32 @@ fn count(conn: &Connection, num: i64, mut view: QueueView) -> Result<QueueView> 
         view.failed += head.failed;
         view.retried += head.retried;
         view.lost += head.lost;
+        view.oldest_us = [view.oldest_us, oldest(conn, band, &head)?].into_iter().flatten().min();
     }
     view.running = running(conn, num)?;
     view.waiting += conn
         .prepare_cached("SELECT count(*) FROM pyqueue_inbox WHERE queue=?")?
         .query_row([&view.name], |row| row.get::<_, i64>(0))?;
     Ok(view)
+}
+
+/// When the first job in line of a band was made. Places ascend as jobs are made, so that one row of the ready
+/// order and one of the list beside it are enough: 1 M jobs in line cost as much as one.
+fn oldest(conn: &Connection, band: i64, head: &Head) -> Result<Option<i64>> {
+    let ready = conn
+        .prepare_cached(
+            "SELECT enqueued FROM pyqueue_job WHERE id>?1 AND id<=?2 AND mark=0 ORDER BY id LIMIT 1",
+        )?
+        .query_row([head.pos, id::ceiling(band)], |row| row.get(0))
+        .optional()?;
+    let again = conn
+        .prepare_cached(
+            "SELECT j.enqueued FROM pyqueue_side s JOIN pyqueue_job j ON j.id=s.id \
+             WHERE s.place=1 AND s.k=0 AND s.at>?1 AND s.at<=?2 ORDER BY s.at, s.id LIMIT 1",
+        )?
+        .query_row([id::floor(band), id::ceiling(band)], |row| row.get(0))
+        .optional()?;
+    Ok([ready, again].into_iter().flatten().min())
 }
 
 /// The bands of a queue that have a head or a row: a skip scan, one seek a band.

@@ -6,12 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::change::Change;
 use crate::error::Result;
 use crate::id::RowId;
-
-#[cfg(test)]
-thread_local! {
-    /// The guard's switch, for the control arm of its test.
-    pub static TRUST_ANY_TOKEN: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
+use crate::mutants::{self, Mutant};
 
 /// A row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -62,8 +57,7 @@ pub fn covering(conn: &Connection, id: RowId) -> Result<Option<Lease>> {
 /// passed ends it even before anybody reaps it.
 pub fn mine(change: &Change, id: RowId, token: i64) -> Result<Option<Lease>> {
     let lease = covering(change.conn, id)?;
-    #[cfg(test)]
-    if TRUST_ANY_TOKEN.with(std::cell::Cell::get) {
+    if mutants::on(Mutant::AnyToken) {
         return Ok(lease.map(|lease| Lease { token, ..lease }));
     }
     Ok(lease.filter(|lease| lease.token == token && lease.deadline.is_none_or(|at| at > change.boot)))

@@ -9,6 +9,7 @@ use super::{dedup, side};
 use crate::error::Result;
 use crate::id::{self, SHELF};
 use crate::job::{Failure, State};
+use crate::mutants::{self, Mutant};
 
 /// Why a job leaves without having run.
 #[derive(Debug, Clone)]
@@ -42,7 +43,7 @@ pub fn remove(change: &mut Change, job: &JobRow) -> Result<()> {
     let place = job.id.0;
     if job.id.band() == SHELF {
         change.heads.vacate_shelf(place)?;
-    } else if place > change.heads.pos(job.id.band())? {
+    } else if place > change.heads.pos(job.id.band())? && !mutants::on(Mutant::HuskForgotten) {
         // Above the head the place would be given again: a husk keeps it until the head has passed.
         change
             .conn

@@ -6,6 +6,7 @@ mod change;
 mod claim;
 mod dedup;
 mod enqueue;
+mod examine;
 mod finish;
 mod gate;
 mod head;
@@ -158,7 +159,7 @@ impl Store {
 
     /// The workers in the file.
     pub fn workers(&self) -> Result<Vec<WorkerView>> {
-        let (boot, clock) = (self.env.clock.boot_us(), self.env.clock.clone());
+        let (boot, clock) = (change::boot_us(&self.env), self.env.clock.clone());
         self.read(|conn, _| owner::list(conn, boot, clock.identity()))
     }
 
@@ -236,6 +237,12 @@ impl Store {
     /// Counts of every queue.
     pub fn queues(&self) -> Result<Vec<QueueView>> {
         self.read(|conn, _| inspect::queues(conn))
+    }
+
+    /// What is wrong with the file, one sentence each: SQLite's check and ours. Reads all of it, in one
+    /// read transaction.
+    pub fn examine(&self) -> Result<Vec<String>> {
+        self.read(|conn, _| examine::examine(conn))
     }
 
     /// Lets no job of a task or queue start.

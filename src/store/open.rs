@@ -51,7 +51,10 @@ impl Open {
             move |tx| schema::migrate(tx.conn, random),
         )?;
         let file = db.read(schema::file_id)?;
-        let directory = side_directory(path)?;
+        let directory = match &env.vfs {
+            Some(vfs) => vfs.side(path),
+            None => side_directory(path)?,
+        };
         let bell = Arc::new(Bell::open(&directory)?);
         Ok(Open { db, bell, directory, file })
     }

@@ -11,6 +11,7 @@ use super::row::{self, JobRow, columns};
 use super::{finish, owner, progress, side};
 use crate::error::Result;
 use crate::id::RowId;
+use crate::mutants::{self, Mutant};
 
 /// What is known about the jobs of a dead worker.
 #[derive(Debug, Clone)]
@@ -74,15 +75,19 @@ fn take_back(
             step.more = true;
             break;
         }
-        let jobs = rows(change, lease, room)?;
+        let mut jobs = rows(change, lease, room)?;
         step.more |= (jobs.len() as i64) < lease.jobs;
         let last = jobs.last().map_or(lease.last, |job| job.id.0);
+        if mutants::on(Mutant::ReapOneOnly) {
+            jobs.truncate(1);
+        }
         lease::cut(change.conn, lease, lease.first, last)?;
         if !lease.plain {
             progress::clear(change.conn, RowId(lease.first), RowId(last))?;
         }
         for job in jobs {
             let charged = match evidence {
+                _ if mutants::on(Mutant::ReapAsUnstarted) => None,
                 Evidence::None => Some(true),
                 Evidence::Page(started) => started.get(&job.id).copied(),
             };

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::{Error, Result};
 use crate::id::{self, RowId};
+use crate::mutants::{self, Mutant};
 
 /// The columns, in the order of `JobRow::from`.
 macro_rules! columns {
@@ -76,7 +77,7 @@ impl JobRow {
 
     /// Whether the payload is what was stored.
     pub fn sound(&self) -> bool {
-        self.checksum == self.payload.as_deref().map(crc32fast::hash)
+        mutants::on(Mutant::ChecksumUnread) || self.checksum == self.payload.as_deref().map(crc32fast::hash)
     }
 }
 

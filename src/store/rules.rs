@@ -22,6 +22,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Whether anything was read yet.
+    pub fn loaded(&self) -> bool {
+        self.version.is_some()
+    }
+
     /// Reads everything again if another version is in force.
     pub fn refresh(&mut self, conn: &Connection, version: i64) -> Result<()> {
         if self.version == Some(version) {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::change::Change;
 use crate::error::Result;
 use crate::id::RowId;
+use crate::mutants::{self, Mutant};
 
 /// In line again, at its old place in the order.
 pub const AGAIN: i64 = 1;
@@ -64,6 +65,9 @@ pub fn put_again(change: &mut Change, id: RowId, at: i64) -> Result<()> {
 
 /// Sets a job aside until a gate opens.
 pub fn put_behind(change: &mut Change, id: RowId, gate: i64, at: i64) -> Result<()> {
+    if mutants::on(Mutant::ParkedLost) {
+        return Ok(());
+    }
     put(change, id, Side { place: GATE, k: gate, at })
 }
 
@@ -88,12 +92,13 @@ pub fn take(change: &mut Change, id: RowId) -> Result<bool> {
 
 /// Puts delayed jobs whose time has come in line, oldest first; true if there may be more.
 pub fn promote(change: &mut Change, limit: usize) -> Result<bool> {
+    let now = change.now + if mutants::on(Mutant::Early) { 500_000 } else { 0 };
     let due: Vec<(i64, i64)> = change
         .conn
         .prepare_cached(
             "SELECT id, at FROM pyqueue_side WHERE place=3 AND k<=?1 ORDER BY k, at, id LIMIT ?2",
         )?
-        .query_map(params![change.now, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map(params![now, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     for (id, at) in &due {
         change.conn.prepare_cached("UPDATE pyqueue_side SET place=1, k=0 WHERE id=?")?.execute([id])?;

@@ -14,6 +14,7 @@ use super::futex;
 use super::map::Shared;
 use crate::error::{Error, Result};
 use crate::id::RowId;
+use crate::mutants::{self, Mutant};
 
 const LENGTH: usize = 4096;
 /// "pyqbell" and the version of the layout.
@@ -89,6 +90,9 @@ impl Bell {
 
     /// Rings: call it after the commit.
     pub fn ring(&self, line: Line) {
+        if mutants::on(Mutant::BellSilent) {
+            return;
+        }
         let word = self.word(line);
         let rung = word.fetch_update(SeqCst, SeqCst, |now| Some((now | ASLEEP).wrapping_add(1)));
         if rung.is_ok_and(|before| before & ASLEEP != 0) {

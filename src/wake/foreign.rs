@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
+use crate::mutants::{self, Mutant};
+
 /// Pauses between looks after the WAL was written to (µs).
 const LADDER: [i64; 5] = [0, 200, 1_000, 4_000, 16_000];
 /// Where the looks start after a write of our own: only a stranger's in the same moment is sought.
@@ -81,7 +83,9 @@ impl Foreign {
     /// The descriptor is readable.
     pub fn fired(&mut self, now_us: i64) {
         self.drain();
-        self.climb(0, now_us);
+        if !mutants::on(Mutant::ForeignUnheard) {
+            self.climb(0, now_us);
+        }
     }
 
     /// We have written ourselves. A stranger's commit cannot lie inside our transaction, but one may have begun

@@ -9,6 +9,7 @@ use super::supervisor::Supervisor;
 use super::wire::{self, Ended, Frame};
 use crate::error::{Error, Result};
 use crate::job::{Failure, Finish, Outcome};
+use crate::mutants::{self, Mutant};
 
 /// So many children in a row that can't start stop the worker.
 const START_FAILURES: u32 = 3;
@@ -146,11 +147,16 @@ impl Supervisor {
                 (State::Started | State::Done, Fate::TimeLimit(stamp)) if stamp == held.stamp => {
                     Outcome::Failure(overrun(held.job.time_limit_us.unwrap_or_default()))
                 }
-                (State::Started, Fate::Stopped) => Outcome::GivenBack,
+                (State::Started, Fate::Stopped) if !mutants::on(Mutant::GivenBackCharged) => {
+                    Outcome::GivenBack
+                }
                 (State::Started, _) => Outcome::Lost { reason: reason.to_owned(), charged: true },
                 (State::Done, _) => {
                     let reason = format!("{reason} before the job's outcome was sent");
                     Outcome::Lost { reason, charged: false }
+                }
+                (State::Offered, _) if mutants::on(Mutant::NeighboursCharged) => {
+                    Outcome::Lost { reason: reason.to_owned(), charged: true }
                 }
                 (State::Offered | State::TakenBack | State::Free, _) => {
                     self.member.page.retract(number as u32, held.index, held.stamp);

@@ -14,6 +14,7 @@ use rustix::process::{Flock, FlockType};
 
 use super::page::Page;
 use crate::error::{Error, Result};
+use crate::mutants::{self, Mutant};
 use crate::store::{Evidence, Store, WorkerView};
 
 /// Device and inode of every lock file that a worker of this process holds, and the process: a fork inherits
@@ -101,7 +102,7 @@ pub fn alive(directory: &Path, worker: i64) -> bool {
 /// Whether a worker's lock is there and free. A missing file proves nothing: it may not have been made yet, or
 /// somebody emptied the directory; then the lease decides.
 pub fn dead(directory: &Path, worker: i64) -> bool {
-    sign(directory, worker) == Sign::Free
+    sign(directory, worker) == Sign::Free && !mutants::on(Mutant::DeathUnseen)
 }
 
 /// A worker whose jobs were taken back.

@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::error::{Error, Result};
 use crate::id::RowId;
+use crate::mutants::{self, Mutant};
 use crate::store::Evidence;
 use crate::wake::Shared;
 
@@ -120,6 +121,8 @@ impl Page {
     /// Supervisor: takes an offer back; false when the child was faster.
     pub fn retract(&self, child: u32, index: u32, stamp: u64) -> bool {
         self.change(child, index, stamp, State::Offered, State::TakenBack)
+            || (mutants::on(Mutant::TakenBackTwice)
+                && self.change(child, index, stamp, State::Started, State::TakenBack))
     }
 
     /// Supervisor: nothing is known about the entry's job any more, because its outcome is written or because

@@ -15,6 +15,7 @@ use super::wire::{self, Batch, Ended, Frame, Inbound, Offered};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::job::{ClaimedJob, NewJob, Outcome};
+use crate::mutants::{self, Mutant};
 
 /// Outcomes are sent at the latest when there are so many, when the page has no room for their copies…
 const BATCH_JOBS: u32 = 32;
@@ -61,8 +62,10 @@ impl Pipe {
         let slot: u32 = variable("PYQUEUE_SLOT")?;
         let page: PathBuf = variable("PYQUEUE_PAGE")?;
         let death = Some(rustix::process::Signal::KILL);
-        rustix::process::set_parent_process_death_signal(death)
-            .map_err(|source| Error::System { call: "prctl", source })?;
+        if !mutants::on(Mutant::OrphansLive) {
+            rustix::process::set_parent_process_death_signal(death)
+                .map_err(|source| Error::System { call: "prctl", source })?;
+        }
         // The parent may have died before prctl: then nobody will ever kill this process.
         if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().cast_unsigned()) != Some(parent) {
             std::process::exit(1);

@@ -9,7 +9,7 @@ import pytest
 from bad_input.judging import rows, said, unchanged
 
 from pyqueue import PyQueue
-from pyqueue.exceptions import ImproperlyConfigured, InvalidJob
+from pyqueue.exceptions import DuplicateJob, ImproperlyConfigured, InvalidJob
 from pyqueue.task import Task
 
 
@@ -144,6 +144,28 @@ def test_a_naive_datetime_is_utc_wherever_the_machine_stands(
 def test_countdown_and_eta_contradict_each_other(call: Task[..., Any], db: Path) -> None:
     with unchanged(db), pytest.raises(ValueError, match="countdown or eta, not both"):
         call.apply_async((1,), countdown=1, eta=datetime(2099, 1, 1))
+
+
+@pytest.mark.parametrize(
+    "options", [{"dedup": "refuse"}, {"dedup": "return"}, {"dedup_window": 60}], ids=repr
+)
+def test_what_becomes_of_a_key_is_refused_where_there_is_none(
+    call: Task[..., Any], db: Path, options: dict[str, Any]
+) -> None:
+    (name,) = options
+    with unchanged(db):
+        for make in (call.apply_async, call.s().set(**options).apply_async):
+            with pytest.raises(ValueError, match=f"^{name} says what becomes of a dedup_key") as caught:
+                make((1,), **options)
+            said(caught.value, happened="none is given", do="add dedup_key")
+
+
+def test_the_key_may_come_with_the_call_and_the_rest_with_the_signature(call: Task[..., Any]) -> None:
+    once = call.s(1).set(dedup="refuse", dedup_window=60)
+    once.apply_async(dedup_key="k")
+    with pytest.raises(DuplicateJob):
+        once.apply_async(dedup_key="k")
+    assert call.apply_async((1,), dedup_key=None, dedup_window=None).created
 
 
 def test_a_second_job_of_one_task_id_is_not_made(call: Task[..., Any], db: Path) -> None:

@@ -125,16 +125,6 @@ def ignore_raised(engine: Engine) -> object:
 
 
 @differs(
-    "`add.delay(2)`, an argument missing, at the caller",
-    "TypeError",
-    "nothing",
-    "the job fails with that TypeError",
-)
-def wrong_call(engine: Engine) -> object:
-    return engine.error(lambda: engine.tasks.add.delay(2))
-
-
-@differs(
     "`expires=0.05` and the worker is busy until later",
     "SUCCESS",
     "REVOKED",

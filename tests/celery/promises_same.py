@@ -26,6 +26,33 @@ def arguments_and_keywords(engine: Engine) -> object:
     return engine.get(engine.tasks.add.apply_async((2,), {"y": 3}))
 
 
+@same(
+    "`add.delay(2)`, `add.s(2).delay()`, `add.delay(1, 2, 3)`, `add.delay(2, z=3)`: at the caller",
+    ["TypeError"] * 4,
+)
+def arguments_that_do_not_fit(engine: Engine) -> object:
+    add = engine.tasks.add
+    calls = (
+        lambda: add.delay(2),
+        lambda: add.s(2).delay(),
+        lambda: add.delay(1, 2, 3),
+        lambda: add.delay(2, z=3),
+    )
+    return [engine.error(call) for call in calls]
+
+
+@same(
+    "the same with `typing=False`, with `send_task` and in `apply`: the job fails with it", ["TypeError"] * 3
+)
+def arguments_that_fail_the_job(engine: Engine) -> object:
+    results = [
+        engine.tasks.untyped.delay(2),
+        engine.app.send_task("warehouse.add", (2,)),
+        engine.tasks.add.apply((2,)),
+    ]
+    return [engine.error(lambda result=result: engine.get(result)) for result in results]
+
+
 @same("`app.send_task('warehouse.add', (2, 3))`, the task unknown to the sender", 5)
 def sent_by_name(engine: Engine) -> object:
     return engine.get(engine.app.send_task("warehouse.add", (2, 3)))

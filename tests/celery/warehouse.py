@@ -21,6 +21,10 @@ def declare(app: Any, exceptions: ModuleType) -> SimpleNamespace:
     def add(x: int, y: int) -> int:
         return x + y
 
+    @app.task(typing=False)
+    def untyped(x: int, y: int) -> int:
+        return x + y
+
     @app.task
     def subtract(x: int, y: int) -> int:
         return x - y

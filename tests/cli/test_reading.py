@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from pyqueue import PyQueue
+from pyqueue.cli.times import iso
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -51,8 +53,33 @@ def test_status_adds_up_the_queues(cli: Cli, app: PyQueue) -> None:
     shown: dict[str, Any] = json.loads(cli("status", "--json").stdout)
     assert (shown["totals"]["waiting"], shown["totals"]["delayed"]) == (2, 1)
     lines = cli("status").stdout.splitlines()
-    assert lines[3].split() == ["(all)", "2", "1", "0", "0", "0", "0", "0", "0"]
+    assert re.sub(r"\d+ m?s", "AGE", lines[3]).split() == [
+        "(all)",
+        "2",
+        "AGE",
+        "1",
+        "0",
+        "0",
+        "0",
+        "0",
+        "0",
+        "0",
+    ]
     assert max(map(len, lines)) <= 80
+
+
+def test_status_shows_the_age_of_the_oldest_job_in_line(cli: Cli, app: PyQueue) -> None:
+    first = app.send_task("app.add", (1, 2))
+    app.send_task("app.add", (3, 4), priority=9)
+    app.send_task("app.add", (1, 2), queue="mail", countdown=60)
+    default, mail = json.loads(cli("status", "--json").stdout)["queues"]
+    assert default["oldest"] == iso(app.store.jobs(queue="default")[-1].enqueued_us)
+    assert app.store.jobs(queue="default")[-1].id == first.id
+    assert default["oldest_age"] > 0
+    assert (mail["oldest"], mail["oldest_age"]) == (None, None)
+    burst(cli)
+    assert json.loads(cli("status", "--json").stdout)["queues"][0]["oldest"] is None
+    assert cli("status").stdout.splitlines()[1].split()[:3] == ["default", "0", "-"]
 
 
 def test_result_of_a_success(cli: Cli, app: PyQueue) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pyqueue.exceptions import ImproperlyConfigured
+from pyqueue import PyQueue
+from pyqueue.exceptions import ImproperlyConfigured, InvalidJob
 from pyqueue.moments import after_us, instant_us, length_us
 from pyqueue.options import CallOptions, TaskOptions, call_defaults, merge, task_options
 
@@ -70,3 +71,82 @@ def test_exceptions_must_be_classes() -> None:
         task_options({"autoretry_for": ["OSError"]})
     with pytest.raises(TypeError, match="'exc' is no option of retry_kwargs"):
         task_options({"retry_kwargs": {"exc": 1}})
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ({"bind": "x"}, "bind is true or false, not 'x'"),
+        ({"ignore_result": "no"}, "ignore_result is true or false, not 'no'"),
+        ({"acks_late": "yes"}, "acks_late is true or false, not 'yes'"),
+        ({"retry_jitter": 1}, "retry_jitter is true or false, not 1"),
+        ({"name": 5}, "name is a name, not 5"),
+        ({"queue": ["mail"]}, r"queue is a name, not \['mail'\]"),
+        ({"priority": 128}, "priority is a whole number from -128 to 127, not 128"),
+        ({"priority": True}, "priority is a whole number from -128 to 127, not True"),
+        ({"max_retries": "3"}, "max_retries is a whole number, or None for no end, not '3'"),
+        (
+            {"default_retry_delay": "3m"},
+            "default_retry_delay is a number of seconds or a timedelta, not '3m'",
+        ),
+        ({"retry_backoff": "on"}, "retry_backoff is true, false or a number of seconds, not 'on'"),
+        ({"retry_backoff_max": True}, "retry_backoff_max is a number of seconds, not True"),
+        ({"retry_kwargs": 5}, "retry_kwargs is a dict, not 5"),
+        ({"time_limit": "1h"}, "time_limit is a number of seconds or a timedelta, not '1h'"),
+        ({"soft_time_limit": float("nan")}, "soft_time_limit is a number of seconds or a timedelta, not nan"),
+        ({"expires": "soon"}, "expires is a number of seconds or a timedelta, not 'soon'"),
+        ({"max_losses": 1.5}, "max_losses is a whole number, not 1.5"),
+        ({"rate_limit": []}, r"rate_limit is a number of jobs a second or a text such as '10/m', not \[\]"),
+    ],
+    ids=str,
+)
+def test_an_option_of_a_task_is_refused_by_its_kind(option: dict[str, Any], why: str) -> None:
+    with pytest.raises(TypeError, match=f"^a task can't have that: {why}$"):
+        task_options(option)
+
+
+@pytest.mark.parametrize("option", ["throws", "autoretry_for", "dont_autoretry_for"])
+@pytest.mark.parametrize("classes", [5, OSError("no"), [OSError, "KeyError"]], ids=repr)
+def test_what_is_no_exception_class_is_refused(option: str, classes: Any) -> None:
+    with pytest.raises(TypeError, match=f"^{option} takes exception classes, not "):
+        task_options({option: classes})
+
+
+def test_none_is_the_default_and_follows_the_app() -> None:
+    unsaid = dict.fromkeys(
+        ("ignore_result", "queue", "priority", "acks_late", "serializer", "default_retry_delay")
+    )
+    assert task_options(unsaid) == TaskOptions()
+    assert task_options({"max_retries": None}).max_retries is None
+
+    app = PyQueue()
+    app.conf.task_default_queue = "mail"
+
+    @app.task(queue=None)  # type: ignore[call-overload]
+    def send() -> None: ...
+
+    assert app.tasks[send.name].given == frozenset()
+    assert app._defaults_of(send.name).queue == "mail"
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ({"ignore_result": "no"}, "ignore_result is true or false, not 'no'"),
+        ({"ignore_result": 0}, "ignore_result is true or false, not 0"),
+        ({"priority": True}, "priority is a whole number, not True"),
+        ({"countdown": True}, "countdown is a number of seconds or a timedelta, not True"),
+        ({"time_limit": False}, "time_limit is a number of seconds or a timedelta, not False"),
+        ({"queue": True}, "queue is a name, which is printable text, not True"),
+    ],
+    ids=str,
+)
+def test_a_flag_is_a_flag_and_nothing_else(option: dict[str, Any], why: str) -> None:
+    with pytest.raises(InvalidJob, match=f"^a call can't have that: {why}$"):
+        merge(CallOptions(), option)
+
+
+def test_none_as_a_flag_of_a_call_is_what_the_task_says() -> None:
+    quiet = CallOptions(ignore_result=True)
+    assert merge(quiet, {"ignore_result": None, "retry": True}) == quiet
+    assert merge(quiet, {"ignore_result": False}) == CallOptions()

@@ -114,7 +114,7 @@ def test_a_wrong_call_fails_the_job(app: PyQueue, once: Once) -> None:
     @app.task
     def add(x: int) -> None: ...
 
-    assert error_of(once(add.apply_async())) == "builtins.TypeError"
+    assert error_of(once(app.send_task(add.name))) == "builtins.TypeError"
 
 
 def test_autoretry_waits_then_tries_again_then_gives_up(app: PyQueue, once: Once) -> None:

@@ -1,6 +1,7 @@
 //! Behaviour of the store on real files and a virtual clock.
 
 mod depth;
+mod examine;
 mod model;
 mod pages;
 mod verbs;
@@ -12,6 +13,7 @@ use virtual_env::VirtualEnv;
 
 use super::*;
 use crate::job::{ClaimedJob, Dedup, Outcome, Payload};
+use crate::mutants::{self, Mutant};
 
 /// A store in a temporary directory, on a virtual clock.
 struct Bench {

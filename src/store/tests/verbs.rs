@@ -412,9 +412,8 @@ fn a_zombie_could_write_if_tokens_were_not_compared() {
         let old = bench.claim(zombie, 1).remove(0);
         bench.store.reap(zombie, Evidence::None, "it hung").unwrap();
         let new = bench.claim(heir, 1).remove(0);
-        lease::TRUST_ANY_TOKEN.with(|trust| trust.set(!guarded));
-        let answer = bench.end(&old, success());
-        lease::TRUST_ANY_TOKEN.with(|trust| trust.set(false));
+        let write = || bench.end(&old, success());
+        let answer = if guarded { write() } else { mutants::with(Mutant::AnyToken, write) };
         (answer, bench.end(&new, success()))
     };
     assert_eq!(stale_write(true), (Finished::LeaseLost, Finished::Done));
@@ -557,4 +556,35 @@ fn the_last_queue_at_the_lowest_priority_is_served_and_counted() {
     assert_eq!(claimed, [ids[1].clone(), ids[0].clone()]);
     bench.add(NewJob { queue: "last".into(), priority: -128, ..job("t") });
     assert_eq!(bench.store.purge("last").unwrap(), 1);
+}
+
+#[test]
+fn a_queue_shows_when_its_oldest_job_in_line_was_made() {
+    let bench = bench();
+    let oldest = |bench: &Bench| bench.store.queues().unwrap()[0].oldest_us;
+    let later = Some(bench.env.env().clock.wall_us() + 3_600_000_000);
+    bench.add(NewJob { run_at_us: later, ..job("t") });
+    assert_eq!(oldest(&bench), None, "a delayed job is not in line");
+    let made: Vec<i64> = [-5, 0, 5]
+        .into_iter()
+        .map(|priority| {
+            bench.env.pass(1.0);
+            bench.add(NewJob { priority, ..job("t") });
+            bench.env.env().clock.wall_us()
+        })
+        .collect();
+    assert_eq!(oldest(&bench), Some(made[0]), "it has the lowest priority");
+    let worker = bench.join();
+    let first = bench.claim(worker, 1);
+    assert_eq!(oldest(&bench), Some(made[0]));
+    let rest = bench.claim(worker, 2);
+    assert_eq!(oldest(&bench), None, "all are running");
+    bench.env.pass(1.0);
+    bench.add(job("t"));
+    let newest = bench.env.env().clock.wall_us();
+    assert_eq!(oldest(&bench), Some(newest));
+    bench.end(&rest[0], Outcome::GivenBack);
+    assert_eq!(oldest(&bench), Some(made[1]), "one that is given back is older than what came since");
+    bench.end(&first[0], Outcome::GivenBack);
+    assert_eq!(oldest(&bench), Some(made[1]));
 }

@@ -33,6 +33,44 @@ def shared_bound(self: Any, n: int) -> int:
     return n
 
 
+@app.task
+async def fetch(url: str, tries: int = 1) -> bytes:
+    return url.encode()
+
+
+@app.task(soft_time_limit=5)
+async def fetch_soon(url: str) -> bytes:
+    return await fetch(url)
+
+
+@celery.task(bind=True)
+async def fetch_bound(self: Task[..., Any], url: str) -> list[bytes]:
+    return [await fetch(url)]
+
+
+@shared_task
+async def fetch_shared(url: str) -> bytes:
+    return await fetch(url)
+
+
+@shared_task(bind=True, queue="net")
+async def fetch_shared_bound(self: Any, url: str) -> bytes:
+    return await fetch(url)
+
+
+async def awaits() -> None:
+    assert_type(await fetch("x"), bytes)
+    assert_type(await fetch.call_local("x", tries=2), bytes)
+    assert_type(await fetch.delay("x"), bytes)
+
+
+assert_type(fetch.delay("x"), AsyncResult[bytes])
+assert_type(fetch.apply_async(("x",)).get(), bytes)
+assert_type(fetch.s("x"), Signature[bytes])
+assert_type(fetch_soon.delay("x").get(), bytes)
+assert_type(fetch_bound.delay("x").get(), list[bytes])
+assert_type(fetch_shared.delay("x").get(), bytes)
+assert_type(fetch_shared_bound.delay("x").get(), bytes)
 assert_type(add(1, 2), int)
 assert_type(add.delay(1, y=2), AsyncResult[int])
 assert_type(add.delay(1).get(timeout=5), int)

@@ -22,7 +22,23 @@ def shared(text: str) -> bytes:
     return text.encode()
 
 
+@app.task
+async def fetch(url: str) -> bytes:
+    return url.encode()
+
+
+@app.task(bind=True)
+async def fetch_bound(self: Any, url: str) -> bytes:
+    return url.encode()
+
+
 add.delay("x")  # error
+fetch.delay(5)  # error
+fetch.delay()  # error
+fetch_bound.delay("x", 1)  # error
+body: bytes = fetch("x")  # error
+text: str = fetch.delay("x").get()  # error
+other: str = fetch_bound.delay("x").get()  # error
 add.delay()  # error
 add.delay(1, 2, 3)  # error
 add.delay(x=1, z=2)  # error

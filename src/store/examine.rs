@@ -1,0 +1,78 @@
+//! Whether the file is sound: SQLite's own check, and what our tables promise each other. Reads all of it.
+
+use rusqlite::Connection;
+
+use crate::error::Result;
+
+/// What must not be found: a sentence, and how often it is.
+const NEVER: [(&str, &str); 10] = [
+    (
+        "jobs that nothing speaks for: they would never start",
+        "SELECT count(*) FROM pyqueue_head h JOIN pyqueue_job j ON j.id>(h.band<<43) AND j.id<=h.pos \
+         WHERE h.band>0 AND j.mark<>2 AND NOT EXISTS(SELECT 1 FROM pyqueue_side s WHERE s.id=j.id) \
+         AND ifnull((SELECT last FROM pyqueue_lease WHERE first<=j.id ORDER BY first DESC LIMIT 1), 0)<j.id",
+    ),
+    (
+        "delayed jobs without a time: they would never start",
+        "SELECT count(*) FROM pyqueue_job j WHERE j.id<(1<<43) AND NOT EXISTS(SELECT 1 FROM pyqueue_side s WHERE s.id=j.id) \
+         AND ifnull((SELECT last FROM pyqueue_lease WHERE first<=j.id ORDER BY first DESC LIMIT 1), 0)<j.id",
+    ),
+    (
+        "leases that hold another number of jobs than they say",
+        "SELECT count(*) FROM pyqueue_lease l WHERE l.jobs<>(SELECT count(*) FROM pyqueue_job WHERE id BETWEEN l.first AND l.last)",
+    ),
+    (
+        "jobs under two leases",
+        "SELECT count(*) FROM pyqueue_lease l WHERE l.last>=(SELECT first FROM pyqueue_lease WHERE first>l.first ORDER BY first LIMIT 1)",
+    ),
+    (
+        "leases of a worker that is not in the file",
+        "SELECT count(*) FROM pyqueue_lease l WHERE NOT EXISTS(SELECT 1 FROM pyqueue_owner o WHERE o.id=l.owner)",
+    ),
+    (
+        "jobs that are running and waiting at once",
+        "SELECT count(*) FROM pyqueue_lease l JOIN pyqueue_side s ON s.id BETWEEN l.first AND l.last",
+    ),
+    (
+        "places in line without a job",
+        "SELECT count(*) FROM pyqueue_side s WHERE NOT EXISTS(SELECT 1 FROM pyqueue_job j WHERE j.id=s.id)",
+    ),
+    (
+        "lists of parked jobs with a wrong count",
+        "WITH seen AS (SELECT k, count(*) AS jobs FROM pyqueue_side WHERE place=2 GROUP BY k) \
+         SELECT count(*) FROM pyqueue_gate g LEFT JOIN seen ON seen.k=g.id WHERE g.waiting<>ifnull(seen.jobs, 0)",
+    ),
+    (
+        "queues with wrong counts",
+        "WITH beside AS (SELECT at>>43 AS band, sum(place=1) AS again, sum(place=2) AS parked, sum(place=3) AS later \
+           FROM pyqueue_side GROUP BY 1), \
+         marked AS (SELECT h.band, count(*) AS spoken FROM pyqueue_head h JOIN pyqueue_job j \
+           ON j.id>h.pos AND j.id<((h.band+1)<<43) WHERE h.band>0 AND j.mark>0 GROUP BY 1) \
+         SELECT count(*) FROM pyqueue_head h LEFT JOIN beside b ON b.band=h.band LEFT JOIN marked m ON m.band=h.band \
+         WHERE h.band>0 AND (h.again<>ifnull(b.again, 0) OR h.parked<>ifnull(b.parked, 0) \
+           OR h.later<>ifnull(b.later, 0) OR h.spoken<>ifnull(m.spoken, 0))",
+    ),
+    (
+        "dedup keys of jobs that are gone",
+        "SELECT count(*) FROM pyqueue_dedup d WHERE d.until IS NULL \
+         AND NOT EXISTS(SELECT 1 FROM pyqueue_job j WHERE j.id=d.id AND j.dedup=d.key)",
+    ),
+];
+/// How many findings of SQLite are shown.
+const SHOWN: i64 = 20;
+
+/// What is wrong, one sentence each; empty for a sound file.
+pub fn examine(conn: &Connection) -> Result<Vec<String>> {
+    let mut wrong: Vec<String> = conn
+        .prepare(&format!("PRAGMA integrity_check({SHOWN})"))?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    wrong.retain(|line| line != "ok");
+    for (sentence, sql) in NEVER {
+        let count: i64 = conn.query_row(sql, [], |row| row.get(0))?;
+        if count > 0 {
+            wrong.push(format!("{sentence} ({count})"));
+        }
+    }
+    Ok(wrong)
+}

@@ -1,0 +1,71 @@
+"""Every mutant: what it switches off, the promise behind it, and the test that must notice."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """A mutant as a reader wants to know it."""
+
+    promise: str
+    breaks: str
+    caught_by: str
+    """``core FILTER`` (a test of the core), ``simulation SEEDS``, ``pytest ARGUMENTS`` or ``run MODULE ARGUMENTS``."""
+
+
+MUTANTS = {
+    "DeferredBegin": Row("P15", "a write transaction begins without the write lock", "simulation 300"),
+    "StockLocks": Row(
+        "P13", "SQLite keeps its own locks, which belong to the process", "pytest tests/beside"
+    ),
+    "LockDescriptorEach": Row(
+        "P13", "each connection locks through a descriptor of its own", "core sqlite::tests"
+    ),
+    "DescriptorsClosed": Row(
+        "P13", "descriptors of the file are closed", "pytest tests/proofs/test_beside_stdlib.py"
+    ),
+    "NoForkGate": Row(
+        "P14", "a fork does not wait for threads inside SQLite", "pytest tests/proofs/test_fork.py"
+    ),
+    "InheritedHandlesLive": Row("P14", "a child keeps the parent's descriptors", "core sqlite::tests"),
+    "SyncSkipped": Row("P1", "a commit in `full` is not synced", "core sqlite::tests::sync"),
+    "CommitUnchecked": Row(
+        "P1", "an enqueue is acknowledged although its commit failed", "core sqlite::tests"
+    ),
+    "StaleRulesAfterRollback": Row(
+        "P15", "what was read in a transaction that failed is kept", "simulation 300"
+    ),
+    "HardLinkAdmitted": Row("P16", "a file with two names is opened", "core sqlite::tests::refusal"),
+    "FileForAll": Row("P19", "the file is readable for everybody", "core sqlite::tests"),
+    "AnyToken": Row(
+        "P4", "a write is not held against the lease's token", "pytest tests/proofs/test_zombie.py"
+    ),
+    "TokenRepeated": Row("P3", "two claims get the same token", "simulation 300"),
+    "CursorWithoutMax": Row("P1", "a place is given again below the cursor", "simulation 300"),
+    "HuskForgotten": Row("P5", "the place of a cancelled job is given again", "simulation 300"),
+    "ParkedLost": Row("P6", "a job set aside stands nowhere", "simulation 300"),
+    "ReapOneOnly": Row("P6", "of a dead worker's jobs one comes back", "simulation 300"),
+    "ReapAsUnstarted": Row("P7", "a loss is not counted when its worker died too", "simulation 300"),
+    "LossesUncounted": Row("P7", "a job may kill its process for ever", "core store::tests::verbs"),
+    "WallClockLease": Row("P17", "leases are judged by the wall clock", "simulation 300"),
+    "RebootUnseen": Row(
+        "P6", "leases of before a reboot are judged by their time", "core store::tests::verbs"
+    ),
+    "FenceOpen": Row("P3", "a worker that was taken for dead may go on claiming", "simulation 300"),
+    "KeyUnheld": Row("P9", "a dedup key does not keep a second job out", "core store::tests::verbs"),
+    "KeyLeaked": Row("P9", "a dedup key stays taken when its job ends", "core store::tests::verbs"),
+    "Early": Row("P12", "delayed jobs start half a second early", "simulation 300"),
+    "ExpiredRuns": Row("P12", "an expired job starts", "simulation 300"),
+    "ChecksumUnread": Row("P16", "damaged arguments are run", "pytest tests/hostile"),
+    "NewerSchemaAdmitted": Row("P20", "a file of a newer version is used", "core store::tests::verbs"),
+    "RulesStale": Row("P3", "a pause of another process is not seen", "simulation 300"),
+    "HistoryUnbounded": Row("P18", "the history is not pruned", "core store::tests::verbs"),
+    "BellSilent": Row("P6", "nobody is woken", "pytest tests/proofs/test_first_use.py"),
+    "ForeignUnheard": Row("P6", "commits of other programs are not noticed", "core worker::tests"),
+    "DeathUnseen": Row("P6", "a dead worker is noticed by its lease only", "pytest tests/proofs"),
+    "OrphansLive": Row("P3", "children outlive their supervisor", "pytest tests/proofs/test_orphans.py"),
+    "TakenBackTwice": Row("P3", "a started job is offered to another child", "core worker::tests"),
+    "NeighboursCharged": Row("P7", "a death is charged to jobs that were not started", "core worker::tests"),
+    "GivenBackCharged": Row("P7", "a stop uses up an attempt", "core worker::tests"),
+}

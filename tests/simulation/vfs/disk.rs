@@ -1,0 +1,334 @@
+//! A disk: files, what of them has reached the platter, faults on order, and the dead.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use pyqueue_core::clock::Vfs;
+use rusqlite::ffi;
+
+use super::locks::{FileLocks, Handle, Shm};
+use super::register::{self, NAME};
+use super::{KINDS, Kind};
+
+/// The smallest piece of a write that a power cut takes or leaves as a whole.
+const SECTOR: usize = 512;
+
+/// What has been done to a file since its last sync.
+enum Change {
+    Create,
+    Write(usize, Vec<u8>),
+    Truncate(usize),
+    Delete,
+}
+
+/// A file, or the memory of one that was there.
+#[derive(Default)]
+pub struct File {
+    /// What the living see.
+    pub live: Option<Vec<u8>>,
+    /// What a power cut leaves for certain.
+    durable: Option<Vec<u8>>,
+    /// What it takes or leaves.
+    pending: Vec<Change>,
+    pub locks: FileLocks,
+    pub shm: Shm,
+}
+
+fn apply(content: &mut Option<Vec<u8>>, change: &Change) {
+    match (change, content) {
+        (Change::Create, content) => *content = Some(content.take().unwrap_or_default()),
+        (Change::Delete, content) => *content = None,
+        (Change::Write(at, bytes), Some(content)) => {
+            let end = at + bytes.len();
+            if content.len() < end {
+                content.resize(end, 0);
+            }
+            content[*at..end].copy_from_slice(bytes);
+        }
+        (Change::Truncate(size), Some(content)) => content.resize(*size, 0),
+        (_, None) => {}
+    }
+}
+
+impl File {
+    fn change(&mut self, change: Change) {
+        apply(&mut self.live, &change);
+        self.pending.push(change);
+    }
+
+    pub fn create(&mut self) {
+        self.change(Change::Create);
+    }
+
+    pub fn write(&mut self, at: usize, bytes: &[u8]) {
+        self.change(Change::Write(at, bytes.to_vec()));
+    }
+
+    pub fn truncate(&mut self, size: usize) {
+        self.change(Change::Truncate(size));
+    }
+
+    /// Everything done so far survives a power cut. True if its name is new.
+    fn sync(&mut self) -> bool {
+        let new = self.pending.iter().any(|change| matches!(change, Change::Create));
+        for change in self.pending.drain(..) {
+            apply(&mut self.durable, &change);
+        }
+        new
+    }
+
+    /// Whether the file is there or not survives a power cut; what it holds may not.
+    fn sync_name(&mut self) {
+        let ends = self.pending.iter().rposition(|change| matches!(change, Change::Delete));
+        for change in self.pending.drain(..ends.map_or(0, |at| at + 1)) {
+            apply(&mut self.durable, &change);
+        }
+        if self.live.is_some() {
+            apply(&mut self.durable, &Change::Create);
+        }
+    }
+
+    fn delete(&mut self) {
+        self.change(Change::Delete);
+    }
+
+    /// What a power cut leaves: all that was synced, and each later sector if `keeps` says so.
+    fn cut(&self, keeps: &mut dyn FnMut() -> bool) -> Option<Vec<u8>> {
+        let mut content = self.durable.clone();
+        for change in &self.pending {
+            let Change::Write(at, bytes) = change else {
+                if keeps() {
+                    apply(&mut content, change);
+                }
+                continue;
+            };
+            let (mut from, end) = (*at, at + bytes.len());
+            while from < end {
+                let to = (from - from % SECTOR + SECTOR).min(end);
+                if keeps() {
+                    apply(&mut content, &Change::Write(from, bytes[from - at..to - at].to_vec()));
+                }
+                from = to;
+            }
+        }
+        content
+    }
+}
+
+/// An error on order.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
+    /// Of which calls; `None` is all.
+    pub kind: Option<Kind>,
+    /// How the file's name ends ("" is any).
+    pub file: &'static str,
+    /// At which of them, from 1, counted from `Disk::arm`.
+    pub nth: u64,
+    /// SQLite's code. `SQLITE_IOERR_SHORT_READ` at a read gives half of what was asked for; an error at a
+    /// write has written the first half, except for `SQLITE_IOERR`, which has written nothing.
+    pub code: i32,
+    /// Whether all later ones fail too.
+    pub lasting: bool,
+}
+
+#[derive(Default)]
+pub struct Inner {
+    pub files: BTreeMap<String, File>,
+    handles: BTreeMap<Handle, (u32, String)>,
+    last_handle: Handle,
+    dead: BTreeSet<u32>,
+    shadows: BTreeMap<String, Vec<Vec<u64>>>,
+    calls: [u64; KINDS],
+    fault: Option<Fault>,
+    met: u64,
+}
+
+impl Inner {
+    /// Counts a call; the code of the error it has to answer.
+    pub fn strike(&mut self, process: u32, kind: Kind, file: &str) -> Option<i32> {
+        if self.dead.contains(&process) {
+            return Some(ffi::SQLITE_IOERR);
+        }
+        self.calls[kind as usize] += 1;
+        let fault = self.fault?;
+        if fault.kind.is_some_and(|of| of != kind) || !file.ends_with(fault.file) {
+            return None;
+        }
+        self.met += 1;
+        (self.met == fault.nth || fault.lasting && self.met > fault.nth).then_some(fault.code)
+    }
+
+    /// Syncs a file. As in SQLite's own VFS the first sync of a new journal or WAL takes the directory with it.
+    pub fn sync(&mut self, name: &str) {
+        let journal = name.ends_with("-wal") || name.ends_with("-journal");
+        if self.files.get_mut(name).is_some_and(File::sync) && journal {
+            self.sync_directory();
+        }
+    }
+
+    /// Deletes a file; `durably` syncs the directory too. False if there was none.
+    pub fn delete(&mut self, name: &str, durably: bool) -> bool {
+        let Some(file) = self.files.get_mut(name).filter(|file| file.live.is_some()) else { return false };
+        file.delete();
+        if durably {
+            self.sync_directory();
+        }
+        true
+    }
+
+    fn sync_directory(&mut self) {
+        self.files.values_mut().for_each(File::sync_name);
+    }
+
+    /// A number for a file that a process opens.
+    pub fn open(&mut self, process: u32, file: &str) -> Handle {
+        self.last_handle += 1;
+        self.handles.insert(self.last_handle, (process, file.to_owned()));
+        self.last_handle
+    }
+
+    /// Strikes a handle with its locks.
+    pub fn close(&mut self, handle: Handle) {
+        if let Some((_, name)) = self.handles.remove(&handle)
+            && let Some(file) = self.files.get_mut(&name)
+        {
+            file.locks.lower(handle, ffi::SQLITE_LOCK_NONE);
+            file.shm.detach(handle);
+        }
+    }
+}
+
+/// A disk. Dropped with its last user.
+pub struct Disk {
+    name: String,
+    inner: Mutex<Inner>,
+    side: tempfile::TempDir,
+}
+
+static DISKS: Mutex<BTreeMap<String, Weak<Disk>>> = Mutex::new(BTreeMap::new());
+
+fn disks() -> MutexGuard<'static, BTreeMap<String, Weak<Disk>>> {
+    DISKS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Disk {
+    /// An empty disk. Disks that are there at the same time have different names, without a slash.
+    pub fn new(name: &str) -> Arc<Disk> {
+        register::register();
+        let side = tempfile::tempdir().expect("a temporary directory can be made");
+        let disk = Arc::new(Disk { name: name.to_owned(), inner: Mutex::default(), side });
+        let before = disks().insert(name.to_owned(), Arc::downgrade(&disk));
+        assert!(before.is_none(), "two disks are called {name}");
+        disk
+    }
+
+    /// The disk on which a path lies.
+    pub(super) fn of(path: &str) -> Option<Arc<Disk>> {
+        let name = path.strip_prefix('/')?.split('/').next()?;
+        disks().get(name)?.upgrade()
+    }
+
+    /// The path of a file.
+    pub fn path(&self, file: &str) -> PathBuf {
+        format!("/{}/{file}", self.name).into()
+    }
+
+    /// The state. Not to be held while SQLite is called.
+    pub fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Kills a process: its locks vanish, and nothing it still does reaches the disk. Its thread must run to its
+    /// end, and `bury` be called, before any other process runs on.
+    pub fn kill(&self, process: u32) {
+        let mut inner = self.inner();
+        inner.dead.insert(process);
+        let handles: Vec<Handle> =
+            inner.handles.iter().filter(|(_, (of, _))| *of == process).map(|(handle, _)| *handle).collect();
+        for handle in handles {
+            inner.close(handle);
+        }
+        inner.shadows = inner.files.iter().map(|(name, file)| (name.clone(), file.shm.copy())).collect();
+    }
+
+    /// Undoes what a killed process wrote into shared memory on its way out.
+    pub fn bury(&self) {
+        let mut inner = self.inner();
+        for (name, shadow) in std::mem::take(&mut inner.shadows) {
+            inner.files[&name].shm.put_back(&shadow);
+        }
+    }
+
+    /// Orders an error; the calls are counted from here.
+    pub fn arm(&self, fault: Fault) {
+        let mut inner = self.inner();
+        (inner.fault, inner.met) = (Some(fault), 0);
+    }
+
+    /// Takes the order back; how many calls it was looked at for.
+    pub fn disarm(&self) -> u64 {
+        let mut inner = self.inner();
+        inner.fault = None;
+        inner.met
+    }
+
+    /// How many calls of a kind there have been.
+    pub fn calls(&self, kind: Kind) -> u64 {
+        self.inner().calls[kind as usize]
+    }
+
+    /// What a file holds.
+    #[allow(dead_code, reason = "for the tests that are built on top")]
+    pub fn content(&self, file: &str) -> Option<Vec<u8>> {
+        self.inner().files.get(&*self.path(file).to_string_lossy())?.live.clone()
+    }
+
+    /// A disk with what a power cut leaves of this one. `keeps` is asked for each change and each 512-byte
+    /// sector written since its file's last sync.
+    pub fn cut(&self, name: &str, keeps: &mut dyn FnMut() -> bool) -> Arc<Disk> {
+        let disk = Disk::new(name);
+        for (path, file) in &self.inner().files {
+            let content = file.cut(keeps);
+            let path = path.replacen(&self.name, name, 1);
+            let copy = File { live: content.clone(), durable: content, ..File::default() };
+            disk.inner().files.insert(path, copy);
+        }
+        disk
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        disks().remove(&self.name);
+    }
+}
+
+impl Vfs for Disk {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn size(&self, path: &Path) -> Option<u64> {
+        Some(self.inner().files.get(&*path.to_string_lossy())?.live.as_ref()?.len() as u64)
+    }
+
+    fn create(&self, path: &Path) -> bool {
+        let mut inner = self.inner();
+        let process = super::caller().map_or(0, |caller| caller.process());
+        let file = inner.files.entry(path.to_string_lossy().into_owned()).or_default();
+        let fresh = file.live.is_none();
+        if fresh {
+            file.create();
+        }
+        fresh && !inner.dead.contains(&process)
+    }
+
+    fn remove(&self, path: &Path) {
+        self.inner().delete(&path.to_string_lossy(), false);
+    }
+
+    fn side(&self, _: &Path) -> PathBuf {
+        self.side.path().to_owned()
+    }
+}

@@ -1,0 +1,179 @@
+//! SQLite's table of functions over names.
+
+use std::ffi::{CStr, c_char, c_int};
+use std::ptr;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use rusqlite::ffi;
+
+use super::disk::Disk;
+use super::file::{self, OpenFile};
+use super::{Kind, caller};
+
+/// The name under which SQLite knows it.
+pub const NAME: &str = "simulation";
+
+/// Registers it, once.
+pub fn register() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let vfs = Box::new(ffi::sqlite3_vfs {
+            iVersion: 2,
+            szOsFile: size_of::<OpenFile>() as c_int,
+            mxPathname: 512,
+            pNext: ptr::null_mut(),
+            zName: c"simulation".as_ptr(),
+            pAppData: ptr::null_mut(),
+            xOpen: Some(open),
+            xDelete: Some(delete),
+            xAccess: Some(access),
+            xFullPathname: Some(full_path),
+            xDlOpen: None,
+            xDlError: None,
+            xDlSym: None,
+            xDlClose: None,
+            xRandomness: Some(randomness),
+            xSleep: Some(sleep),
+            xCurrentTime: None,
+            xGetLastError: Some(last_error),
+            xCurrentTimeInt64: Some(time),
+            xSetSystemCall: None,
+            xGetSystemCall: None,
+            xNextSystemCall: None,
+        });
+        // SAFETY: the table is leaked, so it outlives SQLite.
+        let code = unsafe { ffi::sqlite3_vfs_register(Box::into_raw(vfs), 0) };
+        assert_eq!(code, ffi::SQLITE_OK);
+    });
+}
+
+/// # Safety
+/// `name` is a string that lives for the call.
+unsafe fn text<'a>(name: *const c_char) -> &'a str {
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(name) }.to_str().expect("paths are UTF-8")
+}
+
+fn process() -> u32 {
+    caller().map_or(0, |caller| caller.process())
+}
+
+/// Lets others run, and counts the call.
+pub fn before(disk: &Disk, process: u32, kind: Kind, file: &str) -> Option<c_int> {
+    if let Some(caller) = caller() {
+        caller.before(kind, file);
+    }
+    disk.inner().strike(process, kind, file)
+}
+
+unsafe extern "C" fn open(
+    _: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    into: *mut ffi::sqlite3_file,
+    flags: c_int,
+    granted: *mut c_int,
+) -> c_int {
+    // SAFETY: SQLite gives memory of `szOsFile` bytes, which may hold anything.
+    unsafe { (*into).pMethods = ptr::null() };
+    if name.is_null() {
+        return ffi::SQLITE_CANTOPEN;
+    }
+    // SAFETY: SQLite's string.
+    let name = unsafe { text(name) };
+    let Some(disk) = Disk::of(name) else { return ffi::SQLITE_CANTOPEN };
+    let process = process();
+    if let Some(code) = before(&disk, process, Kind::Open, name) {
+        return code;
+    }
+    let handle = {
+        let mut inner = disk.inner();
+        let file = inner.files.entry(name.to_owned()).or_default();
+        if file.live.is_none() {
+            if flags & ffi::SQLITE_OPEN_CREATE == 0 {
+                return ffi::SQLITE_CANTOPEN;
+            }
+            file.create();
+        }
+        inner.open(process, name)
+    };
+    // SAFETY: as above.
+    unsafe {
+        into.cast::<OpenFile>().write(file::opened(disk, name, process, handle));
+        if !granted.is_null() {
+            *granted = flags;
+        }
+    }
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn delete(_: *mut ffi::sqlite3_vfs, name: *const c_char, durably: c_int) -> c_int {
+    // SAFETY: SQLite's string.
+    let name = unsafe { text(name) };
+    let Some(disk) = Disk::of(name) else { return ffi::SQLITE_IOERR_DELETE };
+    if let Some(code) = before(&disk, process(), Kind::Delete, name) {
+        return code;
+    }
+    let there = disk.inner().delete(name, durably != 0);
+    if there { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_DELETE_NOENT }
+}
+
+unsafe extern "C" fn access(
+    _: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    _: c_int,
+    there: *mut c_int,
+) -> c_int {
+    // SAFETY: SQLite's string.
+    let name = unsafe { text(name) };
+    let Some(disk) = Disk::of(name) else { return ffi::SQLITE_IOERR_ACCESS };
+    if let Some(code) = before(&disk, process(), Kind::Access, name) {
+        return code;
+    }
+    // As on real disks an empty file counts as none.
+    let size =
+        disk.inner().files.get(name).and_then(|file| file.live.as_ref().map(Vec::len)).unwrap_or_default();
+    // SAFETY: valid for the call.
+    unsafe { *there = c_int::from(size > 0) };
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn full_path(
+    _: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    length: c_int,
+    into: *mut c_char,
+) -> c_int {
+    // SAFETY: SQLite's string and buffer.
+    unsafe {
+        let bytes = CStr::from_ptr(name).to_bytes_with_nul();
+        if bytes.len() > length as usize {
+            return ffi::SQLITE_CANTOPEN;
+        }
+        into.copy_from_nonoverlapping(bytes.as_ptr().cast(), bytes.len());
+    }
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn randomness(_: *mut ffi::sqlite3_vfs, length: c_int, into: *mut c_char) -> c_int {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    for at in 0..length as usize {
+        // SAFETY: SQLite's buffer of this length.
+        unsafe { *into.add(at) = NEXT.fetch_add(13, Ordering::Relaxed) as c_char };
+    }
+    length
+}
+
+unsafe extern "C" fn sleep(_: *mut ffi::sqlite3_vfs, time: c_int) -> c_int {
+    time
+}
+
+unsafe extern "C" fn last_error(_: *mut ffi::sqlite3_vfs, _: c_int, _: *mut c_char) -> c_int {
+    0
+}
+
+unsafe extern "C" fn time(_: *mut ffi::sqlite3_vfs, into: *mut ffi::sqlite3_int64) -> c_int {
+    // SAFETY: valid for the call. Milliseconds of the Julian calendar in 2027; nothing depends on it.
+    unsafe { *into = 212_600_000_000_000 };
+    ffi::SQLITE_OK
+}
