@@ -50,7 +50,7 @@ def test_no_damaged_file_of_many_does_harm(fast: Path) -> None:
 def test_the_same_number_is_the_same_damage() -> None:
     origin = good(wal=True)
     assert all(damaged(origin, number) == damaged(origin, number) for number in range(100))
-    assert len({damaged(origin, number).db + damaged(origin, number).wal for number in range(100)}) > 90
+    assert len({damaged(origin, number).db + damaged(origin, number).wal for number in range(100)}) > 75
 
 
 CONTROL = """
