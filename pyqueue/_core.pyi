@@ -29,6 +29,7 @@ __all__ = [
     "QueueError",
     "QueueStatus",
     "Store",
+    "Watch",
     "Worker",
     "WorkerStatus",
     "__version__",
@@ -72,10 +73,12 @@ class NewJob:
         max_losses: int = 5,
         time_limit_us: int | None = None,
         soft_time_limit_us: int | None = None,
+        errbacks: Sequence[NewJob] = ...,
     ) -> NewJob:
         """``dedup`` says what to do where the key is taken: "return" that job, "refuse" (DuplicateJob), or
         "replace" it unless it runs. With a window the key stays taken so long after the enqueue, even if the
-        job has ended. Raises InvalidJob for a priority outside -128…127, a name that is empty or over 255
+        job has ended. ``errbacks`` are stored once the job ends failed or dead with an outcome that says nothing
+        of what follows: in the same transaction, their delays counted from it, their own errbacks dropped. Raises InvalidJob for a priority outside -128…127, a name that is empty or over 255
         characters."""
 
 @final
@@ -105,10 +108,12 @@ class Outcome:
         """It returned; None when the result is not kept. ``then``: jobs stored in the transaction that acks it."""
     @staticmethod
     def failure(failure: Failure, then: Sequence[NewJob] = ...) -> Outcome:
-        """It raised and is not tried again."""
+        """It raised and is not tried again. With no ``then``, the job's stored errbacks follow."""
     @staticmethod
-    def retry(delay_us: int, failure: Failure) -> Outcome:
-        """It raised and is tried again after ``delay_us``."""
+    def retry(
+        delay_us: int, failure: Failure, body: bytes | None = None, content_type: str | None = None
+    ) -> Outcome:
+        """It raised and is tried again after ``delay_us``; ``body``: with this message in place of its own."""
     @staticmethod
     def lost(reason: str, charged: bool = True) -> Outcome:
         """Its process died; ``charged`` counts against ``max_losses``."""
@@ -264,7 +269,11 @@ class WorkerStatus:
     @property
     def pid(self) -> int: ...
     @property
-    def slots(self) -> int: ...
+    def slots(self) -> int:
+        """How many jobs it runs at once."""
+    @property
+    def children(self) -> int | None:
+        """In how many processes: one a slot, or one with a thread a slot. None where its page is gone."""
     @property
     def running(self) -> int:
         """Jobs under its leases."""
@@ -277,7 +286,7 @@ class Store:
     """One queue file. Touches nothing before first use; safe in every thread and across fork.
 
     ``durability`` is "full" (an acknowledged enqueue survives power loss) or "normal" (survives the death of
-    any process). ``embed`` allows a file that already holds other tables. ``history_age_us`` and
+    any process). Beyond ``max_db_bytes`` new jobs are refused with DiskFull. ``embed`` allows a file that already holds other tables. ``history_age_us`` and
     ``history_count`` bound what is kept of successes; ``failed_age_us`` what is kept of the rest.
     """
 
@@ -288,6 +297,7 @@ class Store:
         embed: bool = False,
         durability: str = "full",
         max_body: int = 1_048_576,
+        max_db_bytes: int | None = None,
         history_age_us: int = 86_400_000_000,
         history_count: int = 100_000,
         failed_age_us: int = 2_592_000_000_000,
@@ -320,7 +330,9 @@ class Store:
     def forget(self, id: str) -> bool:
         """Drops what is kept of an ended job; False if there is nothing."""
     def replay(self, id: str) -> str | None:
-        """Stores a failed or dead job once more, as a new job; its id. None if it is neither."""
+        """Stores a failed or dead job once more, as a new job with its queue, priority, limits, ``max_losses``,
+        dedup key and, if that has not passed, ``expires_us``; its id. Where an unfinished job has the key, that one's
+        id. None if it is neither failed nor dead."""
     def queues(self) -> list[QueueStatus]: ...
     def workers(self) -> list[WorkerStatus]: ...
     def examine(self) -> list[str]:
@@ -357,6 +369,19 @@ class Store:
     def close(self) -> None: ...
 
 @final
+class Watch:
+    """Many jobs of one file, and which of them end first. One thread waits; any may add and discard."""
+
+    def __new__(cls, store: Store) -> Watch: ...
+    def add(self, id: str) -> None:
+        """Watches a job; a wait under way begins to, too."""
+    def discard(self, id: str) -> None:
+        """Lets go of a job."""
+    def wait(self, timeout_us: int | None = None) -> list[str]:
+        """Waits until some of them have ended or are unknown; their ids, not watched any more. Empty once the time
+        is over."""
+
+@final
 class Event:
     """Something the supervisor did, for the log."""
 
@@ -381,13 +406,16 @@ class Worker:
         *,
         name: str,
         concurrency: int,
+        width: int = 1,
         queues: Sequence[str] | None = None,
         tasks: Sequence[str] | None = None,
         visibility_us: int = 30_000_000,
         grace_us: int = 25_000_000,
         burst: bool = False,
     ) -> Worker:
-        """``command`` starts one child; its end of the socket pair is its standard input."""
+        """``command`` starts one of ``concurrency`` children; its end of the socket pair is its standard input.
+        A child calls ``ChildPipe.recv`` in ``width`` threads and is given as many jobs at once. Raises InvalidJob
+        for numbers out of range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
     def stop(self, *, cold: bool = False) -> None:
@@ -403,6 +431,7 @@ class ChildPipe:
     def failed(self, text: str) -> None:
         """Tells the supervisor that the child can't start, and why."""
     def recv(self) -> Job | None:
-        """The next job that is still ours to run; None when the supervisor is gone or done."""
+        """The next job that is still ours to run; None when the supervisor is gone or done. Several threads may
+        wait here; signals are answered in the main thread."""
     def send(self, job: Job, outcome: Outcome) -> None:
         """How it ended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 from pyqueue import publishing, request, shared, signals
@@ -12,6 +13,7 @@ from pyqueue.configured import Configured
 from pyqueue.group_result import GroupResult
 from pyqueue.message import new_job
 from pyqueue.middleware import Middleware
+from pyqueue.moments import is_instant
 from pyqueue.options import CallOptions, merge, task_options
 from pyqueue.registry import Registry
 from pyqueue.result import AsyncResult
@@ -39,7 +41,8 @@ class PyQueue(Configured):
     ``path`` is taken against the current directory; without it the file is ``$PYQUEUE_DB``. ``embed`` allows a
     file that holds the application's own tables. ``durability`` is "full" (an acknowledged job survives power
     loss) or "normal" (it survives the death of any process). ``visibility_timeout`` is how many seconds a
-    worker that has stopped answering keeps its jobs. ``max_body`` limits the bytes of a call and of a result.
+    worker that has stopped answering keeps its jobs. ``max_body`` limits the bytes of a call and of a result,
+    ``max_db_bytes`` those the file may hold: beyond that new jobs are refused with ``DiskFull``, and workers go on.
     What is not said here comes from ``conf``, ``PYQUEUE_*`` or pyproject.toml; ``config`` is the outcome.
     """
 
@@ -54,6 +57,7 @@ class PyQueue(Configured):
         durability: Literal["full", "normal"] | None = None,
         visibility_timeout: float | None = None,
         max_body: int | None = None,
+        max_db_bytes: int | None = None,
     ) -> None:
         super().__init__(
             {
@@ -62,6 +66,7 @@ class PyQueue(Configured):
                 "durability": durability,
                 "visibility_timeout": visibility_timeout,
                 "max_body": max_body,
+                "max_db_bytes": max_db_bytes,
             }
         )
         self._registry = Registry()
@@ -93,6 +98,7 @@ class PyQueue(Configured):
                 embed=known.embed,
                 durability=known.durability,
                 max_body=known.max_body,
+                max_db_bytes=known.max_db_bytes,
                 history_age_us=round(known.result_expires * 1e6),
                 history_count=known.history_count,
                 failed_age_us=round(known.failure_expires * 1e6),
@@ -128,10 +134,12 @@ class PyQueue(Configured):
         name: str | None = None,
         grace: float | None = None,
         target: str | None = None,
+        pool: str | None = None,
     ) -> EmbeddedWorker:
         """A worker for a ``with`` block, inside of this process: ready on entry, stopped warmly on exit.
 
         Its children load the app's module, so a script needs ``if __name__ == "__main__":`` around the block.
+        ``pool`` is "prefork", "solo" or "threads" (of one child, ``concurrency`` of them).
         ``target`` ("module:app") says where the app is if no module has it as a variable.
         """
         from pyqueue.embedded import EmbeddedWorker  # noqa: PLC0415  a door to the running layer
@@ -145,6 +153,7 @@ class PyQueue(Configured):
                 name=name,
                 grace=grace,
                 target=target,
+                pool=pool,
             ),
         )
 
@@ -224,14 +233,35 @@ class PyQueue(Configured):
                 f"{target} makes a job while a worker is loading it, as every child would: "
                 f"put that code under  if __name__ == '__main__':"
             )
+        options = self._options_of(signature)
+        errback = None
+        if options.link_error is not None:
+            if options.task_id is None:
+                import uuid  # noqa: PLC0415
+
+                # What follows its failure names it, and is made before the file could give it an id.
+                options = options._replace(task_id=str(uuid.uuid4()))
+            errback = partial(self._errback_of, str(options.task_id))
+        if signals.before_task_publish:
+            publishing.before(signature, options)
+        return new_job(signature, options, self.store.now_us, self.max_body, errback)
+
+    def _errback_of(self, id: str, signature: Signature[Any]) -> NewJob:
+        """The job that follows if the job ``id`` fails with nobody to say so."""
+        options = self._options_of(signature)
+        if options.expires is not None and not is_instant(options.expires):
+            # A length of time would be counted from here, not from the failure.
+            options = options._replace(expires=None)
+        with request.running(None, request.following(id)):
+            return new_job(signature, options, self.store.now_us, self.max_body)
+
+    def _options_of(self, signature: Signature[Any]) -> CallOptions:
         options = merge(self._defaults_of(signature.task), signature.options)
-        store = self.store
+        store = self.store  # its first use decides where jobs go
         if self._sends_to is not store:
             # In place, where nobody could wait.
             options = options._replace(countdown=None, eta=None, time_limit=None, soft_time_limit=None)
-        if signals.before_task_publish:
-            publishing.before(signature, options)
-        return new_job(signature, options, store.now_us, self.max_body)
+        return options
 
     def _defaults_of(self, name: str) -> CallOptions:
         """What a call gets where it says nothing: the task's options, then a route, then the app's settings."""

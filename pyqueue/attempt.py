@@ -16,6 +16,7 @@ from pyqueue.states import FAILURE, RETRY, SUCCESS
 
 if TYPE_CHECKING:
     from pyqueue.request import Context
+    from pyqueue.signature import Signature
     from pyqueue.task import Task
 
 IGNORED: Final = "IGNORED"
@@ -30,7 +31,7 @@ class Ended(NamedTuple):
     value: Any = None
     """What it returned."""
     kept: Any = None
-    """What is kept of that."""
+    """What is kept of that; of a retry with other arguments, its message."""
     error: BaseException | None = None
     delay: float = 0.0
     """Seconds until the next attempt."""
@@ -45,17 +46,20 @@ def attempt(
     task: Task[Any, Any],
     context: Context,
     call: Callable[[], Any],
+    *,
     keep: Callable[[Any], Any],
+    rewrite: Callable[[Signature[Any]], Any],
     middleware: Sequence[Middleware] = (),
 ) -> Ended:
     """Makes one attempt; whatever it raises is in what is returned.
 
-    ``call`` calls the function. ``keep`` turns its value into what is kept; what that raises fails the attempt.
+    ``call`` calls the function. ``keep`` turns its value into what is kept, ``rewrite`` the call of a retry with
+    other arguments into its message; what either raises fails the attempt.
     """
     with request.running(task, context):
         if signals.task_prerun:
             signals.task_prerun.send(task, **_call_of(task, context))
-        ended = _ended(task, context, call, keep, middleware)
+        ended = _ended(task, context, call, keep=keep, rewrite=rewrite, middleware=middleware)
         _tell(task, context, ended)
         if signals.task_postrun:
             retval = ended.value if ended.error is None else ended.error
@@ -67,10 +71,17 @@ def _call_of(task: Task[Any, Any], context: Context) -> dict[str, Any]:
     return {"task_id": context.id, "task": task, "args": context.args, "kwargs": context.kwargs}
 
 
-def invoke(task: Task[Any, Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """Calls the task; runs what an ``async def`` returns, in an event loop of its own."""
+def invoke(
+    task: Task[Any, Any],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    run: Callable[[CoroutineType[Any, Any, Any]], Any] | None = None,
+) -> Any:
+    """Calls the task; runs what an ``async def`` returns, in an event loop of its own or by ``run``."""
     value = task(*args, **kwargs)
     if type(value) is CoroutineType:
+        if run is not None:
+            return run(value)
         import asyncio  # noqa: PLC0415
 
         return asyncio.run(value)
@@ -81,7 +92,9 @@ def _ended(
     task: Task[Any, Any],
     context: Context,
     call: Callable[[], Any],
+    *,
     keep: Callable[[Any], Any],
+    rewrite: Callable[[Signature[Any]], Any],
     middleware: Sequence[Middleware],
 ) -> Ended:
     def guarded() -> Any:
@@ -101,8 +114,9 @@ def _ended(
         return Ended(SUCCESS, value, keep(value))
     except Retry as retry:
         try:
-            return Ended(RETRY, error=retry, delay=seconds_until(retry.when))
-        except Exception as wrong:  # noqa: BLE001  ``when`` is the user's and may be anything
+            kept = None if retry.sig is None else rewrite(retry.sig)
+            return Ended(RETRY, kept=kept, error=retry, delay=seconds_until(retry.when))
+        except Exception as wrong:  # noqa: BLE001  both are the user's and may be anything
             return Ended(FAILURE, error=wrong)
     except Ignore:
         return Ended(IGNORED)

@@ -30,6 +30,8 @@ class Config(NamedTuple):
     """How long a worker that has stopped answering keeps its jobs."""
     max_body: int = MAX_BODY
     """The most bytes of a call and of a result."""
+    max_db_bytes: int | None = None
+    """The most bytes that the file may hold while new jobs are taken in; None is as much as the disk has."""
     result_expires: float = 86_400.0
     """How long successes are kept."""
     history_count: int = 100_000
@@ -84,7 +86,7 @@ def checked(name: str, value: Any, origin: str) -> Any:
     except ValueError as error:
         from pyqueue.redaction import masked  # noqa: PLC0415
 
-        raise ImproperlyConfigured(f"{origin} is {error}, not {masked(value)!r}") from None
+        raise ImproperlyConfigured(f"{origin} is {error}, not {masked(value)!r:.80}") from None
 
 
 def resolve(constructor: Mapping[str, Any], settings: Settings | None = None) -> Resolved:

@@ -24,7 +24,7 @@ QueueError (also PyQueueError)
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyqueue._core import (
     DatabaseBusy as DatabaseBusy,
@@ -56,6 +56,8 @@ from pyqueue._core import (
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
+
+    from pyqueue.signature import Signature
 
 PyQueueError = QueueError
 
@@ -131,7 +133,8 @@ class TimeLimitExceeded(QueueError):
 class Retry(QueueError):
     """Raised by ``self.retry()`` to end the attempt; the job runs again at or after ``when``.
 
-    ``when`` is seconds or a timedelta from now, or a datetime.
+    ``when`` is seconds or a timedelta from now, or a datetime. ``sig`` is the call with its new arguments, if it
+    has others than before.
     """
 
     def __init__(
@@ -139,11 +142,13 @@ class Retry(QueueError):
         message: str | None = None,
         exc: BaseException | None = None,
         when: float | timedelta | datetime | None = None,
+        sig: Signature[Any] | None = None,
     ) -> None:
         super().__init__(message, exc, when)
         self.message = message
         self.exc = exc
         self.when = 0.0 if when is None else when
+        self.sig = sig
 
     def __str__(self) -> str:
         text = self.message or f"retry in {self.when} s"

@@ -88,6 +88,7 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "durability": _one_of("full", "normal"),
     "visibility_timeout": seconds,
     "max_body": _number(1),
+    "max_db_bytes": _number(1),
     "result_expires": _kept,
     "history_count": _number(1),
     "failure_expires": _kept,

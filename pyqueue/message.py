@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyqueue import request
 from pyqueue._core import NewJob
-from pyqueue.callbacks import as_dicts
+from pyqueue.callbacks import as_dicts, following
 from pyqueue.canvas import Starmap
 from pyqueue.exceptions import EncodeError, InvalidJob, QueueError
 from pyqueue.extras import NO_EXTRAS, Extras
@@ -22,14 +22,20 @@ if TYPE_CHECKING:
 
 
 def new_job(
-    signature: Signature[Any], options: CallOptions, now_us: Callable[[], int], max_body: int
+    signature: Signature[Any],
+    options: CallOptions,
+    now_us: Callable[[], int],
+    max_body: int,
+    errback: Callable[[Signature[Any]], NewJob] | None = None,
 ) -> NewJob:
     """The job of one call. ``now_us`` is asked only where the call expires after a length of time.
+
+    ``errback`` makes the job of each ``link_error``, stored for an end that the core itself makes.
 
     Raises EncodeError or InvalidJob, which name the argument or option that is wrong.
     """
     try:
-        return _new_job(signature, options, now_us, max_body)
+        return _new_job(signature, options, now_us, max_body, errback)
     except EncodeError as error:
         raise _of_argument(signature, max_body) or error from None
     except QueueError:
@@ -53,7 +59,11 @@ def _of_argument(signature: Signature[Any], max_body: int) -> EncodeError | None
 
 
 def _new_job(
-    signature: Signature[Any], options: CallOptions, now_us: Callable[[], int], max_body: int
+    signature: Signature[Any],
+    options: CallOptions,
+    now_us: Callable[[], int],
+    max_body: int,
+    errback: Callable[[Signature[Any]], NewJob] | None,
 ) -> NewJob:
     if options[:3] == (None, None, None):
         delay = run_at = expires = None
@@ -68,6 +78,7 @@ def _new_job(
         isinstance(signature, Starmap),
         _extras(options, run_at if delay is None else now_us() + delay, expires),
     )
+    errbacks = call.extras.link_error if errback is not None else None
     body = encode_call(call, f"the call of {signature.task}", max_body)
     return NewJob(
         signature.task,
@@ -86,6 +97,7 @@ def _new_job(
         max_losses=options.max_losses,
         time_limit_us=_limit(options.time_limit),
         soft_time_limit_us=_limit(options.soft_time_limit),
+        errbacks=[errback(each) for each in following(errbacks, options.task_id)] if errback else (),
     )
 
 

@@ -47,7 +47,7 @@ def after_us(moment: float | timedelta | datetime, now_us: Callable[[], int], wh
     """The instant that a length from now, or an instant, names."""
     return (
         instant_us(cast("datetime", moment))
-        if _is_instant(moment)
+        if is_instant(moment)
         else now_us() + length_us(cast("float", moment), what)
     )
 
@@ -63,14 +63,15 @@ def shown(instant_us: int) -> str:
 
 def seconds_until(moment: float | timedelta | datetime) -> float:
     """Seconds from now, never below zero."""
-    if not _is_instant(moment):
+    if not is_instant(moment):
         return length_us(cast("float", moment), "a delay") / 1e6
     import time  # noqa: PLC0415
 
     return max(0.0, instant_us(cast("datetime", moment)) / 1e6 - time.time())
 
 
-def _is_instant(moment: float | timedelta | datetime) -> bool:
+def is_instant(moment: float | timedelta | datetime) -> bool:
+    """Whether it is an instant and not a length."""
     # Without datetime being loaded, there is none.
     loaded = sys.modules.get("datetime")
     return loaded is not None and isinstance(moment, loaded.datetime)

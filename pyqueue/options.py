@@ -119,7 +119,7 @@ class CallOptions(NamedTuple):
     link: Callback | Sequence[Callback] | None = None
     """Called with the result as first argument (unless immutable), made in the commit that ends this job."""
     link_error: Callback | Sequence[Callback] | None = None
-    """Called with the failed job's id, made in the commit that ends it. Not after its process died."""
+    """Called with the failed job's id, made in the commit that ends it, however it fails."""
 
 
 class CallOptionsDict(TypedDict, total=False):

@@ -103,6 +103,12 @@ def current() -> Context:
     return running[1] if running is not None else _DIRECT
 
 
+def following(id: str) -> Context:
+    """The request of the job ``id``, made here, as the jobs that follow it see it."""
+    outer = current()
+    return Context(id, root_id=outer.root_id or id, is_eager=outer.is_eager, called_directly=False)
+
+
 def made(ids: list[str]) -> None:
     """Notes jobs as children of the running one."""
     running = _running.get()

@@ -146,9 +146,18 @@ class Task(Overridable, Generic[P, R]):
                 called_directly=False,
             )
             call = functools.partial(invoke, self, positional, named)
-            ended = attempt(self, context, call, lambda _: None, self._sender.middleware)
+            ended = attempt(
+                self,
+                context,
+                call,
+                keep=lambda _: None,
+                rewrite=lambda anew: anew,
+                middleware=self._sender.middleware,
+            )
             if ended.state != RETRY:
                 break
+            if ended.kept is not None:
+                positional, named = list(ended.kept.args), dict(ended.kept.kwargs)
         error = ended.error
         if error is not None and (throw or not isinstance(error, Exception)):
             raise error
@@ -204,21 +213,24 @@ class Task(Overridable, Generic[P, R]):
         """Ends the attempt and asks for another after ``countdown`` seconds (or ``default_retry_delay``) or at ``eta``.
 
         Raises Retry (returns it with ``throw`` False); when no retry is left, ``exc`` or
-        MaxRetriesExceededError; when the function was simply called, ``exc``. A job keeps its arguments: other
-        ``args`` or ``kwargs`` than its own raise ValueError.
+        MaxRetriesExceededError; when the function was simply called, ``exc``. ``args`` and ``kwargs`` are what the
+        next attempt is called with, each in place of the job's own; its id stays.
         """
         context = self.request
         if context.called_directly:
             self._give_up(exc, "there is no job to retry: the function was simply called")
-        if (args is not None and list(args) != context.args) or (
-            kwargs is not None and kwargs != context.kwargs
-        ):
-            raise ValueError("a retry has the arguments of its job; to call with others, make another job")
         limit = self.options.max_retries if max_retries is None else max_retries
         if limit is not None and context.retries >= limit:
             self._give_up(exc, f"{self.name} has used its {limit} retries (job {context.id})")
         when = self.options.default_retry_delay if countdown is None else countdown
-        retry = Retry(exc=exc, when=when if eta is None else eta)
+        anew: Signature[Any] | None = None
+        if args is not None or kwargs is not None:
+            anew = Signature(
+                self.name,
+                context.args if args is None else args,
+                context.kwargs if kwargs is None else kwargs,
+            )
+        retry = Retry(exc=exc, when=when if eta is None else eta, sig=anew)
         if throw:
             raise retry from exc
         return retry

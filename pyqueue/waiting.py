@@ -1,7 +1,6 @@
 """Waiting for several jobs at once: which of them have ended, for a loop and for asyncio.
 
-The core waits for one job: it wakes in microseconds when that one ends. The others are looked at in between, after
-waits that grow up to ``_LONGEST_US`` while nothing ends.
+The core watches them all and is woken by the end of any.
 """
 
 from __future__ import annotations
@@ -9,21 +8,20 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pyqueue.states import READY_STATES, UNKNOWN, shown
+from pyqueue._core import Watch
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
 
     from pyqueue._core import Store
 
-_SHORTEST_US: Final = 1_000
-_LONGEST_US: Final = 50_000
 _FOR_EVER_US: Final = 3_600_000_000
-_AT_ONCE: Final = 64
-"""Jobs looked at between two waits: 0.5 ms of work, however many there are."""
+_LOOK_US: Final = 100_000
+"""How often the thread asks whether anybody still waits."""
+_TURN_US: Final = 20_000
 
 
 class Awaited(NamedTuple):
@@ -34,67 +32,69 @@ class Awaited(NamedTuple):
     mark: Any
 
 
-class _Watch:
-    """Many awaited jobs, and which of them have ended."""
+class _Several:
+    """Many awaited jobs, in one file or more. One thread waits; any may add."""
 
     def __init__(self) -> None:
-        self.pending: list[Awaited] = []
-        self._slice_us = _SHORTEST_US
-        self._in_vain = 0
+        self.lock = threading.Lock()
+        self._awaited: dict[tuple[Store, str], list[Awaited]] = {}
+        self._watches: dict[Store, Watch] = {}
 
-    def step(self, longest_us: int) -> list[tuple[Awaited, Exception | None]]:
-        """Looks at some, waits a little, takes out those that have ended; for each the error that looking at it raised."""
-        looked_at = self.pending[:_AT_ONCE]
-        ended = _ended(looked_at)
-        self._in_vain = 0 if ended else self._in_vain + len(looked_at)
-        # Not before all have been looked at.
-        if self._in_vain >= len(self.pending):
-            first = looked_at[0]
-            first.store.wait(first.id, min(self._slice_us, longest_us))
-            ended = _ended(looked_at)
-            self._in_vain = 0
-            self._slice_us = min(2 * self._slice_us, self._longest_us())
-        gone = {id(each) for each, _ in ended}
-        # Those looked at go to the end, so that each has its turn.
-        self.pending = [
-            *self.pending[len(looked_at) :],
-            *(each for each in looked_at if id(each) not in gone),
-        ]
-        if ended:
-            self._slice_us = _SHORTEST_US
-        return ended
+    def __len__(self) -> int:
+        return sum(map(len, self._awaited.values()))
 
-    def _longest_us(self) -> int:
-        # Looking at a thousand jobs takes about 10 ms, which is to be a fifth of the time at most.
-        return _LONGEST_US * (1 + len(self.pending) // 1_000)
+    def add(self, each: Awaited) -> None:
+        """With the lock held, so that no job is told of before it is known to whom."""
+        watch = self._watches.get(each.store)
+        if watch is None:
+            watch = self._watches[each.store] = Watch(each.store)
+        watch.add(each.id)
+        self._awaited.setdefault((each.store, each.id), []).append(each)
 
+    def keep(self, wanted: Callable[[Awaited], bool]) -> None:
+        """With the lock held: lets go of those that nobody wants any more."""
+        for (store, id), several in list(self._awaited.items()):
+            several[:] = [each for each in several if wanted(each)]
+            if not several:
+                del self._awaited[store, id]
+                self._watches[store].discard(id)
 
-def _ended(several: Sequence[Awaited]) -> list[tuple[Awaited, Exception | None]]:
-    ended: list[tuple[Awaited, Exception | None]] = []
-    for each in several:
-        try:
-            state = shown(each.store.view(each.id).state)
-        except Exception as error:  # noqa: BLE001  whoever waits must hear it
-            ended.append((each, error))
-        else:
-            if state in READY_STATES or state == UNKNOWN:
-                ended.append((each, None))
-    return ended
+    def wait(self, longest_us: int) -> Iterator[tuple[Awaited, Exception | None]]:
+        """Those that have ended, and those whose file can't be read with the error; none once the time is over."""
+        with self.lock:
+            watches = list(self._watches.items())
+        for store, watch in watches:
+            # Several files have their turns.
+            time_us = longest_us if len(watches) == 1 else min(longest_us, _TURN_US)
+            try:
+                told, error = watch.wait(time_us), None
+            except Exception as raised:  # noqa: BLE001  whoever waits must hear it
+                told, error = [id for of, id in list(self._awaited) if of is store], raised
+            for id in told:
+                with self.lock:
+                    several = self._awaited.pop((store, id), [])
+                    if error is not None:
+                        watch.discard(id)
+                for each in several:
+                    yield each, error
 
 
 def as_completed(awaited: Sequence[Awaited], timeout: float | None) -> Iterator[Awaited]:
     """Each as it ends. Raises TimeoutError (the built-in one) when the time is over."""
     end = None if timeout is None else time.monotonic() + timeout
-    watch = _Watch()
-    watch.pending = list(awaited)
-    while watch.pending:
-        left_us = _FOR_EVER_US if end is None else round((end - time.monotonic()) * 1e6)
-        for each, error in watch.step(max(0, left_us)):
+    several = _Several()
+    for each in awaited:
+        several.add(each)
+    while len(several):
+        left_us = _FOR_EVER_US if end is None else max(0, round((end - time.monotonic()) * 1e6))
+        ended = False
+        for each, error in several.wait(left_us):
+            ended = True
             if error is not None:
                 raise error
             yield each
-        if left_us <= 0 and watch.pending:
-            raise TimeoutError(f"{len(watch.pending)} of {len(awaited)} jobs have not ended")
+        if left_us == 0 and not ended:
+            raise TimeoutError(f"{len(several)} of {len(awaited)} jobs have not ended")
 
 
 class _Thread:
@@ -102,29 +102,29 @@ class _Thread:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self._lock = threading.Lock()
-        self._new: list[Awaited] = []
+        self._several = _Several()
         self._runs = False
 
     def add(self, awaited: Awaited) -> None:
-        with self._lock:
-            self._new.append(awaited)
+        with self._several.lock:
+            self._several.add(awaited)
             if not self._runs:
                 self._runs = True
                 # No daemon: it would be torn down inside the core when the interpreter ends.
                 threading.Thread(target=self._run, name="pyqueue-await", daemon=False).start()
 
     def _run(self) -> None:
-        watch = _Watch()
+        idle = True
         while True:
-            with self._lock:
-                watch.pending += self._new
-                self._new = []
-                watch.pending = [each for each in watch.pending if _is_wanted(each)]
-                if not watch.pending:
-                    self._runs = False
-                    return
-            for each, error in watch.step(_LONGEST_US):
+            if idle:
+                with self._several.lock:
+                    self._several.keep(_is_wanted)
+                    if not len(self._several):
+                        self._runs = False
+                        return
+            idle = True
+            for each, error in self._several.wait(_LOOK_US):
+                idle = False
                 _tell(each, error)
 
 

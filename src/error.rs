@@ -58,7 +58,9 @@ pub enum Error {
         waited_ms: u64,
     },
     /// The system refused to read or write.
-    #[error("the database could not be read or written: {0}")]
+    #[error(
+        "the database could not be read or written ({0}): look at the disk, its mount and the system's log, then call again"
+    )]
     Io(String),
     /// The file is damaged.
     #[error(
@@ -95,7 +97,9 @@ impl Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure};
+        use rusqlite::ErrorCode::{
+            CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure,
+        };
         let text = error.to_string();
         use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
         if matches!(error, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..))
@@ -103,10 +107,15 @@ impl From<rusqlite::Error> for Error {
             // Our tables are STRICT and checked: such a value was not written by us.
             return Error::Corrupt(text);
         }
+        let extended = error.sqlite_error().map(|error| error.extended_code);
         match error.sqlite_error_code() {
             Some(DiskFull) => Error::Full(text),
             Some(DatabaseBusy) => Error::Busy { waited_ms: 0 },
-            Some(SystemIoFailure) => Error::Io(text),
+            // The `-shm` is written to only where it grows.
+            Some(SystemIoFailure) if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => {
+                Error::Full(text)
+            }
+            Some(SystemIoFailure | CannotOpen) => Error::Io(text),
             Some(DatabaseCorrupt | NotADatabase) => Error::Corrupt(text),
             _ => Error::Sqlite(text),
         }

@@ -40,6 +40,17 @@ pub struct NewJob {
     pub time_limit_us: Option<i64>,
     /// `SoftTimeLimitExceeded` is raised in the task after this time (µs).
     pub soft_time_limit_us: Option<i64>,
+    /// Stored once this one ends in failure with nobody to say what follows.
+    pub errbacks: Vec<Errback>,
+}
+
+/// A job that follows another's failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errback {
+    /// Microseconds from that failure; `None`: as the job says.
+    pub delay_us: Option<i64>,
+    /// The job. Its own errbacks are not kept.
+    pub job: NewJob,
 }
 
 /// What an enqueue does where its dedup key is taken.
@@ -115,6 +126,8 @@ pub enum Outcome {
     Retry {
         /// Microseconds until the next attempt.
         delay_us: i64,
+        /// Arguments for it in place of the job's own.
+        payload: Option<Payload>,
         /// Why.
         failure: Failure,
     },
@@ -140,7 +153,8 @@ pub struct Finish {
     pub outcome: Outcome,
     /// When the attempt started, wall time (µs); `None` if it never did.
     pub started_us: Option<i64>,
-    /// Jobs to be stored in the same transaction if the job has ended with this attempt.
+    /// Jobs to be stored in the same transaction if the job has ended with this attempt. After a failure with none,
+    /// the errbacks stored with the job follow.
     pub then: Vec<NewJob>,
 }
 

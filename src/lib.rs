@@ -2,7 +2,7 @@
 //!
 //! Layers import from left to right only: nouns → sqlite → wake → store → worker → python.
 //!
-//! * nouns (`error`, `id`, `job`, `clock`, `mutants`): plain values; no SQL, no Python
+//! * nouns (`error`, `id`, `job`, `clock`, `codec`, `nouns`, `mutants`): plain values, also as bytes; no SQL, no Python
 //! * `sqlite`: our copy of SQLite made safe (locks, fork, busy, group commit); knows no table of ours
 //! * `wake`: ring a sleeper, wait for a ring; knows no SQL
 //! * `store`: all SQL; one verb a file
@@ -14,10 +14,12 @@
 compile_error!("pyqueue runs on Linux 5.10 or newer only: it needs OFD locks, futexes and pidfds.");
 
 pub mod clock;
+mod codec;
 pub mod error;
 pub mod id;
 pub mod job;
 pub mod mutants;
+mod nouns;
 #[cfg(feature = "python")]
 mod python;
 pub mod sqlite;

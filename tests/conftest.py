@@ -15,7 +15,9 @@ from types import ModuleType
 
 import pytest
 
-from pyqueue import PyQueue, loading
+from pyqueue import PyQueue, _core, loading
+
+assert hasattr(_core, "MUTANTS") or not os.environ.get("PYQUEUE_MUTANT"), "this build has no mutants"
 
 
 @pytest.fixture

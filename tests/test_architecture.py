@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 RUST = ROOT / "src"
 PYTHON = ROOT / "pyqueue"
 
-RUST_LAYERS = ["error id job clock mutants", "sqlite", "wake", "store", "worker", "python"]
+RUST_LAYERS = ["error id job clock codec nouns mutants", "sqlite", "wake", "store", "worker", "python"]
 PYTHON_LAYERS = [
     "exceptions states misuse moments options naming tags serialization signature canvas request rebuilding eager "
     "einfo arguments hooks middleware retrying signals extras callbacks settings knobs config routing "

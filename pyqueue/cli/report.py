@@ -77,12 +77,14 @@ def _machine() -> dict[str, Any]:
 
 def _counts(store: Store) -> dict[str, Any]:
     queues, workers = store.queues(), store.workers()
-    alive = sum(worker.alive for worker in workers)
+    alive = [worker for worker in workers if worker.alive]
     return {
         "queues": len(queues),
         "paused_queues": sum(queue.paused for queue in queues),
-        "workers_alive": alive,
-        "workers_gone": len(workers) - alive,
+        "workers_alive": len(alive),
+        "workers_gone": len(workers) - len(alive),
+        "slots": sum(worker.slots for worker in alive),
+        "children": sum(worker.children or 0 for worker in alive),
         **totals(queues),
     }
 

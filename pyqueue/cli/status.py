@@ -55,7 +55,7 @@ def _age_us(queue: QueueStatus, now_us: int) -> int | None:
 
 
 def _object(queues: list[QueueStatus], workers: list[WorkerStatus], now_us: int) -> dict[str, Any]:
-    worker_keys = ("id", "name", "pid", "slots", "running", "alive")
+    worker_keys = ("id", "name", "pid", "slots", "children", "running", "alive")
     return {
         "queues": [
             {
@@ -99,7 +99,14 @@ def _workers(workers: list[WorkerStatus]) -> str:
     if not workers:
         return "no workers"
     rows = [
-        [each.name, str(each.pid), str(each.slots), str(each.running), "alive" if each.alive else "gone"]
+        [
+            each.name,
+            str(each.pid),
+            str(each.slots),
+            "-" if each.children is None else str(each.children),
+            str(each.running),
+            "alive" if each.alive else "gone",
+        ]
         for each in workers
     ]
-    return table(["worker", "pid", "slots", "running", ""], rows)
+    return table(["worker", "pid", "slots", "children", "running", ""], rows)

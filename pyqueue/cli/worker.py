@@ -47,7 +47,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         help="module:app or file.py (default: $PYQUEUE_APP, [tool.pyqueue] app in pyproject.toml, tasks.py, app.py)",
     )
     parser.add_argument(
-        "-c", "--concurrency", type=positive, metavar="N", help="children (default: one a CPU)"
+        "-c", "--concurrency", type=positive, metavar="N", help="jobs at once (default: one a CPU)"
     )
     parser.add_argument("-Q", "--queues", type=names, metavar="A,B", help="only these queues (default: all)")
     parser.add_argument("-n", "--name", metavar="NAME", help="the worker's name (default: PID@HOST)")
@@ -61,7 +61,10 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
     )
     parser.add_argument("--json-logs", action="store_true", help="log one JSON object a line, the banner too")
     parser.add_argument(
-        "-P", "--pool", metavar="POOL", help="prefork: child processes (default); solo: one of them"
+        "-P",
+        "--pool",
+        metavar="POOL",
+        help="prefork: child processes (default); solo: one of them; threads: one with -c threads",
     )
     parser.add_argument(
         "--grace", type=length, metavar="SECONDS", help="how long jobs may finish when stopped (default: 25)"

@@ -1,6 +1,6 @@
 """A child: loads the app, then runs the jobs it is handed until the supervisor has no more.
 
-Started as ``python -m pyqueue.worker.child TARGET DB LOGLEVEL NAME`` with its end of the pipe as standard input.
+Started as ``python -m pyqueue.worker.child TARGET DB LOGLEVEL NAME THREADS`` with its end of the pipe as standard input.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from pyqueue import loading, signals
 from pyqueue._core import ChildPipe
 from pyqueue.worker.log import set_up
 from pyqueue.worker.run_job import run_job
+from pyqueue.worker.side_by_side import side_by_side
 
 LOW_DESCRIPTORS: Final = 64
 """Tasks that daemonize or scrub close the low ones; the pipe lies above them."""
 
 
-def main(target: str, path: str, level: str, name: str) -> int:
+def main(target: str, path: str, level: str, name: str, threads: str) -> int:
     """Returns the exit code: 1 if the app can't be loaded."""
     # The terminal and service managers signal the whole group; the supervisor alone decides when a child ends.
     # A handler, not SIG_IGN: that would be inherited by programs the tasks start.
@@ -40,8 +41,15 @@ def main(target: str, path: str, level: str, name: str) -> int:
     set_up(level)
     signals.worker_process_init.send(None)
     pipe.ready()
-    while (job := pipe.recv()) is not None:
-        pipe.send(job, run_job(app, job, name))
+
+    def work() -> None:
+        while (job := pipe.recv()) is not None:
+            pipe.send(job, run_job(app, job, name))
+
+    if threads == "1":
+        work()
+    else:
+        side_by_side(int(threads), work)
     signals.worker_process_shutdown.send(None, pid=os.getpid(), exitcode=0)
     return 0
 

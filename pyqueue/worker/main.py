@@ -85,7 +85,8 @@ def _facts(app: PyQueue, plan: Plan) -> dict[str, object]:
         "db": app.path,
         "durability": app.durability,
         "queues": plan.queues or "all",
-        "children": plan.concurrency,
+        "children": plan.children,
+        "slots": plan.concurrency,
         "pool": plan.pool,
         "grace": plan.grace,
         "tasks": sorted(app.tasks),
@@ -99,13 +100,17 @@ def _banner(app: PyQueue, plan: Plan) -> str:
         f"pyqueue {__version__} (SQLite {sqlite_version})\n"
         f"  file      {app.path}, durability {app.durability}\n"
         f"  queues    {', '.join(plan.queues) if plan.queues else 'all'}\n"
-        f"  children  {plan.concurrency} ({plan.pool}), {plan.grace:g} s to finish when stopped\n"
+        f"  children  {_children(plan)}, {plan.grace:g} s to finish when stopped\n"
         f"  tasks     {named or 'none'}\n"
     )
 
 
+def _children(plan: Plan) -> str:
+    threads = f" with {plan.width} threads" if plan.pool == "threads" else ""
+    return f"{plan.children}{threads} ({plan.pool})"
+
+
 def _ready(app: PyQueue, plan: Plan) -> str:
     queues = f"queues {', '.join(plan.queues)}" if plan.queues else "all queues"
-    children = "1 child" if plan.concurrency == 1 else f"{plan.concurrency} children"
     tasks = "1 task" if len(app.tasks) == 1 else f"{len(app.tasks)} tasks"
-    return f"worker {plan.name} ready: {app.path}, {queues}, {children}, {tasks}\n"
+    return f"worker {plan.name} ready: {app.path}, {queues}, {plan.at_once}, {tasks}\n"

@@ -12,7 +12,7 @@ from pyqueue.attempt import IGNORED, REJECTED, Ended, attempt, invoke
 from pyqueue.callbacks import following
 from pyqueue.einfo import ExceptionInfo
 from pyqueue.exceptions import DecodeError, NotRegistered
-from pyqueue.serialization import CONTENT_TYPE, Call, decode_call, encode_result
+from pyqueue.serialization import CONTENT_TYPE, Call, decode_call, encode_call, encode_result
 from pyqueue.states import RETRY, SUCCESS
 from pyqueue.worker.copies import EndsCopies
 from pyqueue.worker.failing import failure_of
@@ -21,6 +21,7 @@ from pyqueue.worker.soft_limit import SoftLimit
 if TYPE_CHECKING:
     from pyqueue._core import Job, NewJob
     from pyqueue.app import PyQueue
+    from pyqueue.signature import Signature
     from pyqueue.task import Task
 
 log: Final = logging.getLogger("pyqueue.task")
@@ -37,10 +38,11 @@ class Run(NamedTuple):
 
     def called(self) -> Any:
         """Calls the function."""
-        with EndsCopies(), SoftLimit(self.job.soft_time_limit_us):
+        with EndsCopies(), SoftLimit(self.job.soft_time_limit_us) as limit:
+            run = None if self.job.soft_time_limit_us is None else limit.run
             if self.call.mapped:
-                return [invoke(self.task, args, self.call.kwargs) for args in self.call.args]
-            return invoke(self.task, self.call.args, self.call.kwargs)
+                return [invoke(self.task, args, self.call.kwargs, run) for args in self.call.args]
+            return invoke(self.task, self.call.args, self.call.kwargs, run)
 
     def keep(self, value: Any) -> Kept:
         """What is stored when it has returned."""
@@ -53,6 +55,13 @@ class Run(NamedTuple):
                 request.current().children,
             )
         return Kept(body, self.following(self.call.extras.link, value))
+
+    def rewrite(self, anew: Signature[Any]) -> bytes:
+        """The job's message with other arguments."""
+        if self.call.mapped:
+            raise ValueError(f"a chunk of calls of {self.task.name} can't be retried with other arguments")
+        call = self.call._replace(args=list(anew.args), kwargs=dict(anew.kwargs))
+        return encode_call(call, f"the retry of {self.task.name}", self.app.max_body)
 
     def following(self, callbacks: list[dict[str, Any]] | None, first: Any) -> list[NewJob]:
         """The jobs of the callbacks."""
@@ -77,7 +86,9 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
     context = context_of(run)
     if signals.task_received:
         signals.task_received.send(run.task, request=context)
-    ended = attempt(run.task, context, run.called, run.keep, app.middleware)
+    ended = attempt(
+        run.task, context, run.called, keep=run.keep, rewrite=run.rewrite, middleware=app.middleware
+    )
     return _outcome(run, context, ended)
 
 
@@ -127,7 +138,8 @@ def _outcome(run: Run, context: request.Context, ended: Ended) -> Outcome:
     if ended.state == RETRY:
         delay = 0.0 if run.app.in_place is not None else ended.delay
         log.info("%s[%s] is tried again in %.3g s: %r", run.job.task, run.job.id, delay, error)
-        return Outcome.retry(round(delay * 1e6), failure_of(error))
+        content_type = None if ended.kept is None else CONTENT_TYPE
+        return Outcome.retry(round(delay * 1e6), failure_of(error), ended.kept, content_type)
     if isinstance(error, run.task.options.throws):
         log.info("%s[%s] raised %r, as it may", run.job.task, run.job.id, error)
     else:

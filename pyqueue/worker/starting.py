@@ -13,7 +13,13 @@ from pyqueue.exceptions import ImproperlyConfigured
 if TYPE_CHECKING:
     from pyqueue.app import PyQueue
 
-POOLS: Final = ("prefork", "solo")
+POOLS: Final = ("prefork", "solo", "threads")
+
+INSTEAD: Final = {
+    "gevent": "for tasks that wait for others use threads with a larger -c",
+    "eventlet": "for tasks that wait for others use threads with a larger -c",
+    "processes": "prefork is the same",
+}
 
 
 class WorkerOptions(NamedTuple):
@@ -42,6 +48,23 @@ class Plan(NamedTuple):
     level: str
     burst: bool
 
+    @property
+    def children(self) -> int:
+        """How many processes."""
+        return 1 if self.pool == "threads" else self.concurrency
+
+    @property
+    def width(self) -> int:
+        """How many jobs each runs at once."""
+        return self.concurrency // self.children
+
+    @property
+    def at_once(self) -> str:
+        """Both, for people."""
+        if self.width > 1:
+            return f"1 child with {self.width} threads"
+        return "1 child" if self.children == 1 else f"{self.children} children"
+
 
 def plan(app: PyQueue, options: WorkerOptions) -> Plan:
     """Options over config over machine. Raises ImproperlyConfigured where no worker can be had."""
@@ -57,8 +80,8 @@ def plan(app: PyQueue, options: WorkerOptions) -> Plan:
     pool = options.pool or known.pool
     if pool not in POOLS:
         raise ImproperlyConfigured(
-            f"there is no pool {pool!r}, only prefork (child processes) and solo (one of them); "
-            f"in place of threads or greenlets use prefork with a larger -c"
+            f"there is no pool {pool!r}, only prefork (child processes), solo (one of them) and threads (of one "
+            f"child); {INSTEAD.get(pool, 'prefork is the default')}"
         )
     return Plan(
         name=options.name or f"{os.getpid()}@{os.uname().nodename}",
@@ -78,9 +101,13 @@ def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Worker:
     return Worker(
         app.store,
         # -P: a file of the current directory must not stand in for a module of the standard library.
-        [sys.executable, "-P", "-m", "pyqueue.worker.child", target, app.path, log_level, plan.name],
+        [
+            *(sys.executable, "-P", "-m", "pyqueue.worker.child"),
+            *(target, app.path, log_level, plan.name, str(plan.width)),
+        ],
         name=plan.name,
-        concurrency=plan.concurrency,
+        concurrency=plan.children,
+        width=plan.width,
         queues=plan.queues,
         tasks=sorted(app.tasks),
         visibility_us=round(app.visibility_timeout * 1e6),

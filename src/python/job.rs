@@ -5,7 +5,7 @@ use pyo3::types::PyBytes;
 
 use super::exceptions::to_py;
 use crate::error::Error;
-use crate::job::{self, Dedup, Payload};
+use crate::job::{self, Dedup, Errback, Payload};
 use crate::worker::pipe::Offer;
 
 /// A call to be stored.
@@ -22,7 +22,7 @@ impl NewJob {
     #[new]
     #[pyo3(signature = (task, body, *, queue="default", priority=0, content_type=None, delay_us=None,
         run_at_us=None, expires_us=None, dedup_key=None, dedup="return", dedup_window_us=None, task_id=None,
-        max_losses=5, time_limit_us=None, soft_time_limit_us=None))]
+        max_losses=5, time_limit_us=None, soft_time_limit_us=None, errbacks=Vec::new()))]
     #[expect(clippy::too_many_arguments, reason = "keyword-only on the Python side")]
     fn new(
         task: String,
@@ -40,6 +40,7 @@ impl NewJob {
         max_losses: u32,
         time_limit_us: Option<i64>,
         soft_time_limit_us: Option<i64>,
+        errbacks: Vec<PyRef<'_, NewJob>>,
     ) -> PyResult<Self> {
         let priority = i8::try_from(priority).map_err(|_| {
             to_py(Error::invalid(format!("a priority is -128 to 127 (higher runs first), not {priority}")))
@@ -70,6 +71,7 @@ impl NewJob {
             max_losses,
             time_limit_us,
             soft_time_limit_us,
+            errbacks: errbacks.iter().map(|errback| errback.as_errback()).collect(),
         };
         crate::store::check(&inner).map_err(to_py)?;
         Ok(NewJob { inner, delay_us })
@@ -77,6 +79,10 @@ impl NewJob {
 }
 
 impl NewJob {
+    fn as_errback(&self) -> Errback {
+        Errback { delay_us: self.delay_us, job: job::NewJob { errbacks: Vec::new(), ..self.inner.clone() } }
+    }
+
     /// The job with its delay counted from `now_us`, wall time.
     pub fn at(&self, now_us: i64) -> job::NewJob {
         let run_at_us =
@@ -164,8 +170,10 @@ impl Outcome {
     }
 
     #[staticmethod]
-    fn retry(delay_us: i64, failure: &Failure) -> Self {
-        job::Outcome::Retry { delay_us, failure: failure.inner.clone() }.into()
+    #[pyo3(signature = (delay_us, failure, body=None, content_type=None))]
+    fn retry(delay_us: i64, failure: &Failure, body: Option<Vec<u8>>, content_type: Option<String>) -> Self {
+        let payload = body.map(|body| Payload { content_type, body });
+        job::Outcome::Retry { delay_us, payload, failure: failure.inner.clone() }.into()
     }
 
     #[staticmethod]

@@ -5,6 +5,7 @@ mod job;
 mod pipe;
 mod status;
 mod store;
+mod watch;
 mod worker;
 
 use pyo3::prelude::*;
@@ -24,6 +25,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<status::QueueStatus>()?;
     module.add_class::<status::WorkerStatus>()?;
     module.add_class::<store::Store>()?;
+    module.add_class::<watch::Watch>()?;
     module.add_class::<worker::Event>()?;
     module.add_class::<worker::Worker>()?;
     module.add_class::<pipe::ChildPipe>()?;

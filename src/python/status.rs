@@ -236,14 +236,15 @@ pub struct WorkerStatus {
     name: String,
     pid: u32,
     slots: u32,
+    children: Option<u32>,
     running: u64,
     alive: bool,
 }
 
 impl WorkerStatus {
-    /// A worker's row with the kernel's word on its life.
-    pub fn new(view: WorkerView, alive: bool) -> Self {
+    /// A worker's row with what its page says and the kernel's word on its life.
+    pub fn new(view: WorkerView, children: Option<u32>, alive: bool) -> Self {
         let WorkerView { id, name, pid, slots, running, .. } = view;
-        WorkerStatus { id, name, pid, slots, running, alive }
+        WorkerStatus { id, name, pid, slots, children, running, alive }
     }
 }

@@ -16,6 +16,7 @@ use crate::sqlite::Durability;
 use crate::store::{self, Ask, Filter, NewWorker, Options, Scope};
 use crate::wake::Line;
 use crate::worker::liveness;
+use crate::worker::page::Page;
 
 /// Signals are answered at least this often while a call waits.
 const SIGNALS: Duration = Duration::from_millis(100);
@@ -76,13 +77,15 @@ fn scope(task: Option<String>, queue: Option<String>) -> PyResult<Scope> {
 #[pymethods]
 impl Store {
     #[new]
-    #[pyo3(signature = (path, *, embed=false, durability="full", max_body=1_048_576,
+    #[pyo3(signature = (path, *, embed=false, durability="full", max_body=1_048_576, max_db_bytes=None,
         history_age_us=86_400_000_000, history_count=100_000, failed_age_us=2_592_000_000_000))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python class")]
     fn new(
         path: &str,
         embed: bool,
         durability: &str,
         max_body: usize,
+        max_db_bytes: Option<u64>,
         history_age_us: i64,
         history_count: i64,
         failed_age_us: i64,
@@ -97,7 +100,15 @@ impl Store {
             }
         };
         let env = Env { signals: Arc::new(PythonSignals), ..Env::system() };
-        let options = Options { embed, durability, max_body, history_age_us, history_count, failed_age_us };
+        let options = Options {
+            embed,
+            durability,
+            max_body,
+            max_db_bytes,
+            history_age_us,
+            history_count,
+            failed_age_us,
+        };
         Ok(Store { core: Arc::new(store::Store::new(path.into(), options, env)) })
     }
 
@@ -194,7 +205,8 @@ impl Store {
             Ok(workers
                 .map(|view| {
                     let alive = liveness::alive(&directory, view.id);
-                    WorkerStatus::new(view, alive)
+                    let children = Page::children_at(&liveness::page_path(&directory, view.id));
+                    WorkerStatus::new(view, children, alive)
                 })
                 .collect())
         })

@@ -53,7 +53,7 @@ pub struct Worker {
 impl Worker {
     /// ``command`` starts one child; its end of the socket pair is its standard input.
     #[new]
-    #[pyo3(signature = (store, command, *, name, concurrency, queues=None, tasks=None, visibility_us=30_000_000, grace_us=25_000_000, burst=false))]
+    #[pyo3(signature = (store, command, *, name, concurrency, width=1, queues=None, tasks=None, visibility_us=30_000_000, grace_us=25_000_000, burst=false))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python class")]
     fn new(
         py: Python<'_>,
@@ -61,6 +61,7 @@ impl Worker {
         command: Vec<String>,
         name: String,
         concurrency: u32,
+        width: u32,
         queues: Option<Vec<String>>,
         tasks: Option<Vec<String>>,
         visibility_us: i64,
@@ -69,7 +70,8 @@ impl Worker {
     ) -> PyResult<Worker> {
         let queues = queues.map(Arc::from);
         let tasks = tasks.map(|tasks| Arc::new(tasks.into_iter().collect()));
-        let options = Options { name, command, concurrency, queues, tasks, visibility_us, grace_us, burst };
+        let options =
+            Options { name, command, concurrency, width, queues, tasks, visibility_us, grace_us, burst };
         let core = store.core();
         let started = py.detach(|| worker::Worker::start(core, options));
         started.map(|inner| Worker { inner }).map_err(to_py)

@@ -1,7 +1,8 @@
 //! One connection to the file and how it waits for others.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::fork::{self, Gate};
+use super::room::{self, Advice, Length};
 use crate::clock::{Clock, Env, Signals};
 use crate::error::{Error, Result};
 
@@ -18,10 +20,14 @@ const BUSY_TIMEOUT_US: i64 = 30_000_000;
 /// The busy handler gives up this often, so that forks and signals are answered in between.
 const SLICE_US: i64 = 50_000;
 
-/// A connection and its patience. The connection is dropped first: SQLite has a pointer to the patience.
+/// A connection and its patience. The connection is dropped first: SQLite has pointers to the boxes.
 pub(super) struct Link {
     pub conn: Connection,
+    path: PathBuf,
     patience: Box<Patience>,
+    length: Box<Length>,
+    /// The size of a page in bytes.
+    page: Cell<u64>,
     signals: Arc<dyn Signals>,
 }
 
@@ -66,7 +72,15 @@ impl Link {
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         conn.set_prepared_statement_cache_capacity(256);
-        Ok(Link { conn, patience, signals: env.signals.clone() })
+        let length = Box::<Length>::default();
+        Ok(Link {
+            conn,
+            path: path.to_owned(),
+            patience,
+            length,
+            page: Cell::new(0),
+            signals: env.signals.clone(),
+        })
     }
 
     /// The settings that take a look at the file. A commit is NORMAL for SQLite; `Durability::Full` syncs
@@ -77,11 +91,15 @@ impl Link {
                 "PRAGMA synchronous = NORMAL;
                  PRAGMA cache_size = -8192;
                  PRAGMA temp_store = MEMORY;
-                 PRAGMA wal_autocheckpoint = 4000;
+                 PRAGMA wal_autocheckpoint = 0;
                  PRAGMA journal_size_limit = 67108864;",
             )?;
-            self.conn.pragma_update(None, "query_only", reader)
-        })
+            self.conn.pragma_update(None, "query_only", reader)?;
+            self.page.set(self.conn.query_row("PRAGMA page_size", [], |row| row.get(0))?);
+            Ok(())
+        })?;
+        self.length.follow(&self.conn);
+        Ok(())
     }
 
     /// Calls `act` until nobody is in its way, the busy timeout is over, or a signal arrives. `act` must have
@@ -102,7 +120,7 @@ impl Link {
                         return Err(Error::Busy { waited_ms: u64::try_from(waited / 1_000).unwrap_or(0) });
                     }
                 }
-                other => return Ok(other?),
+                other => return other.map_err(|error| room::explain(&self.conn, error.into())),
             }
         }
     }
@@ -118,6 +136,24 @@ impl Link {
         };
         let count = |number: c_int| u64::try_from(number).unwrap_or(0);
         (code, Frames { all: count(all), left: count(all).saturating_sub(count(done)) })
+    }
+
+    /// Moves a WAL that has grown long into the database, where that fits. Who is in the way, or an error, leaves
+    /// it for a later commit.
+    pub fn shorten(&self) {
+        let fits = match self.length.advice(&self.path, self.page.get()) {
+            Advice::Nothing => false,
+            Advice::Checkpoint => true,
+            Advice::Ask => self.refuse_misfit().is_ok(),
+        };
+        if fits {
+            self.checkpoint(ffi::SQLITE_CHECKPOINT_PASSIVE);
+        }
+    }
+
+    /// Refuses a checkpoint for which there is no room.
+    pub fn refuse_misfit(&self) -> Result<()> {
+        room::refuse_misfit(&self.conn, &self.path)
     }
 
     /// Calls `act` with another busy timeout.

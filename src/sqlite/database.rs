@@ -14,7 +14,7 @@ use super::connection::{Link, is_busy};
 use super::fork::{self, Gate};
 use super::ticket::{Line, Outcome};
 use super::writer::{Tx, Writer};
-use super::{Durability, check, syscalls};
+use super::{Durability, check, room, syscalls};
 use crate::clock::{Env, NoSignals};
 use crate::error::{Error, Result};
 
@@ -88,15 +88,30 @@ impl<S: Default + Send + 'static> Database<S> {
         prepare: impl FnOnce(&mut Tx<'_, S>) -> Result<()>,
     ) -> Result<Writer<S>> {
         let link = Link::open(&place.path, env)?;
+        let mut writer = Writer::new(link, env.clock.clone());
+        match Self::make_ready(&mut writer, gate, place, env, admit, prepare) {
+            Ok(()) => Ok(writer),
+            Err(error) => Err(room::explain(&writer.link.conn, error)),
+        }
+    }
+
+    fn make_ready(
+        writer: &mut Writer<S>,
+        gate: &mut Gate,
+        place: &check::Place,
+        env: &Env,
+        admit: impl FnOnce(&Connection, bool) -> Result<bool>,
+        prepare: impl FnOnce(&mut Tx<'_, S>) -> Result<()>,
+    ) -> Result<()> {
+        let link = &writer.link;
         // The last connection that closes would move a WAL left behind by a crash into the database.
         link.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, place.has_wal)?;
         if place.nascent {
-            wait_for_tables(&link, gate, env)?;
+            wait_for_tables(link, gate, env)?;
         }
-        let unprepared = read(&link, gate, |conn| admit(conn, place.created))?;
-        switch_to_wal(&link, gate, &place.path, env)?;
+        let unprepared = read(link, gate, |conn| admit(conn, place.created))?;
+        switch_to_wal(link, gate, &place.path, env)?;
         link.settle(gate, false)?;
-        let mut writer = Writer::new(link, env.clock.clone());
         if unprepared {
             writer.begin(gate)?;
             if let Err(error) = prepare(&mut writer.tx()) {
@@ -111,7 +126,7 @@ impl<S: Default + Send + 'static> Database<S> {
             return Err(Error::Refused { path: place.path.clone(), reason });
         }
         writer.version = data_version(&writer.link, gate)?;
-        Ok(writer)
+        Ok(())
     }
 
     /// The file, without symbolic links.
@@ -129,6 +144,7 @@ impl<S: Default + Send + 'static> Database<S> {
     ) -> Result<T> {
         let mut gate = fork::enter();
         self.own()?;
+        let work = |tx: &mut Tx<'_, S>| work(tx).map_err(|error| room::explain(tx.conn, error));
         let work = match self.line.enter(Some(durability), work) {
             Ok(work) => work,
             Err(ticket) => {
@@ -172,17 +188,22 @@ impl<S: Default + Send + 'static> Database<S> {
     /// Moves the WAL into the database so that it can start again: first beside the writers, then once more
     /// with the writer held for the few frames that came meanwhile (without the second step a busy writer
     /// never lets the WAL start again: 475 MB after 1 s). How many frames are left, for example because a
-    /// reader holds an old state.
+    /// reader holds an old state. `Full` if the database can't grow so far.
     pub fn checkpoint(&self) -> Result<u64> {
         {
             let mut gate = fork::enter();
             self.own()?;
             let link = self.reader(&mut gate)?;
-            link.checkpoint(ffi::SQLITE_CHECKPOINT_PASSIVE);
+            let fits = read(&link, &mut gate, |_| link.refuse_misfit());
+            if fits.is_ok() {
+                link.checkpoint(ffi::SQLITE_CHECKPOINT_PASSIVE);
+            }
             self.put_back(link);
+            fits?;
         }
         self.with_writer(|writer, _| {
             let link = &writer.link;
+            link.refuse_misfit()?;
             let (code, frames) = link.checkpoint(ffi::SQLITE_CHECKPOINT_PASSIVE);
             let page: u32 = link.conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
             if code == ffi::SQLITE_OK && frames.left == 0 && frames.all * (u64::from(page) + 24) > WAL_BYTES {
@@ -193,6 +214,11 @@ impl<S: Default + Send + 'static> Database<S> {
                 _ => Err(Error::Io(format!("a checkpoint failed (SQLite code {code})"))),
             }
         })
+    }
+
+    /// How many bytes can still be written before the disk is full.
+    pub fn slack(&self) -> Result<u64> {
+        self.read(|conn| room::slack(conn, &self.path))
     }
 
     /// The fork generation in which it was opened; see [`fork::generation`].

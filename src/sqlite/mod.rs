@@ -4,6 +4,7 @@
 //! * `fork`: safe across fork
 //! * `check`: refuses files that can't be safe
 //! * `connection`: settings and waiting
+//! * `room`: full disks
 //! * `database`, `writer`, `ticket`: one writer with group commit, readers beside it
 
 mod check;
@@ -11,6 +12,7 @@ mod connection;
 mod database;
 mod descriptors;
 pub mod fork;
+pub mod room;
 mod syscalls;
 #[cfg(test)]
 mod tests;

@@ -33,6 +33,7 @@ static CURED: OnceLock<bool> = OnceLock::new();
 pub(super) fn install() {
     CURED.get_or_init(|| {
         fork::register();
+        super::room::survive_file_limit();
         let stock = std::env::var_os(STOCK_LOCKS).is_some_and(|value| value == "1");
         if stock || mutants::on(Mutant::StockLocks) {
             return false;

@@ -10,6 +10,7 @@ use rusqlite::{Connection, ffi};
 use super::Durability;
 use super::connection::Link;
 use super::fork::Gate;
+use super::room;
 use super::ticket::{Line, Outcome, Waiting};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -70,7 +71,9 @@ impl<S: Default + Send + 'static> Writer<S> {
         if mutants::on(Mutant::CommitUnchecked) {
             return Ok(());
         }
-        Ok(committed?)
+        committed.map_err(|error| room::explain(&self.link.conn, error.into()))?;
+        self.link.shorten();
+        Ok(())
     }
 
     /// Rolls back what is open, if SQLite has not done so by itself (FULL, IOERR, NOMEM).

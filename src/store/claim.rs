@@ -204,7 +204,7 @@ fn listed(change: &Change, place: i64, k: i64, low: i64, high: i64, limit: usize
          WHERE s.place=?1 AND s.k=?2 AND s.at>=?3 AND s.at<=?4 ORDER BY s.at, s.id LIMIT ?5"
     ))?;
     let rows = statement.query_map(params![place, k, low, high, limit], |row| {
-        Ok(Candidate { at: row.get(18)?, job: JobRow::from(row)?, fresh: false })
+        Ok(Candidate { at: row.get(19)?, job: JobRow::from(row)?, fresh: false })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -275,7 +275,7 @@ fn damaged() -> Failure {
 
 fn take(change: &mut Change, taking: &mut Taking, job: JobRow, fresh: bool) {
     let place = job.id.0;
-    let plain = job.dedup.is_none();
+    let plain = job.dedup.is_none() && !job.errbacks;
     let joins = taking.leases.last().is_some_and(|lease| {
         place == lease.last.saturating_add(1)
             || (fresh && !taking.broken && place > lease.last && RowId(lease.last).band() == job.id.band())

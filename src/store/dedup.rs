@@ -76,6 +76,18 @@ fn ended(change: &Change, row: RowId) -> Result<Option<Holder>> {
     Ok(found.map(|(nonce, alias)| Holder { row, id: change.public(row, nonce, alias) }))
 }
 
+/// Gives free a key whose window holds it beyond the end of its job.
+pub fn end_window(change: &Change, queue: i64, key: &str) -> Result<()> {
+    change
+        .conn
+        .prepare_cached(
+            "DELETE FROM pyqueue_dedup AS d WHERE d.queue=?1 AND d.key=?2 \
+             AND NOT EXISTS(SELECT 1 FROM pyqueue_job j WHERE j.id=d.id AND j.dedup=d.key)",
+        )?
+        .execute(params![queue, key])?;
+    Ok(())
+}
+
 /// Takes a key for a row.
 pub fn insert(conn: &Connection, queue: i64, key: &str, row: RowId, until: Option<i64>) -> Result<()> {
     conn.prepare_cached("INSERT INTO pyqueue_dedup(queue, key, id, until) VALUES(?1, ?2, ?3, ?4)")?

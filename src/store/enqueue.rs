@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::change::Change;
 use super::leave::{self, Exit};
-use super::{alias, dedup, row, rules, side};
+use super::{alias, dedup, errback, row, rules, side};
 use crate::error::{Error, Result};
 use crate::id::{self, RowId, SHELF};
 use crate::job::{Enqueued, Failure, NewJob};
@@ -78,6 +78,9 @@ pub fn enqueue(change: &mut Change, job: NewJob) -> Result<Enqueued> {
     if let Some(own) = &job.alias {
         alias::insert(change.conn, own, row)?;
     }
+    if !job.errbacks.is_empty() {
+        errback::insert(change.conn, row, &job.errbacks)?;
+    }
     change.rings.ready = true;
     Ok(Enqueued { id: change.public(row, nonce, job.alias), created: true })
 }
@@ -137,14 +140,15 @@ fn insert(change: &mut Change, job: &NewJob, row: RowId, nonce: i64, home: Optio
     change
         .conn
         .prepare_cached(
-            "INSERT INTO pyqueue_job(id, nonce, home, max_losses, task, dedup, alias, expires, enqueued, time_limit, \
-             soft_time_limit, content_type, checksum, payload) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
+            "INSERT INTO pyqueue_job(id, nonce, home, max_losses, errbacks, task, dedup, alias, expires, enqueued, time_limit, \
+             soft_time_limit, content_type, checksum, payload) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
         )?
         .execute(params![
             row.0,
             nonce,
             home,
             job.max_losses,
+            !job.errbacks.is_empty(),
             job.task,
             job.dedup_key,
             job.alias,

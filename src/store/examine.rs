@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::error::Result;
 
 /// What must not be found: a sentence, and how often it is.
-const NEVER: [(&str, &str); 10] = [
+const NEVER: [(&str, &str); 11] = [
     (
         "jobs that nothing speaks for: they would never start",
         "SELECT count(*) FROM pyqueue_head h JOIN pyqueue_job j ON j.id>(h.band<<43) AND j.id<=h.pos \
@@ -56,6 +56,10 @@ const NEVER: [(&str, &str); 10] = [
         "dedup keys of jobs that are gone",
         "SELECT count(*) FROM pyqueue_dedup d WHERE d.until IS NULL \
          AND NOT EXISTS(SELECT 1 FROM pyqueue_job j WHERE j.id=d.id AND j.dedup=d.key)",
+    ),
+    (
+        "errbacks of jobs that are gone",
+        "SELECT count(*) FROM pyqueue_errback e WHERE NOT EXISTS(SELECT 1 FROM pyqueue_job j WHERE j.id=e.id AND j.errbacks=1)",
     ),
 ];
 /// How many findings of SQLite are shown.

@@ -1,30 +1,36 @@
 //! Finish: the ends of attempts, any subset of a claim in any order, each under its token.
 
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, params};
 
 use super::change::Change;
 use super::history::{self, Run};
 use super::lease::{self, Lease};
 use super::row::{self, JobRow};
-use super::{dedup, enqueue, leave, progress, side};
+use super::{dedup, errback, leave, progress, side};
 use crate::error::Result;
 use crate::id::{RowId, SHELF};
-use crate::job::{Failure, Finish, Finished, Outcome, State};
+use crate::job::{Failure, Finish, Finished, Outcome, Payload, State};
 use crate::mutants::{self, Mutant};
 
 /// So many losses without a charge weigh as much as one with.
 const UNCHARGED: u32 = 4;
 
-/// Turns a success whose result is larger than the limit into a failure that says so.
+/// Turns a success whose result is larger than the limit, or a retry whose arguments are, into a failure that
+/// says so.
 pub fn bound(end: &mut Finish, max_body: usize) {
-    if let Outcome::Success(Some(result)) = &end.outcome
-        && result.body.len() > max_body
-    {
+    let (what, body) = match &end.outcome {
+        Outcome::Success(Some(result)) => ("result takes", &result.body),
+        Outcome::Retry { payload: Some(payload), .. } => ("retry's arguments take", &payload.body),
+        _ => return,
+    };
+    if body.len() > max_body {
+        // What was to follow was to follow a success.
+        end.then.clear();
         end.outcome = Outcome::Failure(Failure {
             error: "pyqueue.exceptions.EncodeError".into(),
             message: format!(
-                "the result takes {} bytes, the limit is {max_body}: store it elsewhere and return a reference, or raise max_body",
-                result.body.len()
+                "the {what} {} bytes, the limit is {max_body}: store the data elsewhere and pass a reference, or raise max_body",
+                body.len()
             ),
             ..Failure::default()
         });
@@ -74,7 +80,7 @@ pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
     for (end, answer) in ends.iter().zip(&answers) {
         if *answer == Finished::Done && matches!(end.outcome, Outcome::Success(_) | Outcome::Failure(_)) {
             for job in &end.then {
-                enqueue::enqueue(change, job.clone())?;
+                errback::follow(change, job.clone())?;
             }
         }
     }
@@ -128,6 +134,7 @@ fn succeed(change: &mut Change, lease: &Lease, ends: &[Finish], run: &[usize]) -
     let rest = lease::cut(change.conn, lease, first.0, last.0)?;
     if !lease.plain {
         dedup::release_range(change, first, last)?;
+        errback::drop_range(change.conn, first, last)?;
         progress::clear(change.conn, first, last)?;
     }
     change
@@ -162,12 +169,19 @@ fn one(change: &mut Change, job: &JobRow, lease: &Lease, end: &Finish) -> Result
         Outcome::Failure(failure) => {
             history::append(change, job, history::FAILURE, Some(state_of(failure)), run, Some(failure))?;
             change.heads.get(job.band())?.failed += 1;
+            // Who says what follows knows better than what was stored with the job.
+            if end.then.is_empty() {
+                errback::release(change, job)?;
+            }
             leave::remove(change, job)
         }
-        Outcome::Retry { delay_us, failure } => {
+        Outcome::Retry { delay_us, payload, failure } => {
             history::append(change, job, history::RETRY, None, run, Some(failure))?;
             change.heads.get(job.band())?.retried += 1;
             charge(change, job.id, 1, 0)?;
+            if let Some(payload) = payload {
+                replace(change, job.id, payload)?;
+            }
             if *delay_us > 0 {
                 side::put_later(change, job.id, change.now.saturating_add(*delay_us), job.at())
             } else {
@@ -210,10 +224,20 @@ pub fn lose(change: &mut Change, job: &JobRow, run: Run, reason: &str, charged: 
     change.heads.get(job.band())?.lost += 1;
     if dead {
         change.heads.get(job.band())?.failed += 1;
+        errback::release(change, job)?;
         return leave::remove(change, job);
     }
     charge(change, job.id, 0, u32::from(charged))?;
     side::put_again(change, job.id, job.at())
+}
+
+/// The job goes on with other arguments, at its place.
+fn replace(change: &Change, id: RowId, payload: &Payload) -> Result<()> {
+    change
+        .conn
+        .prepare_cached("UPDATE pyqueue_job SET content_type=?2, checksum=?3, payload=?4 WHERE id=?1")?
+        .execute(params![id.0, payload.content_type, crc32fast::hash(&payload.body), payload.body])?;
+    Ok(())
 }
 
 fn charge(change: &Change, id: RowId, retries: u32, losses: u32) -> Result<()> {

@@ -93,15 +93,15 @@ pub fn append(
     run: Run,
     failure: Option<&Failure>,
 ) -> Result<()> {
-    // What failed can be replayed: its arguments are kept with it.
-    let replayable = matches!(ended, Some(State::Failed | State::Dead));
+    // What failed can be replayed: its arguments and options are kept with it.
+    let kept = matches!(ended, Some(State::Failed | State::Dead)).then_some(job);
     let raised = failure.and_then(|failure| failure.payload.as_ref());
     change
         .conn
         .prepare_cached(
             "INSERT INTO pyqueue_history(job, nonce, alias, band, task, attempt, outcome, state, retries, token, owner, \
-             enqueued, started, finished, content_type, result, error, message, traceback, payload, checksum) \
-             VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+             enqueued, started, finished, content_type, result, error, message, traceback, max_losses, time_limit, \
+             soft_time_limit, expires, dedup, payload, checksum) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         )?
         .execute(params![
             job.id.0,
@@ -118,20 +118,25 @@ pub fn append(
             job.enqueued,
             run.started,
             change.now,
-            if replayable { job.content_type.as_deref() } else { None },
+            kept.and_then(|job| job.content_type.as_deref()),
             raised.map(|payload| payload.body.as_slice()),
             failure.map(|failure| failure.error.as_str()),
             failure.map(|failure| failure.message.as_str()),
             failure.and_then(|failure| failure.traceback.as_deref()),
-            if replayable { job.payload.as_deref() } else { None },
+            kept.map(|job| job.max_losses),
+            kept.and_then(|job| job.time_limit),
+            kept.and_then(|job| job.soft_time_limit),
+            kept.and_then(|job| job.expires),
+            kept.and_then(|job| job.dedup.as_deref()),
+            kept.and_then(|job| job.payload.as_deref()),
             // That of the enqueue: arguments that were damaged since stay known as such.
-            if replayable { job.checksum } else { None },
+            kept.and_then(|job| job.checksum),
         ])?;
     change.appended.set(change.conn.last_insert_rowid());
     Ok(())
 }
 
-/// Whether what is kept is what was stored. Builds of schema 1 stored no checksum.
+/// Whether what is kept is what was stored.
 pub fn sound(checksum: Option<i64>, kept: Option<&[u8]>) -> bool {
     checksum.is_none_or(|checksum| kept.map(|kept| i64::from(crc32fast::hash(kept))) == Some(checksum))
 }

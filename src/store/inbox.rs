@@ -91,6 +91,7 @@ fn letter(row: &Row<'_>, max_body: usize) -> rusqlite::Result<Letter> {
         max_losses: super::MAX_LOSSES,
         time_limit_us: None,
         soft_time_limit_us: None,
+        errbacks: Vec::new(),
     };
     Ok(Letter { seq: row.get(0)?, job, trouble })
 }

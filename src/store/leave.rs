@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::change::Change;
 use super::history::{self, Run};
 use super::row::{HUSK, JobRow};
-use super::{dedup, side};
+use super::{dedup, errback, side};
 use crate::error::Result;
 use crate::id::{self, SHELF};
 use crate::job::{Failure, State};
@@ -29,6 +29,9 @@ pub fn leave(change: &mut Change, job: &JobRow, exit: Exit) -> Result<()> {
         Exit::Dead(failure) => (history::FAILURE, State::Dead, Some(failure)),
     };
     history::append(change, job, outcome, Some(state), Run::default(), failure)?;
+    if state == State::Dead {
+        errback::release(change, job)?;
+    }
     remove(change, job)?;
     change.heads.get(job.band())?.failed += 1;
     Ok(())
@@ -38,6 +41,9 @@ pub fn leave(change: &mut Change, job: &JobRow, exit: Exit) -> Result<()> {
 pub fn remove(change: &mut Change, job: &JobRow) -> Result<()> {
     if let Some(key) = &job.dedup {
         dedup::release(change, id::queue_of(job.band()), key, job.id)?;
+    }
+    if job.errbacks {
+        errback::drop_range(change.conn, job.id, job.id)?;
     }
     change.rings.ended.push(job.id);
     let place = job.id.0;

@@ -9,7 +9,7 @@ use super::view::{self, failure};
 use super::{alias, rules, side};
 use crate::error::Result;
 use crate::id;
-use crate::job::{Dedup, JobSummary, NewJob, Payload, State};
+use crate::job::{JobSummary, Payload, State};
 
 /// Which jobs.
 #[derive(Debug, Clone, Default)]
@@ -181,32 +181,9 @@ pub fn forget(change: &mut Change, text: &str) -> Result<bool> {
         .conn
         .prepare_cached(
             "UPDATE pyqueue_history SET nonce=-1, alias=NULL, content_type=NULL, result=NULL, error=NULL, message=NULL, \
-             traceback=NULL, payload=NULL, checksum=NULL WHERE job=?1 AND (?2 IS NULL OR nonce=?2)",
+             traceback=NULL, dedup=NULL, payload=NULL, checksum=NULL WHERE job=?1 AND (?2 IS NULL OR nonce=?2)",
         )?
         .execute(params![named.row.0, named.nonce()])?;
     alias::delete(change.conn, named.row)?;
     Ok(count > 0)
-}
-
-/// A failed or dead job once more, as a new job. `None` if it is neither or its arguments are gone.
-pub fn replayed(change: &Change, text: &str) -> Result<Option<NewJob>> {
-    let Some(job) = show(change.conn, change.file, text)? else { return Ok(None) };
-    let Some(payload) = job.payload.filter(|_| matches!(job.state, State::Failed | State::Dead)) else {
-        return Ok(None);
-    };
-    Ok(Some(NewJob {
-        task: job.task,
-        payload,
-        queue: job.queue,
-        priority: job.priority,
-        run_at_us: None,
-        expires_us: None,
-        dedup_key: None,
-        dedup: Dedup::Return,
-        dedup_window_us: None,
-        alias: None,
-        max_losses: super::MAX_LOSSES,
-        time_limit_us: None,
-        soft_time_limit_us: None,
-    }))
 }

@@ -6,6 +6,7 @@ mod change;
 mod claim;
 mod dedup;
 mod enqueue;
+mod errback;
 mod examine;
 mod finish;
 mod gate;
@@ -21,6 +22,8 @@ mod owner;
 mod progress;
 mod purge;
 mod reap;
+mod replay;
+mod room;
 mod row;
 mod rules;
 mod schema;
@@ -29,6 +32,7 @@ mod side;
 mod tests;
 mod upkeep;
 mod view;
+mod watch;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -46,6 +50,7 @@ pub use open::Options;
 pub use owner::{NewWorker, WorkerView};
 pub use reap::Evidence;
 pub use upkeep::Upkeep;
+pub use watch::Watch;
 
 use crate::clock::Env;
 use crate::error::{Error, Result};
@@ -111,24 +116,31 @@ impl Store {
         for job in &jobs {
             enqueue::check(job)?;
             enqueue::check_size(job, self.options.max_body)?;
+            for errback in &job.errbacks {
+                enqueue::check_size(&errback.job, self.options.max_body)?;
+            }
         }
-        self.write(self.options.durability, move |change| {
-            jobs.into_iter().map(|job| enqueue::enqueue(change, job)).collect()
-        })
+        self.take_in(move |change| jobs.into_iter().map(|job| enqueue::enqueue(change, job)).collect())
     }
 
-    /// Takes jobs under a lease.
+    /// Takes jobs under a lease; `Full` while there is too little room for their outcomes.
     pub fn claim(&self, ask: Ask) -> Result<Claimed> {
-        self.write(Durability::Normal, move |change| claim::claim(change, &ask))
+        if !self.lets_start()? {
+            return Err(Error::Full("what is left is kept for the outcomes of running jobs".into()));
+        }
+        self.keep(Durability::Normal, move |change| claim::claim(change, &ask))
     }
 
     /// Writes ends of attempts and claims the next jobs, in one transaction. One `Finished` per end, in order.
-    /// Rings the result lines of jobs that ended, and `Line::Ready` if jobs came back in line.
+    /// Rings the result lines of jobs that ended, and `Line::Ready` if jobs came back in line. While there is too
+    /// little room for more outcomes, nothing is claimed.
     pub fn finish(&self, mut ends: Vec<Finish>, ask: Option<Ask>) -> Result<(Vec<Finished>, Claimed)> {
         for end in &mut ends {
             finish::bound(end, self.options.max_body);
         }
-        self.write(Durability::Normal, move |change| {
+        let ends = Arc::new(ends);
+        let ask = if self.lets_start()? { ask } else { None };
+        self.keep(Durability::Normal, move |change| {
             let finished = finish::finish(change, &ends)?;
             let claimed = ask.map(|ask| claim::claim(change, &ask)).transpose()?.unwrap_or_default();
             Ok((finished, claimed))
@@ -138,18 +150,18 @@ impl Store {
     /// Lets the lease of one job end `visibility_us` from now; `LeaseLost` if the token no longer counts.
     pub fn extend(&self, row: RowId, token: i64, visibility_us: i64) -> Result<()> {
         let held =
-            self.write(Durability::Normal, move |change| lease::extend(change, row, token, visibility_us))?;
+            self.keep(Durability::Normal, move |change| lease::extend(change, row, token, visibility_us))?;
         if held { Ok(()) } else { Err(Error::LeaseLost { job: row.0.to_string() }) }
     }
 
     /// Enters a worker; its id.
     pub fn join(&self, worker: NewWorker) -> Result<i64> {
-        self.write(Durability::Normal, move |change| owner::join(change, &worker))
+        self.keep(Durability::Normal, move |change| owner::join(change, &worker))
     }
 
     /// Renews a worker's leases; false when it has been taken for dead and its jobs are gone.
     pub fn beat(&self, worker: i64, visibility_us: i64) -> Result<bool> {
-        self.write(Durability::Normal, move |change| owner::beat(change, worker, visibility_us))
+        self.keep(Durability::Normal, move |change| owner::beat(change, worker, visibility_us))
     }
 
     /// Signs a worker off; what it still holds comes back in line as never started.
@@ -170,7 +182,7 @@ impl Store {
         let mut lost = Vec::new();
         loop {
             let (evidence, reason) = (evidence.clone(), reason.to_owned());
-            let step = self.write(Durability::Normal, move |change| {
+            let step = self.keep(Durability::Normal, move |change| {
                 reap::reap(change, worker, &evidence, &reason, STEP)
             })?;
             lost.extend(step.lost);
@@ -205,20 +217,21 @@ impl Store {
     pub fn progress(&self, row: RowId, token: i64, state: &str, body: &[u8]) -> Result<()> {
         let (state, body) = (state.to_owned(), body.to_owned());
         let held =
-            self.write(Durability::Normal, move |change| progress::tell(change, row, token, &state, &body))?;
+            self.keep(Durability::Normal, move |change| progress::tell(change, row, token, &state, &body))?;
         if held { Ok(()) } else { Err(Error::LeaseLost { job: row.0.to_string() }) }
     }
 
     /// Drops what is kept of an ended job; false if there is nothing.
     pub fn forget(&self, id: &str) -> Result<bool> {
         let id = id.to_owned();
-        self.write(self.options.durability, move |change| list::forget(change, &id))
+        self.keep(self.options.durability, move |change| list::forget(change, &id))
     }
 
-    /// Stores a failed or dead job once more, as a new job; its id.
+    /// Stores a failed or dead job once more, as a new job with its options; its id. Where an unfinished job has its
+    /// dedup key, that one's id.
     pub fn replay(&self, id: &str) -> Result<Option<String>> {
         let id = id.to_owned();
-        self.write(self.options.durability, move |change| match list::replayed(change, &id)? {
+        self.take_in(move |change| match replay::replayed(change, &id)? {
             Some(job) => Ok(Some(enqueue::enqueue(change, job)?.id)),
             None => Ok(None),
         })
@@ -247,18 +260,18 @@ impl Store {
 
     /// Lets no job of a task or queue start.
     pub fn pause(&self, scope: Scope) -> Result<()> {
-        self.write(self.options.durability, move |change| gate::pause(change, &scope))
+        self.keep(self.options.durability, move |change| gate::pause(change, &scope))
     }
 
     /// Lets them start again.
     pub fn resume(&self, scope: Scope) -> Result<()> {
-        self.write(self.options.durability, move |change| gate::resume(change, &scope))
+        self.keep(self.options.durability, move |change| gate::resume(change, &scope))
     }
 
     /// Cancels a job that is not running; false when it is too late or unknown.
     pub fn cancel(&self, id: &str) -> Result<bool> {
         let id = id.to_owned();
-        self.write(self.options.durability, move |change| purge::cancel(change, &id))
+        self.keep(self.options.durability, move |change| purge::cancel(change, &id))
     }
 
     /// Cancels every job of a queue that is in line, delayed or parked; how many.
@@ -266,8 +279,7 @@ impl Store {
         let mut all = 0;
         loop {
             let name = queue.to_owned();
-            let step =
-                self.write(self.options.durability, move |change| purge::purge(change, &name, STEP))?;
+            let step = self.keep(self.options.durability, move |change| purge::purge(change, &name, STEP))?;
             all += step;
             if step < STEP {
                 return Ok(all);
@@ -283,12 +295,13 @@ impl Store {
     /// One small step of upkeep: expired jobs leave, jobs past a deadline of their own come back, old history
     /// is deleted.
     pub fn upkeep(&self) -> Result<Upkeep> {
-        self.write(Durability::Normal, upkeep::upkeep)
+        self.keep(Durability::Normal, upkeep::upkeep)
     }
 
-    /// Moves the WAL's content into the database and lets the WAL start again.
-    pub fn checkpoint(&self) -> Result<()> {
-        self.opened()?.db.checkpoint().map(drop)
+    /// Moves the WAL's content into the database and lets the WAL start again. How many frames could not be moved,
+    /// because somebody still reads an older state.
+    pub fn checkpoint(&self) -> Result<u64> {
+        self.opened()?.db.checkpoint()
     }
 
     /// Lets go of the file; the next use opens it again.
@@ -343,8 +356,11 @@ impl Store {
         if rings.control {
             open.bell.ring(Line::Control);
         }
-        for row in rings.ended {
-            open.bell.ring(Line::result(row));
+        if !rings.ended.is_empty() {
+            for row in rings.ended {
+                open.bell.ring(Line::result(row));
+            }
+            open.bell.ring(Line::Ended);
         }
         Ok(value)
     }

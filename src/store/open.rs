@@ -5,6 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::room::{self, Room};
 use super::rules::Rules;
 use super::schema;
 use crate::clock::Env;
@@ -21,6 +22,8 @@ pub struct Options {
     pub durability: Durability,
     /// The largest body of arguments or result, in bytes.
     pub max_body: usize,
+    /// The most bytes that the file may hold while new jobs are taken in.
+    pub max_db_bytes: Option<u64>,
     /// How long successes are kept (µs).
     pub history_age_us: i64,
     /// How many successes are kept.
@@ -34,13 +37,26 @@ pub struct Open {
     pub db: Database<Rules>,
     pub bell: Arc<Bell>,
     pub directory: PathBuf,
+    pub room: Room,
     /// 32 random bits that stand for this file in public ids.
     pub file: u32,
 }
 
 impl Open {
-    /// Opens the file, making it and its side directory if they are missing.
+    /// Opens the file, making it and its side directory if they are missing. On a full disk this takes what was
+    /// set aside, or no worker could start there and nobody could look.
     pub fn new(path: &Path, options: &Options, env: &Env) -> Result<Open> {
+        match Open::attempt(path, options, env) {
+            Err(Error::Full(_)) if side_name(path).is_ok_and(|directory| room::give_up(&directory)) => {
+                let open = Open::attempt(path, options, env)?;
+                open.room.give_up();
+                Ok(open)
+            }
+            other => other,
+        }
+    }
+
+    fn attempt(path: &Path, options: &Options, env: &Env) -> Result<Open> {
         let random = env.random.next();
         let embed = options.embed;
         let db = Database::open(
@@ -56,11 +72,18 @@ impl Open {
             None => side_directory(path)?,
         };
         let bell = Arc::new(Bell::open(&directory)?);
-        Ok(Open { db, bell, directory, file })
+        let room = Room::new(db.path(), &directory, &bell, options.max_db_bytes);
+        Ok(Open { db, bell, directory, room, file })
     }
 }
 
 /// `<db>-pyqueue/` beside the file itself, wherever a symlink to it lies.
+fn side_name(path: &Path) -> std::io::Result<PathBuf> {
+    let mut name = canonicalize(path)?.into_os_string();
+    name.push("-pyqueue");
+    Ok(name.into())
+}
+
 fn side_directory(path: &Path) -> Result<PathBuf> {
     let refused = |error: std::io::Error| Error::Refused {
         path: path.into(),
@@ -68,10 +91,11 @@ fn side_directory(path: &Path) -> Result<PathBuf> {
             "the directory for its side files can't be made: {error}; make the directory writable"
         ),
     };
-    let mut name = canonicalize(path).map_err(refused)?.into_os_string();
-    name.push("-pyqueue");
-    let directory = PathBuf::from(name);
+    let directory = side_name(path).map_err(refused)?;
     match DirBuilder::new().mode(0o700).create(&directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+            return Err(Error::Full("no room for the directory of side files".into()));
+        }
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(refused(error)),
         _ => {}
     }

@@ -10,7 +10,7 @@ use crate::mutants::{self, Mutant};
 macro_rules! columns {
     () => {
         "j.id, j.mark, j.nonce, j.home, j.attempts, j.retries, j.losses, j.max_losses, j.task, j.dedup, j.alias, \
-         j.expires, j.enqueued, j.time_limit, j.soft_time_limit, j.content_type, j.checksum, j.payload"
+         j.expires, j.enqueued, j.time_limit, j.soft_time_limit, j.content_type, j.checksum, j.errbacks, j.payload"
     };
 }
 pub(super) use columns;
@@ -38,6 +38,8 @@ pub struct JobRow {
     pub soft_time_limit: Option<i64>,
     pub content_type: Option<String>,
     pub checksum: Option<u32>,
+    /// It brought some along, in `pyqueue_errback`.
+    pub errbacks: bool,
     pub payload: Option<Vec<u8>>,
 }
 
@@ -61,7 +63,8 @@ impl JobRow {
             soft_time_limit: row.get(14)?,
             content_type: row.get(15)?,
             checksum: row.get(16)?,
-            payload: row.get(17)?,
+            errbacks: row.get(17)?,
+            payload: row.get(18)?,
         })
     }
 

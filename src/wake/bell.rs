@@ -20,6 +20,8 @@ const LENGTH: usize = 4096;
 /// "pyqbell" and the version of the layout.
 const HEADER: u64 = u64::from_le_bytes(*b"pyqbell\x01");
 const ASLEEP: u32 = 1;
+/// Behind the 256 lines of results.
+const SHORT: usize = 1280;
 
 /// What is rung about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub enum Line {
     Control,
     /// Jobs of this group of ids have ended.
     Result(u8),
+    /// Any job has ended: after the lines of the results.
+    Ended,
 }
 
 impl Line {
@@ -39,12 +43,13 @@ impl Line {
         Line::Result(((row.0 as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
     }
 
-    /// Ready and Control have cache lines of their own.
+    /// Ready, Control and Ended have cache lines of their own.
     fn offset(self) -> usize {
         match self {
             Line::Ready => 64,
             Line::Control => 128,
             Line::Result(number) => 192 + 4 * usize::from(number),
+            Line::Ended => 1280,
         }
     }
 }
@@ -98,6 +103,18 @@ impl Bell {
         if rung.is_ok_and(|before| before & ASLEEP != 0) {
             futex::wake_all(word);
         }
+    }
+
+    /// Whether the file is short of room, as far as somebody has found out.
+    pub fn is_short(&self) -> bool {
+        self.shared.mend();
+        self.shared.word(SHORT).load(SeqCst) != 0
+    }
+
+    /// Notes whether the file is short of room; whether that is new.
+    pub fn mark_short(&self, short: bool) -> bool {
+        self.shared.mend();
+        self.shared.word(SHORT).swap(u32::from(short), SeqCst) != u32::from(short)
     }
 
     /// How often the line was rung. Read it before you look at the store, then look, then `wait`.

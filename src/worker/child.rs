@@ -24,6 +24,13 @@ pub(super) struct Held {
     pub job: ClaimedJob,
 }
 
+impl Held {
+    /// Whether it was started at `since` and has run longer than its time limit by `now` (boot time).
+    pub fn overran(&self, since: i64, now: i64) -> bool {
+        since > 0 && self.job.time_limit_us.is_some_and(|limit| now - since >= limit)
+    }
+}
+
 /// How far a child has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -40,8 +47,8 @@ pub(super) enum Phase {
 pub(super) enum Fate {
     /// We did not.
     Own,
-    /// The job under this stamp overran its time limit.
-    TimeLimit(u64),
+    /// At this time (boot time) a job had overrun its time limit.
+    TimeLimit(i64),
     /// The worker stops: the job is given back.
     Stopped,
 }
@@ -190,22 +197,28 @@ impl Child {
         }
     }
 
-    /// The job it is running and since when (boot time).
-    pub fn current(&self, page: &Page, slot: u32) -> Option<(&Held, i64)> {
-        self.held.iter().find_map(|held| match page.look(slot, held.index, held.stamp) {
+    /// The jobs it is running and since when (boot time).
+    pub fn started(&self, page: &Page, slot: u32) -> impl Iterator<Item = (&Held, i64)> {
+        self.held.iter().filter_map(move |held| match page.look(slot, held.index, held.stamp) {
             (State::Started, since) if since > 0 => Some((held, since)),
             _ => None,
         })
     }
 
-    /// Whether its first unfinished job has kept the others waiting for so long. One that is offered and not
-    /// started counts only after five times that: the child may just not have had the processor.
-    pub fn stuck(&self, page: &Page, slot: u32, now_us: i64, for_us: i64) -> bool {
+    /// Whether there is nothing it could start: its first unfinished jobs, `width` of them, have kept the others
+    /// waiting for so long. One that is offered and not started counts only after five times that: the child may
+    /// just not have had the processor.
+    pub fn stuck(&self, page: &Page, slot: u32, width: usize, now_us: i64, for_us: i64) -> bool {
+        let mut unfinished = 0;
         for held in &self.held {
-            match page.look(slot, held.index, held.stamp) {
-                (State::Done, _) => {}
-                (State::Started, since) => return since > 0 && now_us - since >= for_us,
-                _ => return now_us - held.offered_us >= 5 * for_us,
+            let long = match page.look(slot, held.index, held.stamp) {
+                (State::Done, _) => continue,
+                (State::Started, since) => since > 0 && now_us - since >= for_us,
+                _ => now_us - held.offered_us >= 5 * for_us,
+            };
+            unfinished += 1;
+            if !long || unfinished == width {
+                return long;
             }
         }
         false

@@ -144,8 +144,13 @@ impl Supervisor {
         for held in child.held {
             let (state, since) = self.member.page.look(number as u32, held.index, held.stamp);
             let outcome = match (state, child.fate) {
-                (State::Started | State::Done, Fate::TimeLimit(stamp)) if stamp == held.stamp => {
+                (State::Started | State::Done, Fate::TimeLimit(at)) if held.overran(since, at) => {
                     Outcome::Failure(overrun(held.job.time_limit_us.unwrap_or_default()))
+                }
+                (State::Started, Fate::TimeLimit(_)) => {
+                    let reason =
+                        format!("{reason}, because another of its jobs ran longer than its time limit");
+                    Outcome::Lost { reason, charged: false }
                 }
                 (State::Started, Fate::Stopped) if !mutants::on(Mutant::GivenBackCharged) => {
                     Outcome::GivenBack

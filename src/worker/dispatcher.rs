@@ -27,16 +27,34 @@ fn load(child: &Child) -> i64 {
 impl Supervisor {
     /// How many jobs more there is room for.
     pub fn capacity(&self) -> usize {
-        let page = &self.member.page;
         let now = self.clock.boot_us();
         let (mut free, mut held) = (0, 0);
         for (number, child) in self.ready() {
-            if child.held.is_empty() || !child.stuck(page, number as u32, now, STUCK_US) {
+            if child.held.is_empty() || !self.stuck(number, child, now, STUCK_US) {
                 free += 1;
                 held += child.held.len();
             }
         }
-        self.pace.wanted(free).min(CLAIM_JOBS).saturating_sub(held + self.hand.len())
+        let wanted = match self.width() {
+            1 => self.pace.wanted(free),
+            width => free * width + self.pace.ahead(free),
+        };
+        wanted.min(CLAIM_JOBS).saturating_sub(held + self.hand.len())
+    }
+
+    /// How many jobs one child runs at once.
+    fn width(&self) -> usize {
+        self.options.width as usize
+    }
+
+    fn stuck(&self, number: usize, child: &Child, now: i64, for_us: i64) -> bool {
+        child.stuck(&self.member.page, number as u32, self.width(), now, for_us)
+    }
+
+    /// Whether it holds jobs that wait for others of it. Of a child that runs several at once none does: it is
+    /// offered what it has room for.
+    fn behind(&self, child: &Child) -> bool {
+        child.held.len() > self.width()
     }
 
     /// Gives the jobs in hand to the children that have room.
@@ -54,35 +72,44 @@ impl Supervisor {
         }
     }
 
-    /// The child with the least work among those that may take more: an idle one, or, for short jobs, one that
-    /// has only short ones and is getting on with them.
+    /// The child with the least work among those that may take more: one with a free thread if it has several,
+    /// else an idle one, or, for short jobs, one that has only short ones and is getting on with them.
     fn roomiest(&self, short: bool, now: i64) -> Option<usize> {
         let room = |(number, child): &(usize, &Child)| {
             if child.stuffed() || self.slots[*number].free.len() < FRAME_JOBS {
                 return false;
+            }
+            if self.width() > 1 {
+                return child.held.len() < self.width();
             }
             child.held.is_empty()
                 || short
                     && child.held.len() + FRAME_JOBS <= CHILD_JOBS
                     && load(child) <= 2 * FRAME_US
                     && child.held.iter().all(|held| held.expected_us < SHORT_US)
-                    && !child.stuck(&self.member.page, *number as u32, now, SLOW_US)
+                    && !self.stuck(*number, child, now, SLOW_US)
         };
         let found = self.ready().filter(room).min_by_key(|(_, child)| (child.held.len(), load(child)));
         found.map(|(number, _)| number)
     }
 
-    /// One frame: jobs for about 2 ms, and no more than this child's share of what is in hand.
+    /// One frame: jobs for about 2 ms, or one for each free thread, and no more than this child's share of what
+    /// is in hand.
     fn give(&mut self, number: usize, now: i64) {
-        let share = self.hand.len().div_ceil(self.ready().count().max(1)).min(FRAME_JOBS);
+        let mut share = self.hand.len().div_ceil(self.ready().count().max(1)).min(FRAME_JOBS);
+        let width = self.width();
         let slot = &mut self.slots[number];
         let Some(child) = &mut slot.child else { return };
+        if width > 1 {
+            share = share.min(width.saturating_sub(child.held.len()));
+        }
         let mut batch = Batch::jobs(Vec::new());
         let mut work = 0;
         while (batch.count() as usize) < share && batch.size() < FRAME_BYTES {
             let Some(job) = self.hand.front() else { break };
             let expected_us = self.pace.expected(&job.task);
-            if batch.count() > 0 && (expected_us >= SHORT_US || work + expected_us > FRAME_US) {
+            let alone = width == 1 && expected_us >= SHORT_US;
+            if batch.count() > 0 && (alone || width == 1 && work + expected_us > FRAME_US) {
                 break;
             }
             work += expected_us;
@@ -91,15 +118,17 @@ impl Supervisor {
             self.member.page.offer(number as u32, index, self.stamp, job.row, job.token);
             batch.job(index, self.stamp, &job);
             child.held.push_back(Held { index, stamp: self.stamp, offered_us: now, expected_us, job });
-            if expected_us >= SHORT_US {
+            if alone {
                 break;
             }
         }
+        let count = batch.count();
         match batch.close() {
             Ok(bytes) => child.send(&bytes),
             // The job is beyond what a frame can carry: the child is not told of it.
             Err(error) => {
-                while let Some(held) = child.held.pop_back() {
+                for _ in 0..count {
+                    let Some(held) = child.held.pop_back() else { break };
                     self.member.page.retract(number as u32, held.index, held.stamp);
                     slot.free.push(held.index);
                     let failure = Failure {
@@ -116,11 +145,11 @@ impl Supervisor {
     /// Takes jobs back that wait behind a long one, or that an idle child could run, and gives back to the store
     /// what no child of this worker can start soon.
     pub fn take_back(&mut self, now: i64) {
-        let page = &self.member.page;
+        let (page, width) = (&self.member.page, self.width());
         let mut back = VecDeque::new();
         for (number, slot) in self.slots.iter_mut().enumerate() {
             let Some(child) = &mut slot.child else { continue };
-            if child.held.len() > 1 && child.stuck(page, number as u32, now, STUCK_US) {
+            if child.held.len() > width && child.stuck(page, number as u32, width, now, STUCK_US) {
                 back.extend(retract(child, &mut slot.free, page, number, usize::MAX));
             }
         }
@@ -136,10 +165,8 @@ impl Supervisor {
 
     /// Half of the unstarted jobs of the busiest child, if they would wait.
     fn steal(&mut self, now: i64) -> Vec<ClaimedJob> {
-        let page = &self.member.page;
         let waits = |(number, child): &(usize, &Child)| {
-            let slow = child.stuck(page, *number as u32, now, SLOW_US);
-            child.held.len() > 1 && (slow || load(child) >= SHORT_US)
+            self.behind(child) && (self.stuck(*number, child, now, SLOW_US) || load(child) >= SHORT_US)
         };
         let Some((number, _)) = self.ready().filter(waits).max_by_key(|(_, child)| load(child)) else {
             return Vec::new();
@@ -147,13 +174,12 @@ impl Supervisor {
         let slot = &mut self.slots[number];
         let Some(child) = &mut slot.child else { return Vec::new() };
         let most = child.held.len() / 2;
-        retract(child, &mut slot.free, page, number, most)
+        retract(child, &mut slot.free, &self.member.page, number, most)
     }
 
     /// When every child is stuck and jobs lie in hand, other workers can have them.
     fn give_back(&mut self, now: i64) {
-        let page = &self.member.page;
-        let stuck = |(number, child): (usize, &Child)| child.stuck(page, number as u32, now, STUCK_US);
+        let stuck = |(number, child): (usize, &Child)| self.stuck(number, child, now, STUCK_US);
         if self.hand.is_empty() || !self.ready().all(stuck) {
             self.idle_hand_us = None;
         } else if now - *self.idle_hand_us.get_or_insert(now) >= STUCK_US {
@@ -192,7 +218,7 @@ impl Supervisor {
         if !self.hand.is_empty() && due.is_none() {
             due = Some(now + STUCK_US);
         }
-        if self.ready().any(|(_, child)| child.held.len() > 1) {
+        if self.ready().any(|(_, child)| self.behind(child)) {
             let idle = self.hand.is_empty() && self.ready().any(|(_, child)| child.held.is_empty());
             let look = now + if idle { SLOW_US } else { STUCK_US };
             due = Some(due.map_or(look, |due| due.min(look)));
@@ -200,18 +226,16 @@ impl Supervisor {
         due
     }
 
-    /// Kills children whose job has overrun its time limit.
+    /// Kills children of which a job has overrun its time limit.
     pub fn watch_limits(&mut self, now: i64) {
         for number in 0..self.slots.len() {
             let Some(child) = &mut self.slots[number].child else { continue };
-            let Some((held, since)) = child.current(&self.member.page, number as u32) else { continue };
-            let Some(limit) = held.job.time_limit_us else { continue };
-            if now - since < limit || child.fate != Fate::Own {
+            let overran = |(held, since): (&Held, i64)| held.overran(since, now);
+            if child.fate != Fate::Own || !child.started(&self.member.page, number as u32).any(overran) {
                 continue;
             }
-            let stamp = held.stamp;
             let text = format!("child {} is killed: a job ran longer than its time limit", child.pid);
-            child.kill(Fate::TimeLimit(stamp));
+            child.kill(Fate::TimeLimit(now));
             self.outside.tell(Kind::Warning, text);
             self.retract_from(number);
         }

@@ -59,6 +59,10 @@ pub(super) struct Ledger {
     strangers: HashSet<String>,
     /// A claim has been made at all.
     pub asked: bool,
+    /// The file is short of room, and that was told.
+    short: bool,
+    /// There is too little room for more outcomes than those of the jobs that run.
+    pub cramped: bool,
     /// Outcomes written since the keeper was last sent.
     pub written: usize,
 }
@@ -74,6 +78,8 @@ impl Ledger {
             trouble: None,
             strangers: HashSet::new(),
             asked: false,
+            short: false,
+            cramped: false,
             written: 0,
         }
     }
@@ -104,6 +110,7 @@ impl Supervisor {
             return;
         }
         let rings = self.rings();
+        self.look_for_room();
         let ask = self.ask(rings);
         if self.ledger.ends.is_empty() && ask.is_none() || ask.is_none() && self.may_wait(now) {
             return;
@@ -126,6 +133,21 @@ impl Supervisor {
         self.foreign.own_write(self.clock.boot_us());
     }
 
+    /// Learns how much room there is, and tells of a change.
+    fn look_for_room(&mut self) {
+        let Ok(short) = self.store.is_short() else { return };
+        self.ledger.cramped = short && !self.store.lets_start().unwrap_or(true);
+        if short != std::mem::replace(&mut self.ledger.short, short) {
+            let text = if short {
+                "the disk is full: new jobs are refused, and none are started once too little is left for the \
+                 outcomes of those that run; free some space"
+            } else {
+                "there is room on the disk again"
+            };
+            self.outside.tell(Kind::Warning, text);
+        }
+    }
+
     fn turn_in(&self, ask: Option<Ask>) -> Result<(Vec<Finished>, Claimed)> {
         if self.ledger.ends.is_empty() {
             return match ask {
@@ -139,6 +161,10 @@ impl Supervisor {
 
     fn ask(&mut self, rings: u32) -> Option<Ask> {
         if self.stage != Stage::Running {
+            return None;
+        }
+        // The outcomes of those that run already need what is left.
+        if self.ledger.cramped {
             return None;
         }
         // After an error the outcomes go first and alone: the claim may be what finds no room.
@@ -180,7 +206,8 @@ impl Supervisor {
             return Some(self.ledger.oldest_us + BATCH_AGE_US);
         }
         // A claim that found all it asked for is followed by the next one.
-        (self.stage == Stage::Running && !self.ledger.dry && self.capacity() > self.hand.len()).then_some(now)
+        let asks = self.stage == Stage::Running && !self.ledger.dry && !self.ledger.cramped;
+        (asks && self.capacity() > self.hand.len()).then_some(now)
     }
 
     fn written(&mut self, finished: &[Finished]) {

@@ -11,10 +11,11 @@ use rustix::process::{Pid, PidfdFlags};
 
 use super::liveness::{self, Proof, Reaped};
 use super::outside::{Event, Kind, Order, Outside};
+use super::pinned::Watch;
 use super::signals;
 use super::stopping::Stage;
 use super::supervisor::{Member, Slot, Supervisor, TICK_US, TRUST_US};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::{Store, WorkerView};
 
 /// So many written outcomes send the keeper out of turn.
@@ -97,14 +98,19 @@ impl Supervisor {
 
     fn tick(&mut self, now: i64) {
         self.foreign.tick(now);
-        let changed = self.changed();
-        if changed || self.ledger.written > 0 || now - self.kept_us >= KEEP_US {
+        if self.store.is_short().unwrap_or(false) {
+            // Until there is room there is nothing to tell; what else fails here is told by the keeper.
+            let _ = self.store.set_aside();
+        }
+        self.changed();
+        let news = std::mem::take(&mut self.news);
+        if news || self.ledger.written > 0 || now - self.kept_us >= KEEP_US {
             self.ledger.written = 0;
             self.kept_us = now;
             self.keeper.send();
         }
         // A worker that enters the file changes it: alone and without news there is nobody to look for.
-        if (changed || !self.peers.is_empty()) && self.stage == Stage::Running {
+        if (news || !self.peers.is_empty()) && self.stage == Stage::Running {
             self.meet_peers(now);
         }
     }
@@ -228,12 +234,22 @@ impl Errand {
     }
 
     fn run(&self) {
-        let mut next_us = None;
+        let (mut next_us, mut told, mut watch) = (None, None, Watch::default());
         while self.wait(next_us) {
-            next_us = self.round().unwrap_or_else(|error| {
-                self.outside.tell(Kind::Warning, format!("upkeep was put off: {error}"));
-                None
-            });
+            next_us = match self.round(&mut watch) {
+                Ok(next_us) => {
+                    told = None;
+                    next_us
+                }
+                Err(error) => {
+                    let text = format!("upkeep was put off: {error}");
+                    if told.as_ref() != Some(&text) {
+                        self.outside.tell(Kind::Warning, text.clone());
+                    }
+                    told = Some(text);
+                    None
+                }
+            };
         }
     }
 
@@ -258,8 +274,13 @@ impl Errand {
     }
 
     /// One round; the boot time at which it is worth another.
-    fn round(&self) -> Result<Option<i64>> {
+    fn round(&self, watch: &mut Watch) -> Result<Option<i64>> {
         let clock = &self.store.env().clock;
+        self.store.set_aside()?;
+        // History that is deleted passes through the WAL: what is left is not for that.
+        if !self.store.lets_start()? {
+            return Ok(None);
+        }
         let next_us = loop {
             let done = self.store.upkeep()?;
             if !done.more || self.closed.load(SeqCst) {
@@ -268,8 +289,19 @@ impl Errand {
             // Between two small steps others write.
             clock.sleep(Duration::from_millis(2));
         };
-        if std::fs::metadata(&self.wal).is_ok_and(|facts| facts.len() >= WAL_BYTES) {
-            self.store.checkpoint()?;
+        let size = std::fs::metadata(&self.wal).map_or(0, |facts| facts.len());
+        if size >= WAL_BYTES {
+            match self.store.checkpoint() {
+                // The shortage was told, and a WAL that can't be emptied grows no further than what is left.
+                Err(Error::Full(_)) if self.store.is_short()? => {}
+                Ok(left) => {
+                    let size = if left == 0 { 0 } else { size };
+                    if let Some(text) = watch.look(&self.wal, size, &**clock) {
+                        self.outside.tell(Kind::Warning, text);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
         }
         // What another worker should have done, or what can't be done now, is not tried in a loop.
         Ok(next_us.map(|at| at.max(clock.boot_us() + ROUND_US)))

@@ -5,17 +5,16 @@
 //! and share a `page` with it.
 
 mod child;
-mod codec;
 mod deaths;
 mod dispatcher;
 mod ear;
 mod finisher;
 mod housekeeping;
 pub mod liveness;
-mod nouns;
 mod outside;
 mod pace;
 pub mod page;
+mod pinned;
 pub mod pipe;
 pub mod signals;
 mod stopping;
@@ -36,6 +35,9 @@ use supervisor::Supervisor;
 use crate::error::{Error, Result};
 use crate::store::Store;
 
+/// Jobs at once in one child: as many again may have ended and not be written, and still have their entries.
+const MOST_WIDE: u32 = page::ENTRIES / 2;
+
 /// What a worker is.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -45,6 +47,8 @@ pub struct Options {
     pub command: Vec<String>,
     /// How many children.
     pub concurrency: u32,
+    /// How many jobs one child runs at once, each in a thread of its own.
+    pub width: u32,
     /// The queues to serve; `None` is all.
     pub queues: Option<Arc<[String]>>,
     /// The tasks the children can run; `None` is all.
@@ -63,6 +67,8 @@ impl Options {
             "the command of the children is empty"
         } else if !(1..=1024).contains(&self.concurrency) {
             "the concurrency must lie between 1 and 1024"
+        } else if !(1..=MOST_WIDE).contains(&self.width) {
+            "one process runs between 1 and 256 jobs at once; start more workers for more"
         } else if !(100_000..=86_400_000_000).contains(&self.visibility_us) {
             "the visibility time must lie between 0.1 s and one day"
         } else if self.grace_us < 0 {

@@ -56,10 +56,16 @@ impl Pace {
         if self.mean >= SHORT_US as f64 {
             return free;
         }
-        let mean = self.mean.max(1.0);
-        let held = (3.0 * FRAME_US as f64 / mean).min(CHILD_JOBS as f64);
-        let ahead = (free as f64 * AHEAD_US as f64 / mean).min(CLAIM_JOBS as f64);
-        (free as f64 * held + ahead) as usize
+        let held = (3.0 * FRAME_US as f64 / self.mean.max(1.0)).min(CHILD_JOBS as f64);
+        (free as f64 * held) as usize + self.ahead(free)
+    }
+
+    /// How many jobs to have in hand for `free` children, beyond what they hold.
+    pub fn ahead(&self, free: usize) -> usize {
+        if self.mean >= SHORT_US as f64 {
+            return 0;
+        }
+        (free as f64 * AHEAD_US as f64 / self.mean.max(1.0)).min(CLAIM_JOBS as f64) as usize
     }
 }
 

@@ -87,6 +87,14 @@ impl Page {
         Ok(Page { shared: Shared::open(path, length(children), false)?, children })
     }
 
+    /// How many children the worker with this page has; `None` without a whole page of this layout.
+    pub fn children_at(path: &Path) -> Option<u32> {
+        let mut head = [0; 16];
+        crate::wake::regular(&mut OpenOptions::new(), path).ok()?.read_exact(&mut head).ok()?;
+        let word = |at: usize| head[at..at + 4].try_into().map(u32::from_le_bytes).ok();
+        (head[..8] == HEADER.to_le_bytes() && word(12)? == ENTRIES).then_some(word(8)?)
+    }
+
     /// How many children the page has room for.
     pub fn children(&self) -> u32 {
         self.children
@@ -266,6 +274,7 @@ mod tests {
         let path = directory.path().join("worker-1.page");
         let ours = Page::create(&path, 2, "boot/ns").unwrap();
         let childs = Page::open(&path).unwrap();
+        assert_eq!(Page::children_at(&path), Some(2));
         (directory, ours, childs)
     }
 
@@ -362,6 +371,7 @@ mod tests {
             assert!(matches!(Page::evidence(&path, "boot/other"), Evidence::None), "cut at {cut}");
         }
         std::fs::write(&path, b"\0").unwrap();
+        assert_eq!(Page::children_at(&path), None);
         assert!(matches!(Page::open(&path), Err(Error::Wire(_))));
         assert!(matches!(Page::evidence(&directory.path().join("none"), "boot"), Evidence::None));
     }

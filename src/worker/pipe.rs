@@ -128,7 +128,7 @@ impl Pipe {
     }
 
     /// The next job that is still ours to run; `None` when the supervisor is gone or done. `Interrupted` after
-    /// a signal handler ran: call again.
+    /// a signal handler ran: call again. Of several threads one waits in the socket and the others in line.
     pub fn recv(&self) -> Result<Option<(ClaimedJob, Offer)>> {
         loop {
             if let Some(taken) = self.take() {
@@ -137,6 +137,11 @@ impl Pipe {
             // Nothing is at hand: no outcome waits behind the wait for a job.
             self.outbox.flush()?;
             let mut inbound = lock(&self.inbound);
+            // Jobs come in under this lock, perhaps while we stood in line for it: nobody waits in the socket
+            // while a job lies here.
+            if let Some(taken) = self.take() {
+                return Ok(Some(taken));
+            }
             match inbound.frame()? {
                 Some(Frame::Jobs(jobs)) => {
                     lock(&self.waiting).extend(jobs);

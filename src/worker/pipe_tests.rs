@@ -103,3 +103,26 @@ fn outcomes_of_short_jobs_travel_together() {
     }
     assert!(frames <= 8, "{frames} frames");
 }
+
+#[test]
+fn the_jobs_of_one_frame_go_to_all_threads_that_wait() {
+    let (_directory, page, ours, pipe) = pair();
+    let together = std::sync::Barrier::new(4);
+    let mut inbound = Inbound::default();
+    for _ in 0..200 {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let (job, offer) = pipe.recv().unwrap().unwrap();
+                    together.wait();
+                    pipe.send(&job, offer, Outcome::Success(None), Vec::new()).unwrap();
+                });
+            }
+            offer(&page, &ours, 0..4);
+            let mut ended = 0;
+            while ended < 4 {
+                ended += outcomes(&ours, &mut inbound).len();
+            }
+        });
+    }
+}

@@ -44,12 +44,16 @@ impl Member {
         let id = store.join(NewWorker {
             name: options.name.clone(),
             pid: std::process::id(),
-            slots: options.concurrency,
+            slots: options.concurrency * options.width,
             visibility_us: options.visibility_us,
         })?;
         let directory = store.directory()?;
         let page_path = liveness::page_path(&directory, id);
-        let page = Page::create(&page_path, options.concurrency, store.env().clock.identity())?;
+        let create = || Page::create(&page_path, options.concurrency, store.env().clock.identity());
+        let page = match create() {
+            Err(Error::Full(_)) if store.give_up()? => create()?,
+            other => other?,
+        };
         Ok(Member { id, page, page_path, lock: Lock::take(&directory, id)? })
     }
 
@@ -97,6 +101,9 @@ pub(super) struct Supervisor {
     pub ear: Ear,
     pub foreign: Foreign,
     pub peers: Vec<Peer>,
+    /// Others have committed since the last tick. Kept, since a change is reported once, and most often to the
+    /// look for jobs.
+    pub news: bool,
     pub beat_us: i64,
     pub tick_us: i64,
     pub keeper: Keeper,
@@ -121,6 +128,15 @@ impl Supervisor {
         let now = clock.boot_us();
         let (patient, (store, turn)) = (Arc::clone(&store), Turn::hurried(&store, &outside));
         let member = Member::join(&store, &options)?;
+        match store.set_aside() {
+            Ok(true) => {}
+            Ok(false) => {
+                let text = "there is no room to set some aside for the outcomes of running jobs: when the disk is \
+                            full, they may have to wait until it is not";
+                outside.tell(Kind::Warning, text);
+            }
+            Err(error) => outside.tell(Kind::Warning, format!("no room can be set aside: {error}")),
+        }
         let bell = store.bell()?;
         let ear = Ear::open(Arc::clone(&bell), Arc::clone(&outside))?;
         let wal = store.wal()?;
@@ -140,6 +156,7 @@ impl Supervisor {
             failures: 0,
             announced: false,
             peers: Vec::new(),
+            news: false,
             beat_us: now + options.visibility_us / 3,
             tick_us: now,
             kept_us: now,
@@ -287,6 +304,7 @@ impl Supervisor {
         match self.store.changed() {
             Ok(true) => {
                 self.ledger.dry = false;
+                self.news = true;
                 true
             }
             Ok(false) => false,

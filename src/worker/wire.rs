@@ -6,14 +6,14 @@ use std::os::fd::AsFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
-use super::codec::{Cursor, Put};
-use super::nouns::{new_job, payload, read_failure, read_new_job, read_payload, why};
+use crate::codec::{Cursor, Put};
 use crate::error::{Error, Result};
 use crate::id::RowId;
 use crate::job::{ClaimedJob, NewJob, Outcome};
+use crate::nouns::{new_job, payload, read_failure, read_new_job, read_payload, why};
 
 /// The version of the frames; both ends must have the same.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// More than any frame that `Jobs` or `Outcomes` make.
 const LARGEST: usize = i32::MAX as usize;
 const READ_BYTES: usize = 64 * 1024;
@@ -141,9 +141,10 @@ impl Batch {
                 out.u8(1);
                 why(out, failure);
             }
-            Outcome::Retry { delay_us, failure } => {
+            Outcome::Retry { delay_us, payload: anew, failure } => {
                 out.u8(2);
                 out.i64(*delay_us);
+                out.maybe(anew.as_ref(), payload);
                 why(out, failure);
             }
             Outcome::Lost { reason, charged } => {
@@ -235,7 +236,11 @@ fn read_outcome(from: &mut Cursor<'_>) -> Result<Outcome> {
     Ok(match from.u8()? {
         0 => Outcome::Success(from.maybe(read_payload)?),
         1 => Outcome::Failure(read_failure(from)?),
-        2 => Outcome::Retry { delay_us: from.i64()?, failure: read_failure(from)? },
+        2 => Outcome::Retry {
+            delay_us: from.i64()?,
+            payload: from.maybe(read_payload)?,
+            failure: read_failure(from)?,
+        },
         3 => Outcome::Lost { reason: from.text()?, charged: from.flag()? },
         4 => Outcome::GivenBack,
         other => return Err(Error::Wire(format!("unknown outcome {other}"))),
@@ -247,17 +252,7 @@ fn read_ended(from: &mut Cursor<'_>) -> Result<Ended> {
     let (row, token) = (RowId(from.i64()?), from.i64()?);
     let (started_us, ended_us) = (from.i64()?, from.i64()?);
     let outcome = read_outcome(from)?;
-    Ok(Ended { index, stamp, row, token, outcome, started_us, ended_us, then: several(from, read_new_job)? })
-}
-
-fn several<T>(from: &mut Cursor<'_>, read: impl Fn(&mut Cursor<'_>) -> Result<T>) -> Result<Vec<T>> {
-    let count = from.u32()?;
-    // The count is the sender's word: it makes no allocation larger than a usual frame needs.
-    let mut list = Vec::with_capacity(count.min(64) as usize);
-    for _ in 0..count {
-        list.push(read(from)?);
-    }
-    Ok(list)
+    Ok(Ended { index, stamp, row, token, outcome, started_us, ended_us, then: from.several(read_new_job)? })
 }
 
 /// Reads outcomes that stand without a frame around them.
@@ -273,8 +268,8 @@ fn decode(bytes: &[u8]) -> Result<Frame> {
         HELLO => Frame::Hello { version: from.u32()?, pid: from.u32()? },
         READY => Frame::Ready,
         FAILED => Frame::Failed(from.text()?),
-        JOBS => Frame::Jobs(several(&mut from, read_job)?),
-        OUTCOMES => Frame::Outcomes(several(&mut from, read_ended)?),
+        JOBS => Frame::Jobs(from.several(read_job)?),
+        OUTCOMES => Frame::Outcomes(from.several(read_ended)?),
         other => return Err(Error::Wire(format!("unknown kind {other}"))),
     };
     // A hello of a later version may say more; its version decides.

@@ -52,13 +52,21 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         proptest::option::of(payloads()).prop_map(Outcome::Success),
         failures().prop_map(Outcome::Failure),
-        (any::<i64>(), failures()).prop_map(|(delay_us, failure)| Outcome::Retry { delay_us, failure }),
+        (any::<i64>(), proptest::option::of(payloads()), failures())
+            .prop_map(|(delay_us, payload, failure)| Outcome::Retry { delay_us, payload, failure }),
         (".{0,20}", any::<bool>()).prop_map(|(reason, charged)| Outcome::Lost { reason, charged }),
         Just(Outcome::GivenBack),
     ]
 }
 
 fn new_jobs() -> impl Strategy<Value = NewJob> {
+    let errback = (proptest::option::of(any::<i64>()), bare_jobs())
+        .prop_map(|(delay_us, job)| crate::job::Errback { delay_us, job });
+    (bare_jobs(), proptest::collection::vec(errback, 0..3))
+        .prop_map(|(job, errbacks)| NewJob { errbacks, ..job })
+}
+
+fn bare_jobs() -> impl Strategy<Value = NewJob> {
     let texts =
         (".{0,20}", payloads(), ".{0,20}", proptest::option::of(".{0,20}"), proptest::option::of(".{0,20}"));
     let dedup = prop_oneof![Just(Dedup::Return), Just(Dedup::Refuse), Just(Dedup::Replace)];
@@ -80,6 +88,7 @@ fn new_jobs() -> impl Strategy<Value = NewJob> {
                 max_losses,
                 time_limit_us: times[3],
                 soft_time_limit_us: times[4],
+                errbacks: Vec::new(),
             }
         },
     )

@@ -102,11 +102,43 @@ def test_solo_is_one_child(tasks: Any, worker: Worker) -> None:
     assert tasks.say.delay("x").get(timeout=10) in handle.children()
 
 
+def test_threads_are_of_one_child_and_everything_says_so(
+    tasks: Any, worker: Worker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handle = worker("-A", tasks.__project__.file.name, "-P", "threads", "-c", "3")
+    assert "children  1 with 3 threads (threads), 25 s" in handle.log.read_text()
+    assert b"1 child with 3 threads" in handle.said
+    assert main(["status", "--db", "jobs.db", "--json"]) == 0
+    [shown] = json.loads(capsys.readouterr().out)["workers"]
+    assert (shown["slots"], shown["children"]) == (3, len(handle.children())) == (3, 1)
+    assert main(["report", "--db", "jobs.db", "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)["counts"]
+    assert (counts["workers_alive"], counts["slots"], counts["children"]) == (1, 3, 1)
+
+
+def test_too_many_threads_are_refused(tasks: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["worker", "-A", tasks.__project__.file.name, "-P", "threads", "-c", "257"]) == 64
+    assert "between 1 and 256 jobs at once" in capsys.readouterr().err
+
+
+def test_an_embedded_worker_and_the_settings_know_threads(
+    tasks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYQUEUE_POOL", "threads")
+    with tasks.app.worker(concurrency=2):
+        [one] = tasks.app.store.workers()
+        assert (one.slots, one.children) == (2, 1)
+        assert tasks.say.delay("x").get(timeout=10)
+    with tasks.app.worker(pool="prefork", concurrency=2):
+        [one] = tasks.app.store.workers()
+        assert (one.slots, one.children) == (2, 2)
+
+
 def test_other_pools_are_refused_with_what_to_use(tasks: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["worker", "-A", tasks.__project__.file.name, "-P", "gevent"]) == 64
     said = capsys.readouterr().err
     assert "there is no pool 'gevent'" in said
-    assert "use prefork with a larger -c" in said
+    assert "use threads with a larger -c" in said
 
 
 def test_one_name_twice_is_two_workers(tasks: Any, worker: Worker) -> None:

@@ -118,6 +118,16 @@ def retried(engine: Engine) -> object:
     return engine.get(engine.tasks.third_time.delay())
 
 
+@same(
+    "`raise self.retry(args=…, kwargs=…)`: called with those, under the same id",
+    [1, 2, True, [1], {"times": 2}],
+)
+def retried_with_others(engine: Engine) -> object:
+    result = engine.tasks.halves.delay(4)
+    n, times, id, *arguments = engine.get(result)
+    return [n, times, id == result.id, *arguments]
+
+
 @same("the last retry is used up, with `exc=OSError('never')`", "OSError: never")
 def retries_used_up(engine: Engine) -> object:
     return engine.raised(lambda: engine.get(engine.tasks.never.delay(True)))

@@ -56,6 +56,12 @@ def declare(app: Any, exceptions: ModuleType) -> SimpleNamespace:
             raise self.retry(exc=OSError("not yet"), countdown=0.01)
         return int(self.request.retries)
 
+    @app.task(bind=True)
+    def halves(self: Any, n: int, times: int = 0) -> list[Any]:
+        if n > 1:
+            raise self.retry(args=(n // 2,), kwargs={"times": times + 1}, countdown=0)
+        return [n, times, self.request.id, list(self.request.args), dict(self.request.kwargs)]
+
     @app.task(bind=True, max_retries=1)
     def never(self: Any, with_reason: bool) -> None:
         raise self.retry(exc=OSError("never") if with_reason else None, countdown=0)

@@ -167,16 +167,57 @@ def test_a_result_too_large_for_its_link_fails_the_job(
     assert app.store.jobs(task="look") == []
 
 
-def test_a_retry_with_other_arguments_is_refused(app: PyQueue, once: Once) -> None:
+def test_a_retry_with_other_arguments_keeps_the_id_and_the_rest_of_the_call(
+    app: PyQueue, once: Once, look: Task[..., Any]
+) -> None:
     @app.task(bind=True)
-    def fail(self: Task[..., Any], n: int) -> None:
-        raise self.retry(args=[n + 1] if n else [n], kwargs={}, countdown=0)
+    def count(self: Task[..., Any], n: int, *, by: int = 1) -> list[Any]:
+        if n < 3:
+            raise self.retry(args=[n + by], countdown=0)
+        if by == 2:
+            raise self.retry(kwargs={"by": 3}, countdown=0)
+        return [n, by, self.request.id, self.request.headers]
 
-    assert once(fail.delay(0)).state == "RETRY"
-    app.store.purge("default")
-    result = once(fail.delay(1)).result
-    assert isinstance(result, ValueError)
-    assert "make another job" in str(result)
+    result = count.apply_async((0,), {"by": 2}, headers={"a": 1}, link=look.s())
+    for _ in range(4):
+        once(result)
+    assert result.get(timeout=0) == [4, 3, result.id, {"a": 1}]
+    assert result.retries == 3
+    assert [job.task for job in app.store.jobs(state="waiting")] == ["look"]
+    assert count.apply((0,), {"by": 2}).get()[:2] == [4, 3]
+
+
+@pytest.mark.parametrize(
+    ("args", "error"), [([{1}], "EncodeError"), (["x" * 2_000_000], "EncodeError"), ("text", "TypeError")]
+)
+def test_a_retry_with_arguments_that_can_not_be_stored_fails_the_job(
+    app: PyQueue, once: Once, args: Any, error: str
+) -> None:
+    told = []
+
+    class Telling(Task[..., Any]):
+        def on_retry(self, *_: Any) -> None:
+            told.append("retry")
+
+        def on_failure(self, *_: Any) -> None:
+            told.append("failure")
+
+    @app.task(bind=True, base=Telling)
+    def again(self: Task[..., Any]) -> None:
+        raise self.retry(args=args)
+
+    result = once(again.delay())
+    assert (result.state, type(result.result).__name__) == ("FAILURE", error)
+    assert told == ["failure"]
+
+
+def test_a_chunk_is_not_retried_with_other_arguments(app: PyQueue, once: Once) -> None:
+    @app.task(bind=True)
+    def again(self: Task[..., Any], n: int) -> None:
+        raise self.retry(args=[n + 1])
+
+    result = once(again.starmap([(1,), (2,)]).delay())
+    assert "a chunk of calls" in str(result.result)
 
 
 def test_publishing_is_heard(app: PyQueue, look: Task[..., Any]) -> None:

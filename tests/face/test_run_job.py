@@ -4,15 +4,19 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 
 import pytest
 
 from pyqueue import PyQueue, current_task
 from pyqueue._core import NewJob
+from pyqueue.exceptions import SoftTimeLimitExceeded
 from pyqueue.result import AsyncResult
 from pyqueue.retrying import backoff, delay_after
 from pyqueue.task import Task
+from pyqueue.worker.soft_limit import ByThread, SoftLimit
 
 Once = Callable[[AsyncResult[Any]], AsyncResult[Any]]
 
@@ -145,8 +149,6 @@ def test_self_retry_keeps_its_reason(app: PyQueue, once: Once) -> None:
 
 
 def test_the_soft_limit_raises_in_the_task_which_may_clean_up(app: PyQueue, once: Once) -> None:
-    from pyqueue.exceptions import SoftTimeLimitExceeded
-
     @app.task(soft_time_limit=0.05)
     def stuck(tidy: bool) -> str:
         try:
@@ -229,3 +231,60 @@ def test_importing_pyqueue_is_light() -> None:
         text=True,
     ).stdout
     assert output == "set()\n"
+
+
+def in_thread(run: Callable[[], Any]) -> Any:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(run).result(20)
+
+
+def test_the_soft_limit_interrupts_another_thread_than_the_main_one(app: PyQueue, once: Once) -> None:
+    cleaned: list[str] = []
+
+    @app.task(soft_time_limit=0.05)
+    def spin() -> None:
+        try:
+            while True:
+                pass
+        except SoftTimeLimitExceeded:
+            cleaned.append("up")
+            raise
+
+    result = spin.delay()
+    in_thread(lambda: once(result))
+    assert isinstance(result.result, SoftTimeLimitExceeded)
+    assert "0.05 s" in str(result.result)
+    assert cleaned == ["up"]
+
+
+def test_the_soft_limit_of_a_thread_is_never_raised_behind_its_block() -> None:
+    def blocks() -> None:
+        ends = {"interrupted": 0, "in time": 0}
+        for n in count():
+            try:
+                with SoftLimit(1):
+                    # From shorter to longer than the timer's thread waits for its turn.
+                    end = time.monotonic() + n % 60 * 1e-4
+                    while time.monotonic() < end:
+                        pass
+                ends["in time"] += 1
+            except SoftTimeLimitExceeded:
+                ends["interrupted"] += 1
+            # Here nobody expects it. The control below shows that it would be raised.
+            for _ in range(1_000):
+                pass
+            if min(ends.values()) >= 50:
+                return
+
+    in_thread(blocks)
+
+
+def test_control_without_the_end_of_the_limit_it_is_raised_behind_the_block() -> None:
+    def late() -> None:
+        alarm = ByThread(1_000, SoftLimit(None))
+        alarm.arm()
+        while True:
+            pass
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        in_thread(late)

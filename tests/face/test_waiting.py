@@ -151,6 +151,51 @@ def test_a_child_of_fork_awaits_with_a_thread_of_its_own(tasks: Any) -> None:
     assert os.waitpid(pid, 0)[1] == 0
 
 
+def test_jobs_of_two_files_come_as_they_end(tmp_path: Path) -> None:
+    from pyqueue._core import Outcome
+
+    ended = []
+    for name in ("one", "two"):
+        app = PyQueue(tmp_path / f"{name}.db")
+        ended += [app.task(name="t")(lambda: 1).delay()]
+    several = GroupResult(ended).as_completed(timeout=10)
+    for result in reversed(ended):
+        store = result._store
+        [job] = store.claim(store.join("test", 1, 30_000_000), 1)
+        store.finish([(job, Outcome.success())])
+        assert next(several) == result
+    assert list(several) == []
+
+
+def test_one_job_that_many_await_is_told_to_all(app: PyQueue, once: Callable[..., Any]) -> None:
+    result = app.task(name="one")(lambda: 1).delay()
+
+    async def main() -> list[Any]:
+        several = [asyncio.ensure_future(_value(app.AsyncResult(result.id))) for _ in range(3)]
+        several.append(asyncio.ensure_future(_value(result)))
+        await asyncio.sleep(0)
+        several[0].cancel()
+        once(result)
+        return await asyncio.gather(*several[1:])
+
+    assert asyncio.run(main()) == [1, 1, 1]
+
+
+async def _value(result: Any) -> Any:
+    return await result
+
+
+def test_a_file_that_can_not_be_read_is_no_endless_wait(tmp_path: Path) -> None:
+    from pyqueue.exceptions import FileRefused
+
+    (tmp_path / "no.db").write_bytes(b"no database " * 1000)
+    result = PyQueue(tmp_path / "no.db").AsyncResult("x")
+    with pytest.raises(FileRefused):
+        asyncio.run(_value(result))
+    with pytest.raises(FileRefused):
+        list(GroupResult([result]).as_completed(timeout=10))
+
+
 def test_forgetting(app: PyQueue, once: Callable[..., Any]) -> None:
     task = app.task(name="one")(lambda: 1)
     result = task.delay()

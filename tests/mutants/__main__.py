@@ -52,9 +52,9 @@ def command_of(test: str) -> tuple[list[str], dict[str, str]]:
         case "simulation":
             return [*cargo, "--test", "simulation"], {"PYQUEUE_SEEDS": rest}
         case "pytest":
-            return [sys.executable, "-m", "pytest", "-x", *shlex.split(rest)], {}
+            return [str(Path(sys.executable).with_name("pytest")), "-x", *shlex.split(rest)], {}
         case "run":
-            return [sys.executable, "-m", *shlex.split(rest)], {}
+            return [sys.executable, "-P", "-m", *shlex.split(rest)], {}
     raise ValueError(test)
 
 

@@ -17,16 +17,18 @@ class Row(NamedTuple):
 MUTANTS = {
     "DeferredBegin": Row("P15", "a write transaction begins without the write lock", "simulation 300"),
     "StockLocks": Row(
-        "P13", "SQLite keeps its own locks, which belong to the process", "pytest tests/beside"
+        "P13",
+        "SQLite keeps its own locks, which belong to the process",
+        "run tests.beside --commits 200000 --minutes 2",
     ),
     "LockDescriptorEach": Row(
         "P13", "each connection locks through a descriptor of its own", "core sqlite::tests"
     ),
     "DescriptorsClosed": Row(
-        "P13", "descriptors of the file are closed", "pytest tests/proofs/test_beside_stdlib.py"
+        "P13", "descriptors of the file are closed", "run tests.beside --commits 200000 --minutes 2"
     ),
     "NoForkGate": Row(
-        "P14", "a fork does not wait for threads inside SQLite", "pytest tests/proofs/test_fork.py"
+        "P14", "a fork does not wait for threads inside SQLite", "run tests.forks --forks 1000"
     ),
     "InheritedHandlesLive": Row("P14", "a child keeps the parent's descriptors", "core sqlite::tests"),
     "SyncSkipped": Row("P1", "a commit in `full` is not synced", "core sqlite::tests::sync"),

@@ -43,6 +43,7 @@ fn store(disk: &Arc<Disk>, durability: Durability) -> Store {
         embed: false,
         durability,
         max_body: 1 << 20,
+        max_db_bytes: None,
         history_age_us: 86_400_000_000,
         history_count: 100_000,
         failed_age_us: 86_400_000_000,
@@ -66,6 +67,7 @@ fn job() -> NewJob {
         max_losses: 5,
         time_limit_us: None,
         soft_time_limit_us: None,
+        errbacks: Vec::new(),
     }
 }
 

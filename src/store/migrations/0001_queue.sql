@@ -36,6 +36,7 @@ CREATE TABLE pyqueue_job(
   retries INTEGER NOT NULL DEFAULT 0 CHECK(retries >= 0),
   losses INTEGER NOT NULL DEFAULT 0 CHECK(losses >= 0),
   max_losses INTEGER NOT NULL DEFAULT 5 CHECK(max_losses > 0),
+  errbacks INTEGER NOT NULL DEFAULT 0 CHECK(errbacks BETWEEN 0 AND 1),  -- 1: it has a row in pyqueue_errback
   task TEXT NOT NULL,
   dedup TEXT,
   alias TEXT,
@@ -58,7 +59,7 @@ CREATE TABLE pyqueue_lease(
   token INTEGER NOT NULL,
   owner INTEGER NOT NULL,
   deadline INTEGER,                                             -- boot time; NULL: the owner's
-  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key or has told of its progress
+  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key, errbacks, or has told of its progress
   CHECK(last >= first)
 ) STRICT;
 
@@ -113,6 +114,12 @@ CREATE TABLE pyqueue_progress(
   body BLOB NOT NULL
 ) STRICT;
 
+-- Jobs that are stored once this one ends in failure and nobody can say what follows. A list of the core's own.
+CREATE TABLE pyqueue_errback(
+  id INTEGER PRIMARY KEY,
+  jobs BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE pyqueue_alias(
   name TEXT PRIMARY KEY,
   id INTEGER NOT NULL
@@ -141,7 +148,14 @@ CREATE TABLE pyqueue_history(
   error TEXT,
   message TEXT,
   traceback TEXT,
-  payload BLOB                                                  -- of a job that failed or is dead: so that it can be replayed
+  checksum INTEGER,                                             -- of the result of a success, of the payload of the others
+  -- Of a job that failed or is dead: so that it can be replayed.
+  max_losses INTEGER,
+  time_limit INTEGER,
+  soft_time_limit INTEGER,
+  expires INTEGER,
+  dedup TEXT,
+  payload BLOB
 ) STRICT;
 CREATE INDEX pyqueue_history_job ON pyqueue_history(job);
 

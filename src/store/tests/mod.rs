@@ -1,11 +1,14 @@
 //! Behaviour of the store on real files and a virtual clock.
 
 mod depth;
+mod errbacks;
 mod examine;
 mod model;
 mod pages;
+mod retries;
 mod verbs;
 mod virtual_env;
+mod watch;
 
 use std::sync::Arc;
 
@@ -27,6 +30,7 @@ fn options() -> Options {
         embed: false,
         durability: Durability::Normal,
         max_body: 1 << 20,
+        max_db_bytes: None,
         history_age_us: 86_400_000_000,
         history_count: 100_000,
         failed_age_us: 30 * 86_400_000_000,
@@ -59,6 +63,7 @@ fn job(task: &str) -> NewJob {
         max_losses: 5,
         time_limit_us: None,
         soft_time_limit_us: None,
+        errbacks: Vec::new(),
     }
 }
 

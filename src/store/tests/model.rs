@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::id::{self, PublicId};
-use crate::job::Failure;
+use crate::job::{Errback, Failure};
 
 /// Where the reference has a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,18 @@ struct Known {
     key: Option<usize>,
     attempts: u32,
     losses: u32,
+    body: Vec<u8>,
+    errbacks: bool,
+}
+
+/// Where no claim of the reference looks.
+fn errback() -> Errback {
+    Errback { delay_us: None, job: NewJob { queue: "e".into(), ..job("errback") } }
+}
+
+/// Other arguments for the next attempt: a body for each.
+fn anew(job: &ClaimedJob) -> Payload {
+    Payload { content_type: Some("new".into()), body: format!("[{}]", job.attempt).into() }
 }
 
 const QUEUES: [&str; 2] = ["a", "b"];
@@ -73,6 +85,7 @@ impl Model {
         let (queue, task) = (self.random(2) as usize, self.random(3) as usize);
         let key = (self.random(4) == 0).then(|| self.random(3) as usize);
         let priority = self.random(3) as i8 - 1;
+        let errbacks = self.random(4) == 0;
         let later = (self.random(4) == 0).then(|| self.now() + 1_000_000 * (1 + self.random(3) as i64));
         let answer = self
             .bench
@@ -82,6 +95,7 @@ impl Model {
                 priority,
                 run_at_us: later,
                 dedup_key: key.map(|key| format!("k{key}")),
+                errbacks: if errbacks { vec![errback()] } else { Vec::new() },
                 ..job(TASKS[task])
             }])
             .unwrap()
@@ -106,8 +120,9 @@ impl Model {
         let num = self.bench.sql(&format!("SELECT num FROM pyqueue_queue WHERE name='{}'", QUEUES[queue]));
         let at = if later.is_some() { id::floor(id::band(num, priority)) } else { row.0 };
         let place = later.map_or(Place::Ready, Place::Later);
-        let fresh =
-            self.jobs.insert(answer.id, Known { place, at, queue, task, key, attempts: 0, losses: 0 });
+        let known =
+            Known { place, at, queue, task, key, attempts: 0, losses: 0, body: b"[]".to_vec(), errbacks };
+        let fresh = self.jobs.insert(answer.id, known);
         assert!(fresh.is_none(), "an id was given twice");
     }
 
@@ -138,7 +153,7 @@ impl Model {
         assert_eq!(got, expected.into_iter().map(|(_, _, id)| id).collect::<Vec<_>>());
         for job in &jobs {
             let known = self.jobs.get_mut(&job.id).unwrap();
-            assert_eq!(job.attempt, known.attempts + 1);
+            assert_eq!((job.attempt, &job.payload.body), (known.attempts + 1, &known.body));
             known.place = Place::Leased { token: job.token, owner: worker };
         }
         self.tokens.extend(jobs);
@@ -157,8 +172,12 @@ impl Model {
             let outcome = match self.random(10) {
                 0..5 => Outcome::Success(None),
                 5 => Outcome::Failure(Failure::default()),
-                6 => Outcome::Retry { delay_us: 0, failure: Failure::default() },
-                7 => Outcome::Retry { delay_us: 1_000_000, failure: Failure::default() },
+                6 => Outcome::Retry { delay_us: 0, payload: None, failure: Failure::default() },
+                7 => Outcome::Retry {
+                    delay_us: 1_000_000,
+                    payload: Some(anew(&held)),
+                    failure: Failure::default(),
+                },
                 8 => Outcome::Lost { reason: String::new(), charged: true },
                 _ => Outcome::GivenBack,
             };
@@ -177,6 +196,9 @@ impl Model {
                 continue;
             }
             known.attempts += u32::from(outcome != Outcome::GivenBack);
+            if let Outcome::Retry { payload: Some(payload), .. } = &outcome {
+                known.body.clone_from(&payload.body);
+            }
             known.place = match outcome {
                 Outcome::Success(_) => Place::Ended("success"),
                 Outcome::Failure(_) => Place::Ended("failed"),
@@ -235,9 +257,18 @@ impl Model {
             assert!(fits, "{id}: {state}, the reference says {known:?}");
         }
         assert_eq!(self.bench.store.examine().unwrap(), [""; 0], "an invariant of the file does not hold");
+        let count = |failed: bool| {
+            let fits = |known: &&Known| match known.place {
+                Place::Ended(how) => failed && ["failed", "dead"].contains(&how),
+                _ => !failed,
+            };
+            self.jobs.values().filter(|known| known.errbacks).filter(fits).count() as i64
+        };
+        assert_eq!(self.bench.sql("SELECT count(*) FROM pyqueue_errback"), count(false));
+        assert_eq!(self.bench.sql("SELECT count(*) FROM pyqueue_job WHERE task='errback'"), count(true));
         let live = |known: &&Known| !matches!(known.place, Place::Ended(_));
         let counts = self.bench.store.queues().unwrap();
-        for view in counts {
+        for view in counts.into_iter().filter(|view| view.name != "e") {
             let mine: Vec<&Known> =
                 self.jobs.values().filter(live).filter(|known| QUEUES[known.queue] == view.name).collect();
             let running =
@@ -270,7 +301,8 @@ impl Model {
                 .unwrap();
         }
         let left = "SELECT (SELECT count(*) FROM pyqueue_job) + (SELECT count(*) FROM pyqueue_lease) \
-                    + (SELECT count(*) FROM pyqueue_side) + (SELECT count(*) FROM pyqueue_dedup)";
+                    + (SELECT count(*) FROM pyqueue_side) + (SELECT count(*) FROM pyqueue_dedup) \
+                    + (SELECT count(*) FROM pyqueue_errback)";
         assert_eq!(self.bench.sql(left), 0);
         assert!(
             self.jobs

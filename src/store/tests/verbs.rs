@@ -10,6 +10,7 @@ fn success() -> Outcome {
 fn retry(seconds: i64) -> Outcome {
     Outcome::Retry {
         delay_us: seconds * 1_000_000,
+        payload: None,
         failure: Failure { error: "E".into(), ..Failure::default() },
     }
 }

@@ -8,6 +8,10 @@ use crate::job::{ClaimedJob, Failure, NewJob, Outcome, Payload, State};
 use crate::sqlite::Durability;
 
 mod peers;
+mod threads;
+
+/// So many "meet" jobs run at once, or none of them ends.
+const MEETING: usize = 4;
 
 /// The child of these tests: this very program, started again with this test alone.
 
@@ -22,13 +26,24 @@ fn child_main() {
     }
     let pipe = Pipe::from_stdin().unwrap();
     pipe.ready().unwrap();
+    let width = std::env::var("PYQUEUE_TEST_WIDTH").map_or(1, |text| text.parse().unwrap());
+    std::thread::scope(|scope| {
+        for _ in 1..width {
+            scope.spawn(|| work(&pipe));
+        }
+        work(&pipe);
+    });
+    std::process::exit(0);
+}
+
+fn work(pipe: &Pipe) {
     loop {
         match pipe.recv() {
             Ok(Some((job, offer))) => {
                 let outcome = perform(&job);
                 pipe.send(&job, offer, outcome, Vec::new()).unwrap();
             }
-            Ok(None) => std::process::exit(0),
+            Ok(None) => return,
             Err(Error::Interrupted) => {}
             Err(error) => panic!("{error}"),
         }
@@ -44,11 +59,16 @@ fn perform(job: &ClaimedJob) -> Outcome {
         },
         "sleep" => SystemClock::new().sleep(Duration::from_millis(number())),
         "exit" => std::process::exit(3),
+        "meet" => {
+            static HERE: std::sync::Barrier = std::sync::Barrier::new(MEETING);
+            HERE.wait();
+        }
+        "late" if job.attempt == 1 => SystemClock::new().sleep(Duration::from_secs(60)),
         "raise" => {
             return Outcome::Failure(Failure { error: "builtins.ValueError".into(), ..Failure::default() });
         }
         "retry" if job.retries == 0 => {
-            return Outcome::Retry { delay_us: 1_000, failure: Failure::default() };
+            return Outcome::Retry { delay_us: 1_000, payload: None, failure: Failure::default() };
         }
         _ => {}
     }
@@ -67,6 +87,7 @@ fn options(concurrency: u32) -> Options {
         name: "test".into(),
         command: command(),
         concurrency,
+        width: 1,
         queues: None,
         tasks: None,
         visibility_us: 30_000_000,
@@ -80,6 +101,7 @@ fn store(directory: &Path) -> Arc<Store> {
         embed: false,
         durability: Durability::Normal,
         max_body: 1 << 24,
+        max_db_bytes: None,
         history_age_us: 86_400_000_000,
         history_count: 100_000,
         failed_age_us: 86_400_000_000,
@@ -102,6 +124,7 @@ fn job(task: &str, body: &str) -> NewJob {
         max_losses: 2,
         time_limit_us: None,
         soft_time_limit_us: None,
+        errbacks: Vec::new(),
     }
 }
 

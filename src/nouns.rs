@@ -1,17 +1,17 @@
-//! The nouns of a job inside a frame: each is put and read in one place.
+//! The nouns of a job as bytes: each is put and read in one place.
 
-use super::codec::{Cursor, Put};
+use crate::codec::{Cursor, Put};
 use crate::error::{Error, Result};
-use crate::job::{Dedup, Failure, NewJob, Payload};
+use crate::job::{Dedup, Errback, Failure, NewJob, Payload};
 
 /// Content type and body.
-pub(super) fn payload(out: &mut Vec<u8>, payload: &Payload) {
+pub(crate) fn payload(out: &mut Vec<u8>, payload: &Payload) {
     out.maybe(payload.content_type.as_deref(), |out, text| out.text(text));
     out.bytes(&payload.body);
 }
 
 /// What went wrong.
-pub(super) fn why(out: &mut Vec<u8>, failure: &Failure) {
+pub(crate) fn why(out: &mut Vec<u8>, failure: &Failure) {
     out.text(&failure.error);
     out.text(&failure.message);
     out.maybe(failure.traceback.as_deref(), |out, text| out.text(text));
@@ -19,12 +19,12 @@ pub(super) fn why(out: &mut Vec<u8>, failure: &Failure) {
 }
 
 /// What `payload` put.
-pub(super) fn read_payload(from: &mut Cursor<'_>) -> Result<Payload> {
+pub(crate) fn read_payload(from: &mut Cursor<'_>) -> Result<Payload> {
     Ok(Payload { content_type: from.maybe(Cursor::text)?, body: from.bytes()?.to_vec() })
 }
 
 /// What `why` put.
-pub(super) fn read_failure(from: &mut Cursor<'_>) -> Result<Failure> {
+pub(crate) fn read_failure(from: &mut Cursor<'_>) -> Result<Failure> {
     Ok(Failure {
         error: from.text()?,
         message: from.text()?,
@@ -34,7 +34,32 @@ pub(super) fn read_failure(from: &mut Cursor<'_>) -> Result<Failure> {
 }
 
 /// A job to be stored.
-pub(super) fn new_job(out: &mut Vec<u8>, job: &NewJob) {
+pub(crate) fn new_job(out: &mut Vec<u8>, job: &NewJob) {
+    bare(out, job);
+    errbacks(out, &job.errbacks);
+}
+
+/// What `new_job` put.
+pub(crate) fn read_new_job(from: &mut Cursor<'_>) -> Result<NewJob> {
+    let job = read_bare(from)?;
+    Ok(NewJob { errbacks: read_errbacks(from)?, ..job })
+}
+
+/// The errbacks of a job. One that has some itself loses them: no depth, so no sender can ask for a deep one.
+pub(crate) fn errbacks(out: &mut Vec<u8>, errbacks: &[Errback]) {
+    out.u32(errbacks.len() as u32);
+    for errback in errbacks {
+        out.maybe(errback.delay_us.as_ref(), |out, time| out.i64(*time));
+        bare(out, &errback.job);
+    }
+}
+
+/// What `errbacks` put.
+pub(crate) fn read_errbacks(from: &mut Cursor<'_>) -> Result<Vec<Errback>> {
+    from.several(|from| Ok(Errback { delay_us: from.maybe(Cursor::i64)?, job: read_bare(from)? }))
+}
+
+fn bare(out: &mut Vec<u8>, job: &NewJob) {
     out.text(&job.task);
     payload(out, &job.payload);
     out.text(&job.queue);
@@ -52,8 +77,7 @@ pub(super) fn new_job(out: &mut Vec<u8>, job: &NewJob) {
     times.iter().for_each(|time| out.maybe(time.as_ref(), |out, time| out.i64(*time)));
 }
 
-/// What `new_job` put.
-pub(super) fn read_new_job(from: &mut Cursor<'_>) -> Result<NewJob> {
+fn read_bare(from: &mut Cursor<'_>) -> Result<NewJob> {
     Ok(NewJob {
         task: from.text()?,
         payload: read_payload(from)?,
@@ -73,5 +97,6 @@ pub(super) fn read_new_job(from: &mut Cursor<'_>) -> Result<NewJob> {
         dedup_window_us: from.maybe(Cursor::i64)?,
         time_limit_us: from.maybe(Cursor::i64)?,
         soft_time_limit_us: from.maybe(Cursor::i64)?,
+        errbacks: Vec::new(),
     })
 }

@@ -1,0 +1,67 @@
+//! Errbacks: jobs that a job brings along for its end in failure. Whoever writes such an end may say himself what
+//! follows; where nobody can (the process is gone, the message can't be read) the stored ones follow.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::change::Change;
+use super::enqueue;
+use super::row::JobRow;
+use crate::codec::{Cursor, Put};
+use crate::error::{Error, Result};
+use crate::id::RowId;
+use crate::job::{Errback, NewJob};
+use crate::nouns;
+
+/// The first byte of a list as it is stored.
+const VERSION: u8 = 1;
+
+/// Keeps what a new job brings along.
+pub fn insert(conn: &Connection, id: RowId, errbacks: &[Errback]) -> Result<()> {
+    let mut list = Vec::new();
+    list.u8(VERSION);
+    nouns::errbacks(&mut list, errbacks);
+    conn.prepare_cached("INSERT INTO pyqueue_errback(id, jobs) VALUES(?1, ?2)")?
+        .execute(params![id.0, list])?;
+    Ok(())
+}
+
+/// Stores the errbacks of a job that ends in failure, each once.
+pub fn release(change: &mut Change, job: &JobRow) -> Result<()> {
+    if !job.errbacks {
+        return Ok(());
+    }
+    let list: Option<Vec<u8>> = change
+        .conn
+        .prepare_cached("DELETE FROM pyqueue_errback WHERE id=? RETURNING jobs")?
+        .query_row([job.id.0], |row| row.get(0))
+        .optional()?;
+    // A list that can't be read must not keep its job from ending.
+    for errback in list.and_then(|list| read(&list).ok()).unwrap_or_default() {
+        let run_at_us = errback.delay_us.map(|delay| change.now.saturating_add(delay));
+        follow(change, NewJob { run_at_us: run_at_us.or(errback.job.run_at_us), ..errback.job })?;
+    }
+    Ok(())
+}
+
+fn read(list: &[u8]) -> Result<Vec<Errback>> {
+    let mut from = Cursor::new(list);
+    match from.u8()? {
+        VERSION => nouns::read_errbacks(&mut from),
+        other => Err(Error::Wire(format!("unknown version {other} of errbacks"))),
+    }
+}
+
+/// Stores a job that follows from the end of another. One that is refused is dropped: the end stands.
+pub fn follow(change: &mut Change, job: NewJob) -> Result<()> {
+    match enqueue::enqueue(change, job) {
+        Ok(_) | Err(Error::Duplicate { .. } | Error::Invalid(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Drops those of a range of jobs that have ended otherwise.
+pub fn drop_range(conn: &Connection, first: RowId, last: RowId) -> Result<()> {
+    conn.prepare_cached("DELETE FROM pyqueue_errback WHERE id BETWEEN ?1 AND ?2")?
+        .execute([first.0, last.0])?;
+    Ok(())
+}
