@@ -147,8 +147,11 @@ class Queue(RuleBasedStateMachine):
         if job is not None:
             id = self.app.store.replay(job.id)
             assert (id is not None) == self.model.replayable(job)
-            if id is not None:
-                self.model.add(id, job.what, job.queue, job.priority)
+            holder = self.model.holder(job.queue, job.key)
+            if id is not None and holder is not None:
+                assert id == holder.id
+            elif id is not None:
+                self.model.add(id, job.what, job.queue, job.priority, job.key)
 
     @rule(queue=queues)
     def pause_or_resume(self, queue: str) -> None:
