@@ -15,6 +15,8 @@ const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 /// The oldest build (by its schema version) that may use a file of `SCHEMA_VERSION`.
 const OLDEST_COMPATIBLE: i64 = 1;
 
+const NO_RECORD: &str = "the queue's own record of itself is missing; restore a backup";
+
 fn refused(conn: &Connection, reason: String) -> Error {
     Error::Refused { path: conn.path().unwrap_or_default().into(), reason }
 }
@@ -30,8 +32,13 @@ pub fn admit(conn: &Connection, created: bool, embed: bool) -> Result<bool> {
         let version = meta(conn, "schema_version").map_err(|_| {
             refused(conn, "its table pyqueue_meta is another program's, or damaged; use another file".into())
         })?;
+        let Some(version) = version.filter(|version| *version > 0) else {
+            return Err(refused(conn, NO_RECORD.into()));
+        };
         check_version(conn)?;
-        return Ok(version.unwrap_or(0) < SCHEMA_VERSION);
+        file_id(conn)?;
+        refuse_triggers(conn, version)?;
+        return Ok(version < SCHEMA_VERSION);
     }
     if created || embed {
         return Ok(true);
@@ -59,6 +66,28 @@ pub fn admit(conn: &Connection, created: bool, embed: bool) -> Result<bool> {
     ))
 }
 
+/// A trigger runs in our transactions: another program's could undo what they promise, or never end. We make
+/// none; a newer schema may, under names of its own.
+fn refuse_triggers(conn: &Connection, version: i64) -> Result<()> {
+    let foreign: Option<String> = conn
+        .query_row(
+            "SELECT name FROM sqlite_schema WHERE type='trigger' AND tbl_name LIKE 'pyqueue\\_%' ESCAPE '\\' \
+             AND (?1 OR name NOT LIKE 'pyqueue\\_%' ESCAPE '\\') LIMIT 1",
+            [version <= SCHEMA_VERSION],
+            |row| row.get(0),
+        )
+        .optional()?;
+    match foreign {
+        None => Ok(()),
+        Some(name) => Err(refused(
+            conn,
+            format!(
+                "the trigger {name:?} on a table of the queue is not pyqueue's; drop it and open the file again"
+            ),
+        )),
+    }
+}
+
 /// Refuses a file whose data this build would misread.
 pub fn check_version(conn: &Connection) -> Result<()> {
     let oldest = meta(conn, "oldest_compatible")?.unwrap_or(0);
@@ -82,9 +111,7 @@ fn meta(conn: &Connection, name: &str) -> Result<Option<i64>> {
 
 /// The file's random id.
 pub fn file_id(conn: &Connection) -> Result<u32> {
-    let id = meta(conn, "file_id")?.ok_or_else(|| {
-        refused(conn, "the queue's own record of itself is missing; restore a backup".into())
-    })?;
+    let id = meta(conn, "file_id")?.ok_or_else(|| refused(conn, NO_RECORD.into()))?;
     Ok(id as u32)
 }
 
