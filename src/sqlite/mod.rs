@@ -2,7 +2,6 @@
 //!
 //! * `syscalls`, `descriptors`: safe beside the application's own copy of SQLite
 //! * `fork`: safe across fork
-//! * `check`: refuses files that can't be safe
 //! * `faults`: system calls that fail when a test orders it
 //! * `check`: refuses files that can't be safe; `draft`: how a new one appears
 //! * `connection`: settings and waiting

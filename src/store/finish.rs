@@ -170,10 +170,9 @@ fn one(change: &mut Change, job: &JobRow, lease: &Lease, end: &Finish) -> Result
             history::append(change, job, history::FAILURE, Some(state_of(failure)), run, Some(failure))?;
             change.heads.get(job.band())?.failed += 1;
             // Who says what follows knows better than what was stored with the job.
-            if end.then.is_empty() {
-                errback::release(change, job)?;
-            }
-            leave::remove(change, job)
+            let errbacks = if end.then.is_empty() { errback::take(change, job)? } else { Vec::new() };
+            leave::remove(change, job)?;
+            errback::release(change, errbacks)
         }
         Outcome::Retry { delay_us, payload, failure } => {
             history::append(change, job, history::RETRY, None, run, Some(failure))?;
@@ -224,8 +223,9 @@ pub fn lose(change: &mut Change, job: &JobRow, run: Run, reason: &str, charged: 
     change.heads.get(job.band())?.lost += 1;
     if dead {
         change.heads.get(job.band())?.failed += 1;
-        errback::release(change, job)?;
-        return leave::remove(change, job);
+        let errbacks = errback::take(change, job)?;
+        leave::remove(change, job)?;
+        return errback::release(change, errbacks);
     }
     charge(change, job.id, 0, u32::from(charged))?;
     side::put_again(change, job.id, job.at())

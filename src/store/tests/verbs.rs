@@ -443,7 +443,14 @@ fn a_dedup_key_can_refuse_replace_or_outlive_its_job() {
     let running = bench.claim(worker, 1).remove(0);
     bench.end(&running, success());
     let answer = bench.store.enqueue(vec![windowed()]).unwrap().remove(0);
-    assert_eq!((answer.id, answer.created), (third, false), "the window outlives the job");
+    assert_eq!((answer.id, answer.created), (third.clone(), false), "the window outlives the job");
+    assert!(bench.store.forget(&third).unwrap());
+    assert!(
+        bench.store.enqueue(vec![windowed()]).unwrap()[0].created,
+        "a forgotten job has no name to answer with"
+    );
+    let running = bench.claim(worker, 1).remove(0);
+    bench.end(&running, success());
     bench.env.pass(11.0);
     assert!(bench.store.enqueue(vec![keyed(Dedup::Return)]).unwrap()[0].created);
     bench.env.pass(1.0);
