@@ -44,7 +44,7 @@ impl Shared {
     }
 
     /// Makes good what somebody has cut off: a touch of a page behind the end of the file is a SIGBUS. A cut
-    /// between this look (0.2 µs) and the touch still is one.
+    /// between this look and the touch still is one.
     pub(crate) fn mend(&self) {
         if size(&self.file).is_ok_and(|size| size < self.length as u64) {
             let _ = grow(&self.file, self.length as u64);
