@@ -101,6 +101,12 @@ impl From<rusqlite::Error> for Error {
             CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure,
         };
         let text = error.to_string();
+        use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+        if matches!(error, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..))
+        {
+            // Our tables are STRICT and checked: such a value was not written by us.
+            return Error::Corrupt(text);
+        }
         let extended = error.sqlite_error().map(|error| error.extended_code);
         match error.sqlite_error_code() {
             Some(DiskFull) => Error::Full(text),

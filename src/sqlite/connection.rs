@@ -165,9 +165,11 @@ impl Link {
     }
 }
 
-/// Whether another connection was in the way.
+/// Whether another connection was in the way. SQLite speaks of the locking protocol after 10 s in which it could
+/// not begin to read, because a process was stopped while it recovered the WAL.
 pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed))
 }
 
 /// SQLite's busy handler: 0 gives up. A fork that waits must not wait for a transaction of another process.

@@ -66,11 +66,13 @@ fn find(change: &mut Change, queue: i64, key: &str) -> Result<Option<Holder>> {
     Ok(None)
 }
 
-/// A job that has ended but whose key is still taken.
+/// A job that has ended but whose key is still taken. One that was forgotten has no name left to answer with.
 fn ended(change: &Change, row: RowId) -> Result<Option<Holder>> {
     let found: Option<(i64, Option<String>)> = change
         .conn
-        .prepare_cached("SELECT nonce, alias FROM pyqueue_history WHERE job=? ORDER BY seq DESC LIMIT 1")?
+        .prepare_cached(
+            "SELECT nonce, alias FROM pyqueue_history WHERE job=? AND nonce>=0 ORDER BY seq DESC LIMIT 1",
+        )?
         .query_row([row.0], |found| Ok((found.get(0)?, found.get(1)?)))
         .optional()?;
     Ok(found.map(|(nonce, alias)| Holder { row, id: change.public(row, nonce, alias) }))

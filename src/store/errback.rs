@@ -25,10 +25,11 @@ pub fn insert(conn: &Connection, id: RowId, errbacks: &[Errback]) -> Result<()> 
     Ok(())
 }
 
-/// Stores the errbacks of a job that ends in failure, each once.
-pub fn release(change: &mut Change, job: &JobRow) -> Result<()> {
+/// Takes the errbacks of a job that ends in failure, to be stored once it has left: one that has its key would
+/// find it unfinished.
+pub fn take(change: &Change, job: &JobRow) -> Result<Vec<Errback>> {
     if !job.errbacks {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let list: Option<Vec<u8>> = change
         .conn
@@ -36,7 +37,12 @@ pub fn release(change: &mut Change, job: &JobRow) -> Result<()> {
         .query_row([job.id.0], |row| row.get(0))
         .optional()?;
     // A list that can't be read must not keep its job from ending.
-    for errback in list.and_then(|list| read(&list).ok()).unwrap_or_default() {
+    Ok(list.and_then(|list| read(&list).ok()).unwrap_or_default())
+}
+
+/// Stores the errbacks of a job that has left.
+pub fn release(change: &mut Change, errbacks: Vec<Errback>) -> Result<()> {
+    for errback in errbacks {
         let run_at_us = errback.delay_us.map(|delay| change.now.saturating_add(delay));
         follow(change, NewJob { run_at_us: run_at_us.or(errback.job.run_at_us), ..errback.job })?;
     }

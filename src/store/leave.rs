@@ -29,12 +29,10 @@ pub fn leave(change: &mut Change, job: &JobRow, exit: Exit) -> Result<()> {
         Exit::Dead(failure) => (history::FAILURE, State::Dead, Some(failure)),
     };
     history::append(change, job, outcome, Some(state), Run::default(), failure)?;
-    if state == State::Dead {
-        errback::release(change, job)?;
-    }
+    let errbacks = if state == State::Dead { errback::take(change, job)? } else { Vec::new() };
     remove(change, job)?;
     change.heads.get(job.band())?.failed += 1;
-    Ok(())
+    errback::release(change, errbacks)
 }
 
 /// Removes a job that has ended from the job table, with everything that hangs on it but its side row.

@@ -94,6 +94,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn it_is_told_once_and_again_at_four_times_the_size() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut watch, clock) = (Watch::default(), crate::clock::SystemClock::new());
+        let mut told = |size| watch.look(&directory.path().join("jobs.db-wal"), size, &clock).is_some();
+        assert!(!told(LARGE));
+        assert!(told(LARGE + 1));
+        assert!(!told(4 * LARGE));
+        assert!(told(4 * LARGE + 4));
+        assert!(!told(LARGE), "it has shrunk: the next time is a new one");
+        assert!(told(2 * LARGE));
+    }
+
+    #[test]
     fn a_readers_mark_is_told_from_other_locks() {
         let of = |kind: &str, bytes: &str| format!("lock:\t1: {kind}  ADVISORY  READ 4711 fe:00:77 {bytes}");
         assert!(is_mark(&of("POSIX", "124 124"), 77));

@@ -82,7 +82,7 @@ class Round:
         self.workers: list[Worker] = []
         self.stack = ExitStack()
         self.kills = 0
-        self.ended: int | None = None
+        self.ended = 0
         self.looked = self.told = 0.0
         self.faults: list[str] = []
 
@@ -167,10 +167,10 @@ class Round:
         if self.kills < plan.kills:
             # A few are kept back, so that the last kills find producers too.
             pace = min(round(pace * (self.kills / plan.kills + SLACK)), pace - PRODUCERS)
-        self.words[0] = max(1, min(pace, (self.ended or 0) + BACKLOG) // PRODUCERS)
+        self.words[0] = max(1, min(pace, self.ended + BACKLOG) // PRODUCERS)
         if self.looked - self.told >= 3:
             self.told = self.looked
-            self.say(f"{self.made()} jobs made, {self.ended or 0} ended, {self.kills} kills")
+            self.say(f"{self.made()} jobs made, {self.ended} ended, {self.kills} kills")
 
     def made(self) -> int:
         return sum(self.words[2 + slot] for slot in range(PRODUCERS))
@@ -184,10 +184,9 @@ class Round:
     # The killer.
 
     def may_kill(self) -> bool:
-        """Not before there is a file."""
         plan = self.plan
         due = plan.kills * (self.made() / plan.jobs + SLACK)
-        return self.ended is not None and self.kills < min(plan.kills, due)
+        return self.kills < min(plan.kills, due)
 
     def kill(self) -> None:
         if self.chance.random() < BLIND:

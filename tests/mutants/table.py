@@ -59,7 +59,7 @@ MUTANTS = {
     "KeyLeaked": Row("P9", "a dedup key stays taken when its job ends", "core store::tests::verbs"),
     "Early": Row("P12", "delayed jobs start half a second early", "simulation 300"),
     "ExpiredRuns": Row("P12", "an expired job starts", "simulation 300"),
-    "ChecksumUnread": Row("P16", "damaged arguments are run", "pytest tests/hostile"),
+    "ChecksumUnread": Row("P16", "damaged arguments are run", "pytest tests/hostile/test_payload_damage.py"),
     "NewerSchemaAdmitted": Row("P20", "a file of a newer version is used", "core store::tests::verbs"),
     "RulesStale": Row("P3", "a pause of another process is not seen", "simulation 300"),
     "HistoryUnbounded": Row("P18", "the history is not pruned", "core store::tests::verbs"),

@@ -1,5 +1,27 @@
-//! The store and our SQLite on an in-memory disk.
+//! The store and our SQLite in a world of their own: processes that take turns at every statement, a disk in memory,
+//! clocks that jump. All of it follows from one number, so that whatever fails can be seen again.
+//!
+//! * `PYQUEUE_SEED=n cargo test --release --test simulation` runs one seed and prints what happened in it.
+//! * `PYQUEUE_SEEDS=200000 PYQUEUE_FROM=1` runs more than the usual 2,000.
+//!
+//! * `vfs`: the disk; `world`, `process`, `dice`: whose turn it is, time, deaths, chance
+//! * `verbs`, `client`, `program`, `reading`: what the processes do
+//! * `model`, `promises`, `seen`, `doubts`: what must come of it
+//! * `seed`: one run
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod client;
+mod dice;
+mod doubts;
+mod model;
+mod process;
+mod program;
+mod promises;
+mod reading;
+mod seed;
+mod seeds;
+mod seen;
+mod verbs;
 mod vfs;
 mod vfs_tests;
+mod world;

@@ -19,7 +19,6 @@ impl Caller for Process {
         self.0
     }
     fn before(&self, _: Kind, _: &str) {}
-    fn write_lock(&self, _: bool) {}
 }
 
 fn play(process: u32) {

@@ -104,6 +104,25 @@ fn nothing_is_left_of_them_after_another_end() {
 }
 
 #[test]
+fn one_with_the_key_of_its_job_finds_it_ended() {
+    let bench = bench();
+    let worker = bench.join();
+    for dedup in [Dedup::Return, Dedup::Replace] {
+        let keyed = NewJob { dedup_key: Some("k".into()), dedup, ..job("keyed") };
+        let errbacks = vec![Errback { delay_us: None, job: NewJob { task: "then".into(), ..keyed.clone() } }];
+        let expires_us = Some(bench.env.env().clock.wall_us() + 1_000_000);
+        let id = bench.add(NewJob { errbacks, expires_us, ..keyed });
+        let running = bench.claim(worker, 1).remove(0);
+        bench.env.pass(2.0);
+        bench.end(&running, Outcome::Failure(Failure::default()));
+        assert_eq!(bench.state(&id), "failed", "{dedup:?}");
+        let follows = bench.claim(worker, 5);
+        assert_eq!(names(&follows), ["then"], "{dedup:?}");
+        bench.end(&follows[0], Outcome::Success(None));
+    }
+}
+
+#[test]
 fn one_that_is_refused_keeps_no_job_from_ending() {
     let bench = bench();
     let worker = bench.join();

@@ -443,7 +443,14 @@ fn a_dedup_key_can_refuse_replace_or_outlive_its_job() {
     let running = bench.claim(worker, 1).remove(0);
     bench.end(&running, success());
     let answer = bench.store.enqueue(vec![windowed()]).unwrap().remove(0);
-    assert_eq!((answer.id, answer.created), (third, false), "the window outlives the job");
+    assert_eq!((answer.id, answer.created), (third.clone(), false), "the window outlives the job");
+    assert!(bench.store.forget(&third).unwrap());
+    assert!(
+        bench.store.enqueue(vec![windowed()]).unwrap()[0].created,
+        "a forgotten job has no name to answer with"
+    );
+    let running = bench.claim(worker, 1).remove(0);
+    bench.end(&running, success());
     bench.env.pass(11.0);
     assert!(bench.store.enqueue(vec![keyed(Dedup::Return)]).unwrap()[0].created);
     bench.env.pass(1.0);
@@ -536,6 +543,27 @@ fn a_list_has_the_newest_of_all_queues() {
     let newest = bench.add(NewJob { queue: "first".into(), ..job("t") });
     let filter = Filter { limit: 1, ..Filter::default() };
     assert_eq!(bench.store.jobs(&filter).unwrap()[0].id, newest);
+}
+
+#[test]
+fn the_last_queue_at_the_lowest_priority_is_served_and_counted() {
+    let bench = bench();
+    bench.add(job("t"));
+    bench
+        .store
+        .write(Durability::Normal, |change| {
+            change.conn.execute("INSERT INTO pyqueue_queue(num, name) VALUES(4095, 'last')", [])?;
+            super::super::rules::changed(change)
+        })
+        .unwrap();
+    let ids = [-128, 127].map(|priority| bench.add(NewJob { queue: "last".into(), priority, ..job("t") }));
+    assert_eq!(bench.store.queues().unwrap().iter().map(|queue| queue.waiting).sum::<i64>(), 3);
+    let last = Some(Arc::from(vec!["last".to_owned()]));
+    let asked = Ask { queues: last, ..ask(bench.join(), 10) };
+    let claimed: Vec<String> = bench.store.claim(asked).unwrap().jobs.into_iter().map(|job| job.id).collect();
+    assert_eq!(claimed, [ids[1].clone(), ids[0].clone()]);
+    bench.add(NewJob { queue: "last".into(), priority: -128, ..job("t") });
+    assert_eq!(bench.store.purge("last").unwrap(), 1);
 }
 
 #[test]

@@ -34,10 +34,12 @@ pub enum Kind {
     ShmMap,
     ShmLock,
     ShmUnlock,
+    /// A statement begins; no call of the VFS.
+    Statement,
 }
 
 /// How many kinds there are.
-pub const KINDS: usize = 13;
+pub const KINDS: usize = 14;
 
 /// The process that a thread plays.
 pub trait Caller {
@@ -46,7 +48,9 @@ pub trait Caller {
     /// Called before an operation takes effect, with no lock of the disk held: the place to let others run.
     fn before(&self, kind: Kind, file: &str);
     /// The write lock of a WAL was taken or let go by this process.
-    fn write_lock(&self, taken: bool);
+    fn write_lock(&self, _taken: bool) {}
+    /// SQLite's own busy handler waits.
+    fn sleep(&self, _us: i64) {}
 }
 
 thread_local! {

@@ -1,6 +1,6 @@
 //! SQLite's table of functions over names.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -45,7 +45,28 @@ pub fn register() {
         // SAFETY: the table is leaked, so it outlives SQLite.
         let code = unsafe { ffi::sqlite3_vfs_register(Box::into_raw(vfs), 0) };
         assert_eq!(code, ffi::SQLITE_OK);
+        // SAFETY: the function lives as long as the program; SQLite calls it for each new connection.
+        let code = unsafe { ffi::sqlite3_auto_extension(Some(trace)) };
+        assert_eq!(code, ffi::SQLITE_OK);
     });
+}
+
+/// Lets each connection tell of the statements it begins.
+unsafe extern "C" fn trace(
+    connection: *mut ffi::sqlite3,
+    _: *mut *mut c_char,
+    _: *const ffi::sqlite3_api_routines,
+) -> c_int {
+    let events = ffi::SQLITE_TRACE_STMT as c_uint;
+    // SAFETY: the connection is being opened by this thread.
+    unsafe { ffi::sqlite3_trace_v2(connection, events, Some(begins), ptr::null_mut()) }
+}
+
+unsafe extern "C" fn begins(_: c_uint, _: *mut c_void, _: *mut c_void, _: *mut c_void) -> c_int {
+    if let Some(caller) = caller() {
+        caller.before(Kind::Statement, "");
+    }
+    0
 }
 
 /// # Safety
@@ -165,6 +186,9 @@ unsafe extern "C" fn randomness(_: *mut ffi::sqlite3_vfs, length: c_int, into: *
 }
 
 unsafe extern "C" fn sleep(_: *mut ffi::sqlite3_vfs, time: c_int) -> c_int {
+    if let Some(caller) = caller() {
+        caller.sleep(i64::from(time));
+    }
     time
 }
 

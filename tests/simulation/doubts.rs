@@ -1,0 +1,169 @@
+//! The book of a seed: every answer is compared with the reference's in the order of the commits. What a killed
+//! process was doing may have happened or not; a look at the file decides, and only one of the two may fit.
+
+use std::collections::BTreeMap;
+
+use pyqueue_core::id::{PublicId, RowId};
+use pyqueue_core::job::{ClaimedJob, Enqueued};
+
+use crate::model::Model;
+use crate::promises::Promises;
+use crate::seen;
+use crate::verbs::{Answer, Told, Verb};
+use crate::vfs::Disk;
+
+/// One look in so many transactions, where nothing is in doubt.
+const LOOKS: u64 = 60;
+
+struct Doubt {
+    verb: Verb,
+    now: i64,
+    boot: i64,
+}
+
+#[derive(Default)]
+pub struct Book {
+    pub model: Model,
+    pub promises: Promises,
+    /// The reference before the first thing in doubt.
+    base: Option<Model>,
+    doubts: Vec<Doubt>,
+    /// A look has decided since the last death.
+    settled: bool,
+    current: BTreeMap<usize, Verb>,
+    transactions: u64,
+    /// Every claim there was: row and token.
+    pub tokens: Vec<(RowId, i64)>,
+    pub looks: u64,
+    pub doubted: u64,
+}
+
+impl Book {
+    /// A process asks.
+    pub fn begin(&mut self, process: usize, verb: &Verb) {
+        self.current.insert(process, verb.clone());
+    }
+
+    /// A process is killed. `moment`: its transaction's clocks, if it ever had the write lock.
+    pub fn died(&mut self, process: usize, moment: Option<(i64, i64)>) {
+        let Some(verb) = self.current.remove(&process) else { return };
+        let Some((now, boot)) = moment else { return };
+        self.base.get_or_insert_with(|| self.model.clone());
+        self.doubts.push(Doubt { verb, now, boot });
+        self.settled = false;
+        self.doubted += 1;
+    }
+
+    /// An answer has come. `wrote`: something was appended to the WAL.
+    pub fn end(
+        &mut self,
+        process: usize,
+        told: &Told,
+        moment: Option<(i64, i64)>,
+        wrote: bool,
+    ) -> Result<(), String> {
+        let Some(verb) = self.current.remove(&process) else { return Ok(()) };
+        let (Some((now, boot)), false) = (moment, told.answer == Answer::Busy) else {
+            return if told.answer == Answer::Busy {
+                Ok(())
+            } else {
+                Err(format!("{verb:?} without a transaction"))
+            };
+        };
+        if wrote && self.in_doubt() && !self.settled {
+            return Err("something was written before a look could decide what was in doubt".into());
+        }
+        let foretold = self.model.apply(&verb, now, boot);
+        let mut answer = told.answer(|id| self.model.aliases.get(id).copied());
+        if answer == Answer::Duplicate(-1) && verb.names(&told.ids[0].id) {
+            // The holder came in the same call and went with it.
+            answer = foretold.clone();
+        }
+        if answer != foretold {
+            return Err(format!(
+                "{verb:?} at {now}/{boot} answered {answer:?}, the reference says {foretold:?}"
+            ));
+        }
+        if let Answer::Rows(_) = answer {
+            told.ids.iter().try_for_each(|one| self.learn_id(one))?;
+        }
+        told.jobs.iter().try_for_each(|job| self.learn_job(job))?;
+        self.promises.hold(&verb, &answer, now, &self.model)?;
+        if wrote {
+            // What was in doubt is overwritten, or part of what this transaction has seen.
+            self.base = None;
+            self.doubts.clear();
+        }
+        Ok(())
+    }
+
+    fn learn_id(&mut self, one: &Enqueued) -> Result<(), String> {
+        let Some(row) =
+            self.model.aliases.get(&one.id).copied().or_else(|| PublicId::parse(&one.id).map(|id| id.row.0))
+        else {
+            return Err(format!("the id {one:?} names nothing"));
+        };
+        self.learn(row, &one.id, one.created)
+    }
+
+    fn learn(&mut self, row: i64, id: &str, own: bool) -> Result<(), String> {
+        let Some(job) = self.model.jobs.get_mut(&row) else { return Err(format!("{id} names no job")) };
+        let known = job.id.get_or_insert_with(|| id.to_owned());
+        let fits = *known == id || !own && self.model.aliases.get(id) == Some(&row);
+        if fits { Ok(()) } else { Err(format!("row {row} was called {known} and now {id}")) }
+    }
+
+    fn learn_job(&mut self, job: &ClaimedJob) -> Result<(), String> {
+        self.learn(job.row.0, &job.id, true)?;
+        let known = &self.model.jobs[&job.row.0];
+        let fits = job.task == known.new.task
+            && job.queue == known.new.queue
+            && job.priority == known.new.priority
+            && job.payload == known.new.payload
+            && job.retries == known.retries;
+        if fits { Ok(()) } else { Err(format!("{job:?} was enqueued as {known:?}")) }
+    }
+
+    /// Whether somebody who has just got the write lock should look at the file.
+    pub fn wants_a_look(&mut self) -> bool {
+        self.transactions += 1;
+        !self.doubts.is_empty() || self.transactions.is_multiple_of(LOOKS)
+    }
+
+    /// Whether the reference may be behind the file.
+    pub fn in_doubt(&self) -> bool {
+        !self.doubts.is_empty()
+    }
+
+    /// Compares the whole file, and decides what is in doubt.
+    pub fn look(&mut self, disk: &Disk) -> Result<(), String> {
+        // While the WAL is being recovered nobody can read; the write lock is taken again before anything is written.
+        let Some(seen) = seen::look(disk) else { return Ok(()) };
+        self.looks += 1;
+        self.settled = true;
+        let Some(base) = &self.base else {
+            self.model.compare(&seen)?;
+            self.model.learn(&seen);
+            return Ok(());
+        };
+        let mut wrong = Vec::new();
+        for chosen in 0..1_u32 << self.doubts.len() {
+            let mut model = base.clone();
+            for (at, doubt) in self.doubts.iter().enumerate() {
+                if chosen >> at & 1 == 1 {
+                    model.apply(&doubt.verb, doubt.now, doubt.boot);
+                }
+            }
+            match model.compare(&seen) {
+                Ok(()) => {
+                    model.learn(&seen);
+                    self.model = model;
+                    return Ok(());
+                }
+                Err(difference) => wrong.push(difference),
+            }
+        }
+        let verbs: Vec<&Verb> = self.doubts.iter().map(|doubt| &doubt.verb).collect();
+        Err(format!("{verbs:?} happened in part: {wrong:?}"))
+    }
+}

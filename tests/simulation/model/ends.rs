@@ -1,0 +1,160 @@
+//! Attempts and jobs end.
+
+use std::collections::HashMap;
+
+use pyqueue_core::id::RowId;
+use pyqueue_core::job::{Finish, Finished, NewJob, Outcome, State};
+
+use super::{Model, Place};
+
+impl Model {
+    /// Ends a job: its key is free unless its window holds it.
+    pub fn end(&mut self, row: i64, state: State) {
+        self.place(row, Place::Ended(state));
+        let job = &self.jobs[&row];
+        if let Some(key) = &job.new.dedup_key {
+            let key = (job.band >> 8, key.clone());
+            let held =
+                |(of, until): &(i64, Option<i64>)| *of != row || until.is_some_and(|until| until > self.now);
+            if self.keys.get(&key).is_some_and(|holder| !held(holder)) {
+                self.keys.remove(&key);
+            }
+        }
+    }
+
+    pub fn finish(&mut self, ends: &[Finish]) -> Vec<Finished> {
+        let answers: Vec<Finished> = ends.iter().map(|end| self.one(end)).collect();
+        for (end, answer) in ends.iter().zip(&answers) {
+            if *answer == Finished::Done && matches!(end.outcome, Outcome::Success(_) | Outcome::Failure(_)) {
+                for job in &end.then {
+                    let _ = self.enqueue(job);
+                }
+            }
+        }
+        answers
+    }
+
+    fn one(&mut self, end: &Finish) -> Finished {
+        let row = end.row.0;
+        let code = match &end.outcome {
+            Outcome::Success(_) => 0,
+            Outcome::Failure(_) => 1,
+            Outcome::Retry { .. } => 2,
+            Outcome::Lost { .. } => 5,
+            Outcome::GivenBack => 6,
+        };
+        let now = self.now;
+        let Some(job) = self.held(row, end.token) else {
+            let again = self.written.contains(&(row, end.token, code));
+            return if again { Finished::Again } else { Finished::LeaseLost };
+        };
+        match &end.outcome {
+            Outcome::Success(_) => self.end(row, State::Success),
+            Outcome::Failure(failure) => {
+                let unreadable = failure.error == "pyqueue.exceptions.DecodeError";
+                self.end(row, if unreadable { State::Dead } else { State::Failed });
+                if end.then.is_empty() {
+                    self.errbacks(row);
+                }
+            }
+            Outcome::Retry { delay_us, payload, .. } => {
+                if let Some(payload) = payload {
+                    job.new.payload = payload.clone();
+                }
+                (job.attempts, job.retries) = (job.attempts + 1, job.retries + 1);
+                job.place = if *delay_us > 0 { Place::Later(now + delay_us) } else { Place::Ready };
+            }
+            Outcome::Lost { charged, .. } => return self.lose(row, end.token, *charged),
+            Outcome::GivenBack => {
+                job.place = Place::Ready;
+                return Finished::Done;
+            }
+        }
+        self.written.insert((row, end.token, code));
+        Finished::Done
+    }
+
+    fn lose(&mut self, row: i64, token: i64, charged: bool) -> Finished {
+        self.written.insert((row, token, 5));
+        let Some(job) = self.jobs.get_mut(&row) else { return Finished::LeaseLost };
+        let most = job.new.max_losses;
+        if job.losses + u32::from(charged) >= most || job.attempts + 1 - job.retries >= 4 * most {
+            self.end(row, State::Dead);
+            self.errbacks(row);
+        } else {
+            job.attempts += 1;
+            job.losses += u32::from(charged);
+            job.place = Place::Ready;
+        }
+        Finished::Done
+    }
+
+    /// What follows a failure of which nobody says what follows.
+    fn errbacks(&mut self, row: i64) {
+        for errback in self.jobs[&row].new.errbacks.clone() {
+            let run_at_us = errback.delay_us.map(|delay| self.now + delay).or(errback.job.run_at_us);
+            let _ = self.enqueue(&NewJob { run_at_us, ..errback.job });
+        }
+    }
+
+    /// A worker is gone. Without its page each of its jobs may have been running.
+    pub fn reap(&mut self, worker: i64, page: Option<&HashMap<RowId, bool>>) {
+        self.workers.remove(&worker);
+        for (row, token) in self.leased(|owner, _| owner == worker) {
+            match page.map_or(Some(true), |page| page.get(&RowId(row)).copied()) {
+                Some(charged) => drop(self.lose(row, token, charged)),
+                None => self.place(row, Place::Ready),
+            }
+        }
+    }
+
+    fn leased(&self, which: impl Fn(i64, Option<i64>) -> bool) -> Vec<(i64, i64)> {
+        let found = self.jobs.iter().filter_map(|(row, job)| match job.place {
+            Place::Leased { token, owner, deadline } if which(owner, deadline) => Some((*row, token)),
+            _ => None,
+        });
+        found.collect()
+    }
+
+    pub fn cancel(&mut self, id: &str) -> bool {
+        let Some(row) = self.row(id).filter(|row| self.jobs[row].live() && !self.jobs[row].leased()) else {
+            return false;
+        };
+        self.end(row, State::Cancelled);
+        true
+    }
+
+    /// Cancels all of a queue that are not running.
+    pub fn purge(&mut self, queue: &str) -> i64 {
+        let Some(at) = self.queues.iter().position(|known| known == queue) else { return 0 };
+        let waits = |row: &i64| {
+            let job = &self.jobs[row];
+            job.live() && !job.leased() && job.band >> 8 == at as i64 + 1
+        };
+        let rows: Vec<i64> = self.jobs.keys().copied().filter(waits).collect();
+        rows.iter().for_each(|row| self.end(*row, State::Cancelled));
+        rows.len() as i64
+    }
+
+    /// Leases past a deadline of their own, jobs not started in time, windows that are over.
+    pub fn upkeep(&mut self) -> i64 {
+        let overdue = self.leased(|_, deadline| deadline.is_some_and(|at| at <= self.boot));
+        for (row, token) in &overdue {
+            self.lose(*row, *token, true);
+        }
+        let late =
+            |row: &i64| self.jobs[row].live() && !self.jobs[row].leased() && self.jobs[row].expired(self.now);
+        let rows: Vec<i64> = self.jobs.keys().copied().filter(late).collect();
+        rows.iter().for_each(|row| self.end(*row, State::Expired));
+        self.keys
+            .retain(|_, (row, until)| until.is_none_or(|until| until > self.now) || self.jobs[row].live());
+        overdue.len() as i64
+    }
+
+    /// Nothing is kept of an ended job, nor the names its callers gave it.
+    pub fn forget(&mut self, id: &str) -> bool {
+        let Some(row) = self.row(id).filter(|row| !self.jobs[row].live()) else { return false };
+        self.aliases.retain(|_, named| *named != row);
+        self.jobs.get_mut(&row).is_some_and(|job| !std::mem::replace(&mut job.forgotten, true))
+    }
+}

@@ -1,0 +1,126 @@
+//! Jobs come: places, dedup keys, callers' ids, the inbox.
+
+use pyqueue_core::id::{self, SHELF};
+use pyqueue_core::job::{Dedup, NewJob, State};
+
+use super::{Job, Model, Place};
+
+/// So many losses has a job that nobody has set a limit for.
+pub const MAX_LOSSES: u32 = 5;
+
+impl Model {
+    /// The number of a queue, made if it is new.
+    pub fn queue(&mut self, name: &str) -> i64 {
+        let at = self.queues.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.queues.push(name.to_owned());
+            self.queues.len() - 1
+        });
+        at as i64 + 1
+    }
+
+    /// Row and whether it is new; the error is the holder of its key.
+    pub fn enqueue(&mut self, new: &NewJob) -> Result<(i64, bool), i64> {
+        let queue = self.queue(&new.queue);
+        if let Some(row) = new.alias.as_ref().and_then(|alias| self.aliases.get(alias)) {
+            return Ok((*row, false));
+        }
+        let key = new.dedup_key.as_ref().map(|key| (queue, key.clone()));
+        if let Some(holder) = key.clone().and_then(|key| self.holder(key)) {
+            match new.dedup {
+                Dedup::Refuse => return Err(holder),
+                Dedup::Replace if !self.jobs[&holder].leased() => {
+                    if self.jobs[&holder].live() {
+                        self.end(holder, State::Cancelled);
+                    }
+                }
+                _ => {
+                    self.name(new, holder);
+                    return Ok((holder, false));
+                }
+            }
+        }
+        let band = id::band(queue, new.priority);
+        let later = new.run_at_us.filter(|at| *at > self.now);
+        let home = if later.is_some() { SHELF } else { band };
+        let tail = self.tails.entry(home).or_insert_with(|| id::floor(home).max(0));
+        *tail += 1;
+        let row = *tail;
+        let at = if later.is_some() { id::floor(band) } else { row };
+        let place = later.map_or(Place::Ready, Place::Later);
+        let id = new.alias.clone();
+        let job = Job {
+            place,
+            at,
+            band,
+            new: new.clone(),
+            attempts: 0,
+            retries: 0,
+            losses: 0,
+            id,
+            forgotten: false,
+        };
+        let fresh = self.jobs.insert(row, job);
+        assert!(fresh.is_none(), "a place was given twice");
+        if let Some(key) = key {
+            let until = new.dedup_window_us.map(|window| self.now + window);
+            self.keys.insert(key, (row, until));
+        }
+        self.name(new, row);
+        Ok((row, true))
+    }
+
+    fn name(&mut self, new: &NewJob, row: i64) {
+        if let Some(alias) = &new.alias {
+            self.aliases.insert(alias.clone(), row);
+        }
+    }
+
+    /// Who has a key. An unfinished job that nobody started in time is let go.
+    fn holder(&mut self, key: (i64, String)) -> Option<i64> {
+        let (row, until) = *self.keys.get(&key)?;
+        let job = &self.jobs[&row];
+        if job.live() {
+            if job.leased() || !job.expired(self.now) {
+                return Some(row);
+            }
+            self.end(row, State::Expired);
+        }
+        if until.is_some_and(|until| until > self.now) && !self.jobs[&row].forgotten {
+            return Some(row);
+        }
+        self.keys.remove(&key);
+        None
+    }
+
+    /// What foreign connections wrote becomes jobs.
+    pub fn fold(&mut self) {
+        for job in std::mem::take(&mut self.inbox) {
+            let _ = self.enqueue(&job);
+        }
+    }
+
+    /// A failed or dead job once more, as a new one; or whoever has its key by now.
+    pub fn replay(&mut self, id: &str) -> Vec<(i64, bool)> {
+        let Some(job) = self.row(id).map(|row| &self.jobs[&row]) else { return Vec::new() };
+        if job.forgotten || !matches!(job.place, Place::Ended(State::Failed | State::Dead)) {
+            return Vec::new();
+        }
+        let new = NewJob {
+            run_at_us: None,
+            expires_us: job.new.expires_us.filter(|at| *at > self.now),
+            dedup: Dedup::Return,
+            dedup_window_us: None,
+            alias: None,
+            errbacks: Vec::new(),
+            ..job.new.clone()
+        };
+        // The end of a window would give the key to the ended job.
+        let key = new.dedup_key.clone().map(|key| (job.band >> 8, key));
+        if let Some(key) = key
+            && self.keys.get(&key).is_some_and(|(holder, _)| !self.jobs[holder].live())
+        {
+            self.keys.remove(&key);
+        }
+        self.enqueue(&new).map(|(row, _)| (row, true)).into_iter().collect()
+    }
+}

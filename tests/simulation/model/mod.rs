@@ -1,0 +1,194 @@
+//! The reference: what the verbs mean, as sets and rules over plain values. It foretells every answer and the
+//! content of the whole file; it knows nothing of pages, locks or transactions.
+
+mod claims;
+mod ends;
+mod enqueues;
+mod state;
+
+pub use enqueues::MAX_LOSSES;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pyqueue_core::job::{Dedup, NewJob, State};
+use pyqueue_core::store::Scope;
+
+use crate::verbs::{Answer, Verb};
+
+/// Where a job is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Place {
+    Ready,
+    /// Set aside: because its task is paused, or unknown to a worker that met it.
+    Parked {
+        unknown: bool,
+    },
+    Later(i64),
+    Leased {
+        token: i64,
+        owner: i64,
+        deadline: Option<i64>,
+    },
+    Ended(State),
+}
+
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub place: Place,
+    /// Its place in the order.
+    pub at: i64,
+    pub band: i64,
+    pub new: NewJob,
+    pub attempts: u32,
+    pub retries: u32,
+    pub losses: u32,
+    /// The public id, once somebody has learnt it.
+    pub id: Option<String>,
+    pub forgotten: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    pub jobs: BTreeMap<i64, Job>,
+    /// The last place given in each band.
+    pub tails: BTreeMap<i64, i64>,
+    /// Names in the order of their numbers, from 1.
+    pub queues: Vec<String>,
+    pub paused_tasks: BTreeSet<String>,
+    pub paused_queues: BTreeSet<String>,
+    /// Who has a key, and until when in any case.
+    pub keys: BTreeMap<(i64, String), (i64, Option<i64>)>,
+    pub aliases: BTreeMap<String, i64>,
+    /// Workers that are not struck, in the order they came.
+    pub workers: BTreeSet<i64>,
+    pub last_worker: i64,
+    pub token: i64,
+    pub inbox: Vec<NewJob>,
+    /// Row, token and outcome of each attempt that has ended.
+    pub written: BTreeSet<(i64, i64, u8)>,
+    pub now: i64,
+    pub boot: i64,
+}
+
+impl Job {
+    pub fn live(&self) -> bool {
+        !matches!(self.place, Place::Ended(_))
+    }
+
+    pub fn leased(&self) -> bool {
+        matches!(self.place, Place::Leased { .. })
+    }
+
+    fn expired(&self, now: i64) -> bool {
+        self.new.expires_us.is_some_and(|at| at <= now)
+    }
+
+    /// As `view` names it.
+    pub fn state(&self) -> State {
+        match &self.place {
+            Place::Ended(state) => *state,
+            Place::Leased { .. } => State::Running,
+            Place::Parked { .. } => State::Parked,
+            _ if self.retries > 0 => State::Retrying,
+            Place::Later(_) => State::Delayed,
+            Place::Ready => State::Waiting,
+        }
+    }
+}
+
+impl Model {
+    /// What the store must answer, and what becomes of the file.
+    pub fn apply(&mut self, verb: &Verb, now: i64, boot: i64) -> Answer {
+        (self.now, self.boot) = (now, boot);
+        match verb {
+            Verb::Enqueue(jobs) => {
+                let refuses = jobs.iter().any(|job| job.dedup == Dedup::Refuse && job.dedup_key.is_some());
+                let before = refuses.then(|| self.clone());
+                match jobs.iter().map(|job| self.enqueue(job)).collect() {
+                    Ok(rows) => Answer::Rows(rows),
+                    Err(holder) => {
+                        before.into_iter().for_each(|before| *self = before);
+                        Answer::Duplicate(holder)
+                    }
+                }
+            }
+            Verb::Claim(ask) => self.claim(ask).map_or(Answer::Fenced, Answer::Taken),
+            Verb::Finish(ends, ask) => {
+                // The ends of a worker that was taken for dead go with its claim.
+                if ask.as_ref().is_some_and(|ask| !self.workers.contains(&ask.owner)) {
+                    return Answer::Fenced;
+                }
+                let finished = self.finish(ends);
+                let taken = ask.as_ref().and_then(|ask| self.claim(ask));
+                Answer::Finished(finished, taken.unwrap_or_default())
+            }
+            Verb::Extend(row, token, us) => {
+                let deadline = Some(boot + us);
+                match self.held(row.0, *token) {
+                    Some(job) => {
+                        if let Place::Leased { deadline: own, .. } = &mut job.place {
+                            *own = deadline;
+                        }
+                        Answer::Nothing
+                    }
+                    None => Answer::LeaseLost,
+                }
+            }
+            Verb::Progress(row, token) => {
+                self.held(row.0, *token).map_or(Answer::LeaseLost, |_| Answer::Nothing)
+            }
+            Verb::Join(_) => {
+                self.last_worker += 1;
+                self.workers.insert(self.last_worker);
+                Answer::Number(self.last_worker)
+            }
+            Verb::Beat(worker, _) => Answer::Flag(self.workers.contains(worker)),
+            Verb::Reap(worker, page) => {
+                self.reap(*worker, page.as_ref());
+                Answer::Nothing
+            }
+            Verb::Pause(scope) => {
+                match scope {
+                    Scope::Task(name) => self.paused_tasks.insert(name.clone()),
+                    Scope::Queue(name) => {
+                        self.queue(name);
+                        self.paused_queues.insert(name.clone())
+                    }
+                };
+                Answer::Nothing
+            }
+            Verb::Resume(scope) => {
+                match scope {
+                    Scope::Task(name) => self.paused_tasks.remove(name),
+                    Scope::Queue(name) => self.paused_queues.remove(name),
+                };
+                Answer::Nothing
+            }
+            Verb::Cancel(id) => Answer::Flag(self.cancel(id)),
+            Verb::Purge(queue) => Answer::Number(self.purge(queue)),
+            Verb::Upkeep => Answer::Number(self.upkeep()),
+            Verb::Forget(id) => Answer::Flag(self.forget(id)),
+            Verb::Replay(id) => Answer::Rows(self.replay(id)),
+            Verb::Inbox(jobs) => {
+                self.inbox.extend(jobs.iter().cloned());
+                Answer::Nothing
+            }
+        }
+    }
+
+    /// The row that an id names.
+    pub fn row(&self, id: &str) -> Option<i64> {
+        let own = |(row, job): (&i64, &Job)| {
+            (job.new.alias.is_none() && job.id.as_deref() == Some(id)).then_some(*row)
+        };
+        self.aliases.get(id).copied().or_else(|| self.jobs.iter().find_map(own))
+    }
+
+    /// A job under this token, in force.
+    fn held(&mut self, row: i64, token: i64) -> Option<&mut Job> {
+        let boot = self.boot;
+        self.jobs.get_mut(&row).filter(|job| {
+            matches!(job.place, Place::Leased { token: of, deadline, .. } if of == token && deadline.is_none_or(|at| at > boot))
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! The reference against the file.
+
+use pyqueue_core::job::State;
+
+use super::{Model, Place};
+use crate::seen::Seen;
+
+/// A value on both sides.
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, file: &T, reference: &T) -> Result<(), String> {
+    if file == reference {
+        Ok(())
+    } else {
+        Err(format!("{what}: the file has {file:?}, the reference {reference:?}"))
+    }
+}
+
+impl Model {
+    /// Compares everything; the error names the first difference.
+    pub fn compare(&self, seen: &Seen) -> Result<(), String> {
+        same("a count that must be 0", &seen.unsound, &0)?;
+        let live = self.jobs.iter().filter(|(_, job)| job.live());
+        same(
+            "live jobs",
+            &seen.jobs.keys().copied().collect(),
+            &live.map(|(row, _)| *row).collect::<Vec<i64>>(),
+        )?;
+        for (row, there) in &seen.jobs {
+            let job = &self.jobs[row];
+            let counters = (job.attempts, job.retries, job.losses);
+            same(&format!("place of {row}"), &there.place, &job.place)?;
+            same(&format!("attempts, retries, losses of {row}"), &there.counters, &counters)?;
+            if job.place != Place::Ready || there.at != 0 {
+                let at = if job.leased() { 0 } else { job.at };
+                same(&format!("order of {row}"), &there.at, &at)?;
+            }
+        }
+        for (row, job) in &self.jobs {
+            let Place::Ended(state) = job.place else { continue };
+            let there = seen.ends.get(row).copied().unwrap_or((State::Unknown, false));
+            same(&format!("end of {row}"), &there, &(state, job.forgotten))?;
+        }
+        same("keys", &seen.keys, &self.keys)?;
+        same("callers' ids", &seen.aliases, &self.aliases)?;
+        same("workers", &seen.workers, &self.workers)?;
+        same("last token", &seen.token, &self.token)?;
+        same("paused tasks", &seen.paused_tasks, &self.paused_tasks)?;
+        same("paused queues", &seen.paused_queues, &self.paused_queues)?;
+        same("queues", &seen.queues, &self.queues)?;
+        let inbox: Vec<String> = self.inbox.iter().filter_map(|job| job.alias.clone()).collect();
+        same("inbox", &seen.inbox, &inbox)
+    }
+
+    /// Takes the public ids that nobody was told.
+    pub fn learn(&mut self, seen: &Seen) {
+        for (row, there) in &seen.jobs {
+            if let Some(job) = self.jobs.get_mut(row) {
+                job.id.get_or_insert_with(|| there.id.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a simulated process sees of its surroundings: its clocks, its random numbers, its place at the disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyqueue_core::clock::{Clock, Env, NoSignals, Random};
+
+use crate::vfs::{Caller, Kind};
+use crate::world::{World, locked};
+
+pub struct Process {
+    pub world: Arc<World>,
+    pub number: usize,
+    pub identity: String,
+}
+
+impl Process {
+    pub fn env(self: &Arc<Self>) -> Env {
+        Env {
+            clock: self.clone(),
+            random: self.clone(),
+            signals: Arc::new(NoSignals),
+            vfs: Some(self.world.disk.clone()),
+        }
+    }
+}
+
+impl Clock for Process {
+    fn wall_us(&self) -> i64 {
+        let mut state = self.world.state();
+        let (wall, boot) = (state.wall(), state.boot());
+        state.places[self.number].moment = Some((wall, boot));
+        wall
+    }
+
+    fn boot_us(&self) -> i64 {
+        self.world.state().boot()
+    }
+
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.world.sleep(self.number, time.as_micros() as i64);
+    }
+}
+
+impl Random for Process {
+    fn next(&self) -> u64 {
+        self.world.state().dice.next()
+    }
+}
+
+impl Caller for Process {
+    fn process(&self) -> u32 {
+        self.number as u32
+    }
+
+    fn before(&self, kind: Kind, file: &str) {
+        self.world.point(self.number, kind as u64);
+        if kind == Kind::Write && file.ends_with("-wal") {
+            self.world.state().places[self.number].wrote = true;
+        }
+    }
+
+    fn write_lock(&self, taken: bool) {
+        {
+            let mut state = self.world.state();
+            let place = &mut state.places[self.number];
+            if place.dead {
+                return;
+            }
+            (place.holds_lock, place.rush) = (taken, !taken);
+            if !taken {
+                return;
+            }
+            place.locked = true;
+        }
+        let look = locked(&self.world.book).wants_a_look();
+        if look && let Err(text) = locked(&self.world.book).look(&self.world.disk) {
+            self.world.fail(text);
+        }
+    }
+
+    fn sleep(&self, us: i64) {
+        self.world.sleep(self.number, us);
+    }
+}

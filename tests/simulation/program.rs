@@ -1,0 +1,290 @@
+//! Random programs over the public verbs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pyqueue_core::id::RowId;
+use pyqueue_core::job::{Dedup, Errback, Failure, Finish, NewJob, Outcome, Payload};
+use pyqueue_core::store::{Ask, Scope};
+
+use crate::client::{Client, Trade};
+use crate::dice::Dice;
+use crate::verbs::{Answer, Verb};
+use crate::world::{Weather, locked};
+
+const QUEUES: [&str; 3] = ["a", "b", "c"];
+const TASKS: [&str; 3] = ["t0", "t1", "t2"];
+const SECOND: i64 = 1_000_000;
+/// Above this many unfinished jobs nobody makes new ones.
+const CROWD: usize = 50;
+
+/// Mostly one of few; now and then one that may be new.
+fn queue(dice: &mut Dice) -> String {
+    if dice.one_in(12) { format!("rare-{}", dice.below(8)) } else { (*dice.pick(&QUEUES)).to_owned() }
+}
+
+/// A random new job.
+fn bare(dice: &mut Dice, now: i64) -> NewJob {
+    let in_a_while = |dice: &mut Dice| now + [-1, 1, 20, 3_000][dice.below(4) as usize] * SECOND;
+    let number = dice.next();
+    NewJob {
+        task: (*dice.pick(&TASKS)).into(),
+        payload: Payload {
+            content_type: dice.one_in(4).then(|| "x/y".into()),
+            body: number.to_le_bytes().to_vec(),
+        },
+        queue: queue(dice),
+        priority: *dice.pick(&[0, 0, 0, 5, -3]),
+        run_at_us: dice.one_in(4).then(|| in_a_while(dice)),
+        expires_us: dice.one_in(6).then(|| in_a_while(dice)),
+        dedup_key: dice.one_in(3).then(|| format!("k{}", dice.below(3))),
+        dedup: *dice.pick(&[Dedup::Return, Dedup::Return, Dedup::Refuse, Dedup::Replace]),
+        dedup_window_us: dice.one_in(3).then(|| *dice.pick(&[1, 60, 4_000]) * SECOND),
+        alias: dice.one_in(6).then(|| format!("own-{}", dice.below(40))),
+        max_losses: 1 + dice.below(3) as u32,
+        time_limit_us: None,
+        soft_time_limit_us: None,
+        errbacks: Vec::new(),
+    }
+}
+
+/// One that may bring errbacks along.
+fn job(dice: &mut Dice, now: i64) -> NewJob {
+    let mut job = bare(dice, now);
+    if dice.one_in(6) {
+        let delay_us = dice.one_in(2).then(|| dice.below(20) as i64 * SECOND);
+        job.errbacks = (0..1 + dice.below(2)).map(|_| Errback { delay_us, job: bare(dice, now) }).collect();
+    }
+    job
+}
+
+fn jobs(dice: &mut Dice, now: i64, most: u64) -> Vec<NewJob> {
+    (0..1 + dice.below(most)).map(|_| job(dice, now)).collect()
+}
+
+impl Client {
+    /// Works until the budget is spent or it is killed.
+    pub fn work(&mut self) {
+        // Opens the file; many may do so at once.
+        let opened = self.aside("opens", |store| store.queues());
+        self.at_place(|state, _| {
+            // Whoever dies while the file is made leaves one that has to be deleted by hand.
+            if opened.is_some() && state.weather.calm() {
+                let mut dice = state.dice.clone();
+                state.weather = Weather::of(&mut dice);
+            }
+        });
+        while !self.dead() && self.world().state().budget > 0 {
+            let _ = self.step();
+            if self.dice.one_in(3) {
+                let pause = self.dice.below(2) * 200_000 + self.dice.below(2_000);
+                self.world().sleep(self.process.number, pause as i64);
+            }
+        }
+    }
+
+    fn now(&self) -> i64 {
+        self.world().state().wall()
+    }
+
+    fn step(&mut self) -> Option<()> {
+        match (self.trade, self.dice.below(100)) {
+            (Trade::Worker, 0..30) => self.claim(),
+            (Trade::Worker, 30..72) => self.finish(),
+            (Trade::Worker, 72..76) => self.extend(),
+            (Trade::Worker, 76..86) => self.beat(),
+            (Trade::Worker, 86..94) => self.reap(),
+            (Trade::Worker, 94) => self.part(),
+            (Trade::Caller, 0..55) => self.enqueue(),
+            (Trade::Caller, 55..65) => self.about(Verb::Cancel),
+            (Trade::Caller, 65..69) => self.about(Verb::Replay),
+            (Trade::Caller, 69..74) => self.about(Verb::Forget),
+            (Trade::Keeper, 0..30) => self.rule(),
+            (Trade::Keeper, 30..34) => {
+                let queue = queue(&mut self.dice);
+                self.ask(Verb::Purge(queue)).map(drop)
+            }
+            (Trade::Keeper, 34..55) => self.ask(Verb::Upkeep).map(drop),
+            (Trade::Keeper, 55..65) => self.aside("checkpoints", |store| store.checkpoint().map(drop)),
+            (Trade::Keeper, 65..75) => self.reap(),
+            (Trade::Foreign, 0..50) => self.foreign(),
+            _ => self.read(),
+        }
+    }
+
+    fn crowded(&self) -> bool {
+        locked(&self.world().book).model.jobs.values().filter(|job| job.live()).count() > CROWD
+    }
+
+    fn enqueue(&mut self) -> Option<()> {
+        if self.crowded() {
+            return None;
+        }
+        let now = self.now();
+        let jobs = jobs(&mut self.dice, now, 4);
+        self.ask(Verb::Enqueue(jobs)).map(drop)
+    }
+
+    fn foreign(&mut self) -> Option<()> {
+        if self.crowded() {
+            return None;
+        }
+        let now = self.now();
+        let mut jobs = jobs(&mut self.dice, now, 3);
+        for (at, job) in jobs.iter_mut().enumerate() {
+            job.alias = Some(format!("foreign-{}-{at}", self.dice.next()));
+            (job.dedup, job.dedup_window_us, job.max_losses) =
+                (Dedup::Return, None, crate::model::MAX_LOSSES);
+            job.payload.content_type = None;
+            job.errbacks.clear();
+        }
+        self.ask(Verb::Inbox(jobs)).map(drop)
+    }
+
+    fn about(&mut self, verb: fn(String) -> Verb) -> Option<()> {
+        let id = self.some_id()?;
+        self.ask(verb(id)).map(drop)
+    }
+
+    fn some_id(&mut self) -> Option<String> {
+        let book = locked(&self.process.world.book);
+        let ids: Vec<&String> = book.model.jobs.values().filter_map(|job| job.id.as_ref()).collect();
+        let at = self.dice.below(ids.len().max(1) as u64) as usize;
+        ids.get(at).map(|id| (*id).clone())
+    }
+
+    fn ask_for(&mut self) -> Option<Ask> {
+        let owner = self.worker?;
+        let dice = &mut self.dice;
+        let some = |dice: &mut Dice, of: &[&str]| -> Vec<String> {
+            of.iter().filter(|_| !dice.one_in(3)).map(|name| (*name).to_owned()).collect()
+        };
+        Some(Ask {
+            owner,
+            limit: 1 + dice.below(8) as usize,
+            queues: dice.one_in(3).then(|| Arc::from(some(dice, &QUEUES))),
+            tasks: dice.one_in(4).then(|| Arc::new(some(dice, &TASKS).into_iter().collect())),
+            visibility_us: dice.one_in(4).then_some(2 * SECOND),
+        })
+    }
+
+    fn claim(&mut self) -> Option<()> {
+        if self.worker.is_none() {
+            self.join()?;
+        }
+        let ask = self.ask_for()?;
+        if self.ask(Verb::Claim(ask))?.answer == Answer::Fenced {
+            self.worker = None;
+        }
+        Some(())
+    }
+
+    fn finish(&mut self) -> Option<()> {
+        let now = self.now();
+        let mut ends: Vec<Finish> = Vec::new();
+        for _ in 0..1 + self.dice.below(6) {
+            let Some((row, token)) = self.some_token() else { break };
+            if ends.iter().all(|end| end.row != row) {
+                let outcome = outcome(&mut self.dice);
+                let then = if self.dice.one_in(12) && !self.crowded() {
+                    jobs(&mut self.dice, now, 2)
+                } else {
+                    Vec::new()
+                };
+                ends.push(Finish { row, token, outcome, started_us: Some(now), then });
+            }
+        }
+        if ends.is_empty() {
+            return self.claim();
+        }
+        ends.sort_by_key(|end| end.row);
+        let ask = if self.dice.one_in(2) { self.ask_for() } else { None };
+        if self.ask(Verb::Finish(ends, ask))?.answer == Answer::Fenced {
+            self.worker = None;
+        }
+        Some(())
+    }
+
+    /// One of its own, or on purpose anybody's, however old.
+    fn some_token(&mut self) -> Option<(RowId, i64)> {
+        if self.dice.one_in(8) || self.held.is_empty() {
+            let book = locked(&self.process.world.book);
+            let at = self.dice.below(book.tokens.len().max(1) as u64) as usize;
+            return book.tokens.get(at).copied();
+        }
+        let at = self.dice.below(self.held.len() as u64) as usize;
+        Some(if self.dice.one_in(8) { self.held[at] } else { self.held.swap_remove(at) })
+    }
+
+    fn extend(&mut self) -> Option<()> {
+        let (row, token) = self.some_token()?;
+        self.held.push((row, token));
+        if self.dice.one_in(2) {
+            return self.ask(Verb::Progress(row, token)).map(drop);
+        }
+        let time = 1 + self.dice.below(40) as i64 * SECOND;
+        self.ask(Verb::Extend(row, token, time)).map(drop)
+    }
+
+    fn beat(&mut self) -> Option<()> {
+        let worker = self.worker?;
+        if self.ask(Verb::Beat(worker, self.visibility))?.answer == Answer::Flag(false) {
+            self.worker = None;
+        }
+        Some(())
+    }
+
+    fn part(&mut self) -> Option<()> {
+        let worker = self.worker.take()?;
+        self.held.clear();
+        self.ask(Verb::Reap(worker, Some(HashMap::new()))).map(drop)
+    }
+
+    /// Takes back the jobs of a worker whose process has ended, or whose lease has run out.
+    pub fn reap(&mut self) -> Option<()> {
+        let own = self.worker;
+        let workers = self.quietly("looks for the dead", |store| store.workers())?;
+        for worker in workers.into_iter().filter(|worker| Some(worker.id) != own) {
+            let (dead, page) = {
+                let pages = locked(&self.process.world.pages);
+                let page = pages.get(&worker.id);
+                let dead = page.is_some_and(|page| !self.process.world.alive(page.process));
+                (dead, page.map(|page| page.started.iter().map(|(row, charged)| (*row, *charged)).collect()))
+            };
+            if dead || worker.overdue {
+                let evidence = if self.dice.one_in(3) { None } else { page };
+                self.ask(Verb::Reap(worker.id, evidence))?;
+            }
+        }
+        Some(())
+    }
+
+    fn rule(&mut self) -> Option<()> {
+        let scope = if self.dice.one_in(2) {
+            Scope::Task((*self.dice.pick(&TASKS)).into())
+        } else {
+            Scope::Queue(queue(&mut self.dice))
+        };
+        let verb = if self.dice.one_in(3) { Verb::Pause(scope) } else { Verb::Resume(scope) };
+        self.ask(verb).map(drop)
+    }
+}
+
+fn outcome(dice: &mut Dice) -> Outcome {
+    let failure = || Failure { error: "x.Y".into(), message: "no".into(), ..Failure::default() };
+    match dice.below(14) {
+        0..6 => Outcome::Success(dice.one_in(2).then(|| Payload { content_type: None, body: b"1".to_vec() })),
+        6 => Outcome::Failure(failure()),
+        7 => Outcome::Failure(Failure { error: "pyqueue.exceptions.DecodeError".into(), ..failure() }),
+        8 => {
+            let other = Payload { content_type: None, body: dice.next().to_le_bytes().to_vec() };
+            Outcome::Retry { delay_us: 0, payload: Some(other), failure: failure() }
+        }
+        9 => {
+            Outcome::Retry { delay_us: 1 + dice.below(30) as i64 * SECOND, payload: None, failure: failure() }
+        }
+        10 => Outcome::Lost { reason: "signal 9".into(), charged: true },
+        11 => Outcome::Lost { reason: "signal 9".into(), charged: false },
+        _ => Outcome::GivenBack,
+    }
+}

@@ -1,0 +1,70 @@
+//! The promises once more, each from the answers alone and without the reference's rules: a second opinion.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pyqueue_core::job::{Finished, Outcome};
+
+use crate::model::Model;
+use crate::verbs::{Answer, Taken, Verb};
+
+#[derive(Default)]
+pub struct Promises {
+    last_token: i64,
+    ended: BTreeSet<i64>,
+    /// The latest wall time any transaction has seen: a delayed job whose time had come once may start.
+    latest: i64,
+    /// How often each job was lost with a charge.
+    losses: BTreeMap<i64, u32>,
+    pub claimed: u64,
+    pub finished: u64,
+    pub stale: u64,
+}
+
+impl Promises {
+    pub fn hold(&mut self, verb: &Verb, answer: &Answer, now: i64, model: &Model) -> Result<(), String> {
+        self.latest = self.latest.max(now);
+        match (verb, answer) {
+            (Verb::Claim(_), Answer::Taken(taken)) => self.taken(taken, model),
+            (Verb::Finish(ends, _), Answer::Finished(finished, taken)) => {
+                for (end, answer) in ends.iter().zip(finished) {
+                    self.stale += u64::from(*answer != Finished::Done);
+                    if *answer != Finished::Done {
+                        continue;
+                    }
+                    self.finished += 1;
+                    match end.outcome {
+                        Outcome::Success(_) | Outcome::Failure(_) => drop(self.ended.insert(end.row.0)),
+                        Outcome::Lost { charged: true, .. } => {
+                            *self.losses.entry(end.row.0).or_default() += 1
+                        }
+                        _ => {}
+                    }
+                }
+                self.taken(taken, model)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn taken(&mut self, taken: &[Taken], model: &Model) -> Result<(), String> {
+        let Some((_, token, _)) = taken.first() else { return Ok(()) };
+        if *token <= self.last_token || taken.iter().any(|(_, other, _)| other != token) {
+            return Err(format!("P3: token {token} after {}", self.last_token));
+        }
+        self.last_token = *token;
+        self.claimed += taken.len() as u64;
+        for (row, ..) in taken {
+            let new = &model.jobs[row].new;
+            if self.ended.contains(row) {
+                return Err(format!("P5: {row} was claimed after its end"));
+            }
+            if new.run_at_us.is_some_and(|at| at > self.latest) {
+                return Err(format!("P12: {row} was claimed before its time"));
+            }
+            if self.losses.get(row).is_some_and(|losses| *losses >= new.max_losses) {
+                return Err(format!("P7: {row} was claimed after its last loss"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! One seed from its first process to the last drained job.
+
+use std::sync::Arc;
+
+use pyqueue_core::job::{Finish, Outcome};
+use pyqueue_core::store::{Ask, Scope};
+
+use crate::client::{Client, Trade};
+use crate::dice::Dice;
+use crate::doubts::Book;
+use crate::process::Process;
+use crate::verbs::{Answer, Verb};
+use crate::vfs::Disk;
+use crate::world::{Weather, World, locked};
+
+/// What became of a seed.
+pub struct Report {
+    pub failure: Option<String>,
+    pub hash: u64,
+    pub log: Vec<String>,
+    pub operations: u64,
+    pub kills: u64,
+    pub doubted: u64,
+    pub looks: u64,
+    pub claimed: u64,
+    pub stale: u64,
+}
+
+/// Runs a seed. `name` tells its disk from others that are there at the same time.
+pub fn run(seed: u64, name: &str, log: bool) -> Report {
+    let mut dice = Dice::new(seed ^ 0x5eed);
+    let disk = Disk::new(&format!("{name}-{seed}"));
+    let budget = 150 + dice.below(300);
+    let world = World::new(seed, disk, Book::default(), budget, log);
+    let count = 2 + dice.below(3);
+    for number in 0..count {
+        let trade = match number {
+            0 => Trade::Worker,
+            1 => Trade::Caller,
+            _ => *dice.pick(&[Trade::Worker, Trade::Keeper, Trade::Foreign]),
+        };
+        start(&world, trade, 0);
+    }
+    world.run();
+    world.state().weather = Weather::CALM;
+    if world.state().failure.is_none() {
+        world.spawn(0, drain);
+        world.run();
+    }
+    let state = world.state();
+    let book = locked(&world.book);
+    Report {
+        failure: state.failure.clone(),
+        hash: state.hash,
+        log: state.log.clone().unwrap_or_default(),
+        operations: state.operations,
+        kills: state.kills,
+        doubted: book.doubted,
+        looks: book.looks,
+        claimed: book.promises.claimed,
+        stale: book.promises.stale,
+    }
+}
+
+/// A process of a trade; once killed it starts anew under another number.
+fn start(world: &Arc<World>, trade: Trade, after: i64) {
+    world.spawn(after, move |process| {
+        Client::new(process, trade).work();
+        let world = &process.world;
+        let again = {
+            let mut state = world.state();
+            let pause = state.dice.below(3_000_000) as i64;
+            (state.places[process.number].dead && state.budget > 0).then_some(pause)
+        };
+        if let Some(pause) = again {
+            start(world, trade, pause);
+        }
+    });
+}
+
+/// Nothing may be stuck: with every pause lifted and every worker gone, all jobs run, and no row is left.
+fn drain(process: &Arc<Process>) {
+    let mut client = Client::new(process, Trade::Worker);
+    if empty(&mut client).is_none() {
+        process.world.fail("the file could not be drained".into());
+    }
+}
+
+fn empty(client: &mut Client) -> Option<()> {
+    client.join()?;
+    let (queues, tasks) = {
+        let model = &locked(&client.world().book).model;
+        (model.paused_queues.clone(), model.paused_tasks.clone())
+    };
+    for name in queues {
+        client.ask(Verb::Resume(Scope::Queue(name)))?;
+    }
+    for name in tasks {
+        client.ask(Verb::Resume(Scope::Task(name)))?;
+    }
+    client.reap()?;
+    let owner = client.worker?;
+    let ask = Ask { owner, limit: 30, queues: None, tasks: None, visibility_us: None };
+    for _ in 0..100 {
+        let Answer::Taken(taken) = client.ask(Verb::Claim(ask.clone()))?.answer else { return None };
+        let ends = taken.iter().map(|(row, token, _)| Finish {
+            row: pyqueue_core::id::RowId(*row),
+            token: *token,
+            outcome: Outcome::Success(None),
+            started_us: None,
+            then: Vec::new(),
+        });
+        if !taken.is_empty() {
+            client.ask(Verb::Finish(ends.collect(), None))?;
+            continue;
+        }
+        if locked(&client.world().book).model.jobs.values().all(|job| !job.live()) {
+            client.ask(Verb::Upkeep)?;
+            let done = locked(&client.world().book).look(&client.world().disk);
+            return done.map_err(|text| client.world().fail(text)).ok();
+        }
+        client.world().sleep(client.process.number, 1_000_000_000);
+    }
+    None
+}

@@ -1,0 +1,74 @@
+//! Many seeds, or one.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::seed::{self, Report};
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// Past the harness, which keeps what tests print.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+#[test]
+fn every_promise_holds_in_every_seed() {
+    if let Some(seed) = number("PYQUEUE_SEED") {
+        let report = seed::run(seed, "replay", true);
+        report.log.iter().for_each(|line| say(line));
+        assert_eq!(report.failure, None);
+        return;
+    }
+    let (from, count) = (number("PYQUEUE_FROM").unwrap_or(1), number("PYQUEUE_SEEDS").unwrap_or(2_000));
+    let next = AtomicU64::new(from);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let reports: Vec<Report> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut reports = Vec::new();
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= from + count {
+                            return reports;
+                        }
+                        let report = seed::run(seed, "many", false);
+                        if let Some(failure) = &report.failure {
+                            say(&format!(
+                                "seed {seed} failed: {failure}\n  see it again: PYQUEUE_SEED={seed} cargo test --release --test simulation every_promise"
+                            ));
+                        }
+                        reports.push(report);
+                    }
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
+    say(&format!(
+        "{} seeds, {} operations, {} claimed jobs, {} stale writes, {} kills, {} of them inside an operation, {} looks at the whole file",
+        reports.len(),
+        sum(|one| one.operations),
+        sum(|one| one.claimed),
+        sum(|one| one.stale),
+        sum(|one| one.kills),
+        sum(|one| one.doubted),
+        sum(|one| one.looks),
+    ));
+    let failed = reports.iter().filter(|one| one.failure.is_some()).count();
+    assert_eq!(failed, 0, "seeds failed");
+}
+
+#[test]
+fn a_seed_is_the_same_run_twice() {
+    for seed in 1..20 {
+        let (one, two) = (seed::run(seed, "first", true), seed::run(seed, "second", true));
+        let first = one.log.iter().zip(&two.log).find(|(one, two)| one != two);
+        assert_eq!(first, None, "seed {seed}");
+        assert_eq!(one.hash, two.hash, "seed {seed}");
+    }
+}

@@ -1,0 +1,130 @@
+//! What the file says, read by nobody's process: no other gets a turn meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pyqueue_core::id::{PublicId, RowId};
+use pyqueue_core::job::State;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Row};
+
+use crate::model::Place;
+use crate::vfs::{self, Disk};
+
+/// A job that has not ended.
+pub struct There {
+    pub place: Place,
+    /// Its place in the order, where the file says it; else 0.
+    pub at: i64,
+    pub counters: (u32, u32, u32),
+    pub id: String,
+}
+
+pub struct Seen {
+    pub jobs: BTreeMap<i64, There>,
+    /// How a job ended, and whether it was forgotten.
+    pub ends: BTreeMap<i64, (State, bool)>,
+    pub keys: BTreeMap<(i64, String), (i64, Option<i64>)>,
+    pub aliases: BTreeMap<String, i64>,
+    pub workers: BTreeSet<i64>,
+    pub token: i64,
+    pub queues: Vec<String>,
+    pub paused_tasks: BTreeSet<String>,
+    pub paused_queues: BTreeSet<String>,
+    pub inbox: Vec<String>,
+    /// Rows that break an invariant of the schema.
+    pub unsound: i64,
+}
+
+const JOBS: &str = "SELECT j.id, j.nonce, j.alias, j.attempts, j.retries, j.losses, s.place, s.k, s.at, l.token, l.owner, \
+    l.deadline, (SELECT kind FROM pyqueue_gate WHERE id=s.k), (SELECT value FROM pyqueue_meta WHERE name='file_id') \
+    FROM pyqueue_job j LEFT JOIN pyqueue_side s ON s.id=j.id \
+    LEFT JOIN pyqueue_lease l ON l.first=(SELECT max(first) FROM pyqueue_lease WHERE first<=j.id) AND l.last>=j.id WHERE j.mark<>2";
+
+const UNSOUND: &str = "SELECT \
+    (SELECT count(*) FROM pyqueue_lease l WHERE l.jobs <> (SELECT count(*) FROM pyqueue_job j WHERE j.id BETWEEN l.first AND l.last)) \
+  + (SELECT count(*) FROM pyqueue_lease a JOIN pyqueue_lease b ON a.first < b.first AND b.first <= a.last) \
+  + (SELECT count(*) FROM pyqueue_side s JOIN pyqueue_lease l ON s.id BETWEEN l.first AND l.last) \
+  + (SELECT count(*) FROM pyqueue_side s WHERE NOT EXISTS(SELECT 1 FROM pyqueue_job j WHERE j.id=s.id)) \
+  + (SELECT count(*) FROM pyqueue_job j WHERE mark=0 AND id<=ifnull((SELECT pos FROM pyqueue_head WHERE band=id>>43),0) \
+      AND NOT EXISTS(SELECT 1 FROM pyqueue_side s WHERE s.id=j.id) \
+      AND NOT EXISTS(SELECT 1 FROM pyqueue_lease l WHERE j.id BETWEEN l.first AND l.last)) \
+  + (SELECT count(*) FROM pyqueue_gate g WHERE g.waiting <> (SELECT count(*) FROM pyqueue_side s WHERE s.place=2 AND s.k=g.id)) \
+  + (SELECT count(*) FROM pyqueue_head h WHERE band>0 AND (again <> (SELECT count(*) FROM pyqueue_side s WHERE s.place=1 AND s.at>>43=band) \
+      OR parked <> (SELECT count(*) FROM pyqueue_side s WHERE s.place=2 AND s.at>>43=band) \
+      OR later <> (SELECT count(*) FROM pyqueue_side s WHERE s.place=3 AND s.at>>43=band) \
+      OR spoken <> (SELECT count(*) FROM pyqueue_job j WHERE j.mark>0 AND j.id>h.pos AND j.id>>43=band))) \
+  + (SELECT count(*) FROM pyqueue_progress p WHERE NOT EXISTS(SELECT 1 FROM pyqueue_lease l WHERE p.id BETWEEN l.first AND l.last AND l.token=p.token))";
+
+/// In the order of their codes in the history.
+const STATES: [State; 5] = [State::Success, State::Failed, State::Dead, State::Cancelled, State::Expired];
+
+/// Reads everything; `None` if somebody is in the way.
+pub fn look(disk: &Disk) -> Option<Seen> {
+    let before = vfs::enter(None);
+    let seen = read(disk);
+    vfs::enter(before);
+    seen.ok()
+}
+
+fn read(disk: &Disk) -> rusqlite::Result<Seen> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags_and_vfs(disk.path("jobs.db"), flags, c"simulation")?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    conn.execute_batch("BEGIN")?;
+    Ok(Seen {
+        jobs: all(&conn, JOBS, |row| Ok((row.get(0)?, there(row)?)))?,
+        ends: all(
+            &conn,
+            "SELECT job, state, nonce<0 FROM pyqueue_history WHERE state IS NOT NULL ORDER BY seq",
+            |row| Ok((row.get(0)?, (STATES[row.get::<_, usize>(1)?], row.get(2)?))),
+        )?,
+        keys: all(&conn, "SELECT queue, key, id, until FROM pyqueue_dedup", |row| {
+            Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?)))
+        })?,
+        aliases: all(&conn, "SELECT name, id FROM pyqueue_alias", |row| Ok((row.get(0)?, row.get(1)?)))?,
+        workers: all(&conn, "SELECT id FROM pyqueue_owner WHERE pid<>0", |row| row.get(0))?,
+        token: conn
+            .query_row("SELECT ifnull(max(pos), 0) FROM pyqueue_head WHERE band=-1", [], |row| row.get(0))?,
+        queues: all(&conn, "SELECT name FROM pyqueue_queue ORDER BY num", |row| row.get(0))?,
+        paused_tasks: all(
+            &conn,
+            "SELECT name FROM pyqueue_gate WHERE kind='pause' AND scope='task' AND shut",
+            |row| row.get(0),
+        )?,
+        paused_queues: all(
+            &conn,
+            "SELECT name FROM pyqueue_gate WHERE kind='pause' AND scope='queue' AND shut",
+            |row| row.get(0),
+        )?,
+        inbox: all(&conn, "SELECT id FROM pyqueue_inbox ORDER BY seq", |row| row.get(0))?,
+        unsound: conn.query_row(UNSOUND, [], |row| row.get(0))?,
+    })
+}
+
+fn all<T, C: FromIterator<T>>(
+    conn: &Connection,
+    sql: &str,
+    of: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<C> {
+    conn.prepare(sql)?.query_map([], of)?.collect()
+}
+
+fn there(row: &Row<'_>) -> rusqlite::Result<There> {
+    let side: Option<i64> = row.get(6)?;
+    let token: Option<i64> = row.get(9)?;
+    let kind: Option<String> = row.get(12)?;
+    let place = match (side, token) {
+        (_, Some(token)) => Place::Leased { token, owner: row.get(10)?, deadline: row.get(11)? },
+        (Some(2), _) => Place::Parked { unknown: kind.as_deref() == Some("lack") },
+        (Some(3), _) => Place::Later(row.get(7)?),
+        _ => Place::Ready,
+    };
+    let file: i64 = row.get(13)?;
+    let own = PublicId { row: RowId(row.get(0)?), nonce: row.get(1)?, file: file as u32 };
+    Ok(There {
+        place,
+        at: row.get::<_, Option<i64>>(8)?.unwrap_or(0),
+        counters: (row.get(3)?, row.get(4)?, row.get(5)?),
+        id: row.get::<_, Option<String>>(2)?.unwrap_or_else(|| own.to_string()),
+    })
+}

@@ -1,0 +1,188 @@
+//! The public verbs as values: what a process asks of the store, and what it answers.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use pyqueue_core::id::{PublicId, RowId};
+use pyqueue_core::job::{ClaimedJob, Enqueued, Finish, Finished, NewJob};
+use pyqueue_core::store::{Ask, Claimed, Evidence, NewWorker, Scope, Store};
+use pyqueue_core::{Error, Result};
+use rusqlite::{Connection, ErrorCode, params};
+
+/// An operation that changes the file.
+#[derive(Debug, Clone)]
+pub enum Verb {
+    Enqueue(Vec<NewJob>),
+    Claim(Ask),
+    Finish(Vec<Finish>, Option<Ask>),
+    Extend(RowId, i64, i64),
+    Progress(RowId, i64),
+    Join(i64),
+    Beat(i64, i64),
+    Reap(i64, Option<HashMap<RowId, bool>>),
+    Pause(Scope),
+    Resume(Scope),
+    Cancel(String),
+    Purge(String),
+    Upkeep,
+    Forget(String),
+    Replay(String),
+    /// Rows that a foreign connection inserts in one transaction.
+    Inbox(Vec<NewJob>),
+}
+
+/// One claimed job: row, token, attempt.
+pub type Taken = (i64, i64, u32);
+
+/// What the store says, with rows for ids so that the reference can foretell it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Of each job the row, and whether it is new.
+    Rows(Vec<(i64, bool)>),
+    Taken(Vec<Taken>),
+    Finished(Vec<Finished>, Vec<Taken>),
+    Number(i64),
+    Flag(bool),
+    Nothing,
+    LeaseLost,
+    Fenced,
+    Duplicate(i64),
+    /// The write lock was not to be had: nothing has happened.
+    Busy,
+}
+
+/// An answer as it came.
+#[derive(Debug)]
+pub struct Told {
+    /// With no rows yet where there are ids.
+    pub answer: Answer,
+    /// The public ids of `Rows` and `Duplicate`.
+    pub ids: Vec<Enqueued>,
+    pub jobs: Vec<ClaimedJob>,
+}
+
+impl Told {
+    /// The answer with rows for ids. `names` knows the callers' own ids.
+    pub fn answer(&self, names: impl Fn(&str) -> Option<i64>) -> Answer {
+        let row = |one: &Enqueued| {
+            names(&one.id).or_else(|| PublicId::parse(&one.id).map(|id| id.row.0)).unwrap_or(-1)
+        };
+        match &self.answer {
+            Answer::Rows(_) => Answer::Rows(self.ids.iter().map(|one| (row(one), one.created)).collect()),
+            Answer::Duplicate(_) => Answer::Duplicate(self.ids.first().map_or(-1, row)),
+            answer => answer.clone(),
+        }
+    }
+}
+
+fn taken(claimed: &Claimed) -> Vec<Taken> {
+    claimed.jobs.iter().map(|job| (job.row.0, job.token, job.attempt)).collect()
+}
+
+fn text(ask: &Ask) -> String {
+    let Ask { owner, limit, queues, tasks, visibility_us } = ask;
+    let tasks = tasks.as_ref().map(|tasks| tasks.iter().collect::<BTreeSet<_>>());
+    format!("worker {owner}, {limit} of {queues:?} {tasks:?}, {visibility_us:?}")
+}
+
+impl Verb {
+    /// As the trace shows it: the same in each run.
+    pub fn text(&self) -> String {
+        match self {
+            Verb::Claim(ask) => format!("Claim({})", text(ask)),
+            Verb::Finish(ends, Some(ask)) => format!("Finish({ends:?}, {})", text(ask)),
+            Verb::Reap(worker, Some(page)) => {
+                format!("Reap({worker}, {:?})", page.iter().collect::<BTreeMap<_, _>>())
+            }
+            verb => format!("{verb:?}"),
+        }
+    }
+
+    /// Whether it would give a job this name.
+    pub fn names(&self, id: &str) -> bool {
+        matches!(self, Verb::Enqueue(jobs) if jobs.iter().any(|job| job.alias.as_deref() == Some(id)))
+    }
+
+    /// Asks the store, or writes as a foreign connection.
+    pub fn perform(&self, store: &Store, foreign: Option<&Connection>) -> Result<Told> {
+        let mut told = Told { answer: Answer::Nothing, ids: Vec::new(), jobs: Vec::new() };
+        let rows = |ids: &mut Vec<Enqueued>, enqueued| {
+            *ids = enqueued;
+            Answer::Rows(Vec::new())
+        };
+        let answer = match self {
+            Verb::Enqueue(jobs) => store.enqueue(jobs.clone()).map(|all| rows(&mut told.ids, all)),
+            Verb::Replay(id) => store.replay(id).map(|again| {
+                let again = again.into_iter().map(|id| Enqueued { id, created: true });
+                rows(&mut told.ids, again.collect())
+            }),
+            Verb::Claim(ask) => store.claim(ask.clone()).map(|claimed| {
+                let answer = Answer::Taken(taken(&claimed));
+                told.jobs = claimed.jobs;
+                answer
+            }),
+            Verb::Finish(ends, ask) => store.finish(ends.clone(), ask.clone()).map(|(finished, claimed)| {
+                let answer = Answer::Finished(finished, taken(&claimed));
+                told.jobs = claimed.jobs;
+                answer
+            }),
+            Verb::Extend(row, token, us) => store.extend(*row, *token, *us).map(|()| Answer::Nothing),
+            Verb::Progress(row, token) => {
+                store.progress(*row, *token, "HALF", b"{}").map(|()| Answer::Nothing)
+            }
+            Verb::Join(us) => store
+                .join(NewWorker { name: "w".into(), pid: 1, slots: 1, visibility_us: *us })
+                .map(Answer::Number),
+            Verb::Beat(worker, us) => store.beat(*worker, *us).map(Answer::Flag),
+            Verb::Reap(worker, None) => {
+                store.reap(*worker, Evidence::None, "it died").map(|_| Answer::Nothing)
+            }
+            Verb::Reap(worker, Some(page)) => {
+                store.reap(*worker, Evidence::Page(page.clone()), "it died").map(|_| Answer::Nothing)
+            }
+            Verb::Pause(scope) => store.pause(scope.clone()).map(|()| Answer::Nothing),
+            Verb::Resume(scope) => store.resume(scope.clone()).map(|()| Answer::Nothing),
+            Verb::Cancel(id) => store.cancel(id).map(Answer::Flag),
+            Verb::Purge(queue) => store.purge(queue).map(|count| Answer::Number(count as i64)),
+            Verb::Upkeep => store.upkeep().map(|done| Answer::Number(done.taken_back as i64)),
+            Verb::Forget(id) => store.forget(id).map(Answer::Flag),
+            Verb::Inbox(jobs) => match foreign {
+                Some(conn) => insert(conn, jobs).map(|()| Answer::Nothing),
+                None => Ok(Answer::Busy),
+            },
+        };
+        told.answer = match answer {
+            Err(Error::LeaseLost { .. }) => Answer::LeaseLost,
+            Err(Error::Fenced { .. }) => Answer::Fenced,
+            Err(Error::Duplicate { id }) => {
+                told.ids = vec![Enqueued { id, created: false }];
+                Answer::Duplicate(0)
+            }
+            Err(Error::Busy { .. }) => Answer::Busy,
+            answer => answer?,
+        };
+        Ok(told)
+    }
+}
+
+/// What an application does on a connection of its own.
+fn insert(conn: &Connection, jobs: &[NewJob]) -> Result<()> {
+    let transaction = rusqlite::Transaction::new_unchecked(conn, rusqlite::TransactionBehavior::Immediate);
+    let transaction = match transaction {
+        Err(error)
+            if matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed)
+            ) =>
+        {
+            return Err(Error::Busy { waited_ms: 0 });
+        }
+        transaction => transaction?,
+    };
+    for job in jobs {
+        transaction.execute(
+            "INSERT INTO pyqueue_inbox(id, task, body, queue, priority, run_at, expires, dedup_key) VALUES(?,?,?,?,?,?,?,?)",
+            params![job.alias, job.task, job.payload.body, job.queue, job.priority, job.run_at_us, job.expires_us, job.dedup_key],
+        )?;
+    }
+    Ok(transaction.commit()?)
+}

@@ -1,0 +1,360 @@
+//! The world of one seed: simulated processes take turns at every statement and every call of the disk, and time,
+//! deaths, stops, suspends and reboots come from the same stream of random numbers.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+
+use pyqueue_core::id::RowId;
+
+use crate::dice::Dice;
+use crate::doubts::Book;
+use crate::process::Process;
+use crate::vfs::Disk;
+
+const SECOND: i64 = 1_000_000;
+
+/// One simulated process, as the scheduler sees it.
+#[derive(Default)]
+pub struct Place {
+    thread: Option<Thread>,
+    ended: bool,
+    /// To be killed when its turn comes, which is next.
+    condemned: bool,
+    pub dead: bool,
+    stopped_until: i64,
+    wakes: i64,
+    /// Its transaction is over: nobody else runs until its answer is in the book.
+    pub rush: bool,
+    /// It reads what must not change meanwhile.
+    pub quiet: bool,
+    pub holds_lock: bool,
+    /// What the current operation has done so far.
+    pub locked: bool,
+    pub wrote: bool,
+    /// Wall and boot clock as the transaction saw them.
+    pub moment: Option<(i64, i64)>,
+}
+
+/// How rough a seed is: one event in so many points; 0 is never.
+#[derive(Clone, Copy)]
+pub struct Weather {
+    pub switch: u64,
+    pub kill: u64,
+    pub stop: u64,
+    pub step: u64,
+    pub suspend: u64,
+    pub reboot: u64,
+}
+
+impl Weather {
+    /// While the file is made, and once it is drained.
+    pub const CALM: Weather = Weather { switch: 0, kill: 0, stop: 0, step: 0, suspend: 0, reboot: 0 };
+
+    pub fn calm(&self) -> bool {
+        self.switch == 0
+    }
+
+    /// Of a seed.
+    pub fn of(dice: &mut Dice) -> Weather {
+        let mut rate = |usual: u64| usual * [0, 1, 1, 1, 3][dice.below(5) as usize];
+        let (kill, stop, step) = (rate(1_500), rate(4_000), rate(4_000));
+        let (suspend, reboot) = (rate(6_000), rate(20_000));
+        Weather { switch: [2, 4, 8, 32][dice.below(4) as usize], kill, stop, step, suspend, reboot }
+    }
+}
+
+pub struct State {
+    pub dice: Dice,
+    pub weather: Weather,
+    /// Time that only grows (µs).
+    now: i64,
+    wall_offset: i64,
+    boot_offset: i64,
+    boots: u32,
+    pub places: Vec<Place>,
+    pub hash: u64,
+    pub log: Option<Vec<String>>,
+    pub operations: u64,
+    /// Operations left until the processes sign off.
+    pub budget: u64,
+    pub failure: Option<String>,
+    pub kills: u64,
+}
+
+impl State {
+    pub fn wall(&self) -> i64 {
+        self.now + self.wall_offset
+    }
+
+    pub fn boot(&self) -> i64 {
+        self.now - self.boot_offset
+    }
+
+    /// Adds to the trace.
+    pub fn note(&mut self, text: impl FnOnce() -> String) {
+        if let Some(log) = &mut self.log {
+            let line = format!("{:>12} {}", self.now, text());
+            log.push(line);
+        }
+    }
+
+    fn mix(&mut self, value: u64) {
+        self.hash = (self.hash ^ value).wrapping_mul(0x0100_0000_01b3);
+    }
+
+    fn runnable(&self, number: usize) -> bool {
+        let place = &self.places[number];
+        !place.ended && place.wakes <= self.now && place.stopped_until <= self.now
+    }
+
+    /// Who runs next: a condemned one, one at random of those that can, or the first for whom time makes it
+    /// possible. Number 0 is the thread that runs the seed; it comes back when all others have ended.
+    fn next(&mut self) -> usize {
+        let all = 1..self.places.len();
+        if let Some(condemned) = all.clone().find(|n| self.places[*n].condemned && !self.places[*n].ended) {
+            return condemned;
+        }
+        loop {
+            let able: Vec<usize> = all.clone().filter(|number| self.runnable(*number)).collect();
+            if !able.is_empty() {
+                return able[self.dice.below(able.len() as u64) as usize];
+            }
+            let due = all.clone().filter(|number| !self.places[*number].ended);
+            let due = due.map(|number| self.places[number].wakes.max(self.places[number].stopped_until));
+            match due.min() {
+                Some(due) => self.now = due,
+                None => return 0,
+            }
+        }
+    }
+}
+
+/// What a worker's page says, which outlives the worker.
+pub struct Page {
+    pub process: usize,
+    pub started: BTreeMap<RowId, bool>,
+}
+
+pub struct World {
+    pub disk: Arc<Disk>,
+    state: Mutex<State>,
+    turn: AtomicUsize,
+    pub book: Mutex<Book>,
+    pub pages: Mutex<BTreeMap<i64, Page>>,
+}
+
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl World {
+    pub fn new(seed: u64, disk: Arc<Disk>, book: Book, budget: u64, log: bool) -> Arc<World> {
+        let state = State {
+            dice: Dice::new(seed),
+            weather: Weather::CALM,
+            now: 1_000 * SECOND,
+            wall_offset: 1_800_000_000 * SECOND,
+            boot_offset: 0,
+            boots: 1,
+            places: vec![Place { thread: Some(thread::current()), ..Place::default() }],
+            hash: 0xcbf2_9ce4_8422_2325,
+            log: log.then(Vec::new),
+            operations: 0,
+            budget,
+            failure: None,
+            kills: 0,
+        };
+        let pages = Mutex::default();
+        Arc::new(World {
+            disk,
+            state: Mutex::new(state),
+            turn: AtomicUsize::new(0),
+            book: Mutex::new(book),
+            pages,
+        })
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        locked(&self.state)
+    }
+
+    /// A promise is broken: the seed ends here.
+    pub fn fail(&self, text: String) {
+        let mut state = self.state();
+        state.note(|| format!("FAILED: {text}"));
+        state.failure.get_or_insert(text);
+        state.budget = 0;
+        state.weather = Weather::CALM;
+    }
+
+    /// Starts a process after a while. Only for who has the turn.
+    pub fn spawn(self: &Arc<Self>, after: i64, program: impl FnOnce(&Arc<Process>) + Send + 'static) {
+        let (number, identity) = {
+            let mut state = self.state();
+            let wakes = state.now + after;
+            state.places.push(Place { wakes, ..Place::default() });
+            (state.places.len() - 1, format!("boot-{}/", state.boots))
+        };
+        let process = Arc::new(Process { world: self.clone(), number, identity });
+        let world = self.clone();
+        let thread = thread::spawn(move || {
+            crate::vfs::enter(Some(process.clone()));
+            world.wait(number);
+            let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| program(&process)));
+            if let Err(panic) = run {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                world.fail(format!("process {number} panicked: {}", text.unwrap_or_default()));
+            }
+            world.end(number);
+        });
+        self.state().places[number].thread = Some(thread.thread().clone());
+    }
+
+    /// Lets the processes run until all have ended.
+    pub fn run(&self) {
+        self.pass_on(0);
+    }
+
+    fn pass_on(&self, me: usize) {
+        let next = {
+            let mut state = self.state();
+            let next = state.next();
+            if next == me {
+                return;
+            }
+            state.mix(next as u64);
+            state.places[next].thread.clone().map(|thread| (next, thread))
+        };
+        let Some((next, thread)) = next else { return };
+        self.turn.store(next, Ordering::Release);
+        thread.unpark();
+        if !self.state().places[me].ended {
+            self.wait(me);
+        }
+    }
+
+    fn wait(&self, me: usize) {
+        while self.turn.load(Ordering::Acquire) != me {
+            thread::park();
+        }
+        if self.state().places[me].condemned {
+            self.die(me);
+        }
+    }
+
+    fn die(&self, me: usize) {
+        let mut state = self.state();
+        let place = &mut state.places[me];
+        if place.dead || place.ended {
+            return;
+        }
+        (place.dead, place.condemned, place.holds_lock) = (true, true, false);
+        let (locked_once, moment) = (place.locked, place.moment);
+        state.kills += 1;
+        state.note(|| format!("p{me} is killed"));
+        state.mix(0xdead);
+        drop(state);
+        self.disk.kill(me as u32);
+        locked(&self.book).died(me, moment.filter(|_| locked_once));
+    }
+
+    fn end(&self, me: usize) {
+        if self.state().places[me].dead {
+            self.disk.bury();
+        }
+        self.state().places[me].ended = true;
+        self.pass_on(me);
+    }
+
+    /// Whether a process lives.
+    pub fn alive(&self, number: usize) -> bool {
+        let state = self.state();
+        !state.places[number].ended && !state.places[number].dead
+    }
+
+    /// A place where others may run and anything may happen.
+    pub fn point(&self, me: usize, what: u64) {
+        let mut state = self.state();
+        let place = &state.places[me];
+        if place.dead || place.quiet {
+            return;
+        }
+        let rush = place.rush;
+        let pause = 1 + state.dice.below(20) as i64;
+        state.now += pause;
+        state.mix(what << 8 | me as u64);
+        let weather = state.weather;
+        if rush {
+            let dies = weather.kill > 0 && state.dice.one_in(weather.kill / 4);
+            drop(state);
+            if dies {
+                self.die(me);
+            }
+            return;
+        }
+        self.happen(&mut state, me, weather);
+        let (condemned, switch) = (state.places[me].condemned, state.dice.one_in(weather.switch.max(2)));
+        let elsewhere = state.places[me].stopped_until > state.now
+            || state.places.iter().any(|p| p.condemned && !p.ended);
+        drop(state);
+        if condemned {
+            self.die(me);
+        } else if switch || elsewhere {
+            self.pass_on(me);
+        }
+    }
+
+    fn happen(&self, state: &mut State, me: usize, weather: Weather) {
+        let mut comes = |rate: u64| rate > 0 && state.dice.one_in(rate);
+        let (kill, stop, step, suspend, reboot) = (
+            comes(weather.kill),
+            comes(weather.stop),
+            comes(weather.step),
+            comes(weather.suspend),
+            comes(weather.reboot),
+        );
+        let some = 1 + state.dice.below(state.places.len() as u64 - 1) as usize;
+        if kill {
+            let victim = if state.dice.one_in(2) { me } else { some };
+            state.places[victim].condemned = !state.places[victim].ended;
+        }
+        if stop {
+            let long = !state.places[some].holds_lock || state.dice.one_in(60);
+            let time = if long { state.dice.below(100) as i64 * SECOND } else { 40_000 };
+            state.places[some].stopped_until = state.now + time;
+            state.note(|| format!("p{some} is stopped for {time} µs"));
+        }
+        if step {
+            let hours = if state.dice.one_in(2) { 1 } else { -1 };
+            state.wall_offset += hours * 3_600 * SECOND;
+            state.note(|| format!("the wall clock is set by {hours} h"));
+        }
+        if suspend {
+            let time = state.dice.below(200) as i64 * SECOND;
+            state.now += time;
+            state.note(|| format!("suspended for {time} µs"));
+        }
+        if reboot {
+            state.note(|| "reboot".into());
+            state.boots += 1;
+            state.boot_offset = state.now;
+            state.places.iter_mut().skip(1).for_each(|place| place.condemned = !place.ended);
+        }
+    }
+
+    /// Waits for virtual time.
+    pub fn sleep(&self, me: usize, us: i64) {
+        let mut state = self.state();
+        if state.places[me].dead {
+            return;
+        }
+        let wakes = state.now + us.max(1);
+        let place = &mut state.places[me];
+        (place.wakes, place.rush) = (wakes, false);
+        drop(state);
+        self.pass_on(me);
+    }
+}
