@@ -15,6 +15,7 @@ use super::pinned::Watch;
 use super::signals;
 use super::stopping::Stage;
 use super::supervisor::{Member, Slot, Supervisor, TICK_US, TRUST_US};
+use crate::clock::{Env, Signals};
 use crate::error::{Error, Result};
 use crate::store::{Store, WorkerView};
 
@@ -204,18 +205,31 @@ pub(super) struct Keeper {
 }
 
 struct Errand {
-    store: Arc<Store>,
+    store: Store,
     wal: PathBuf,
     outside: Arc<Outside>,
     sent: Mutex<bool>,
     wake: Condvar,
-    closed: AtomicBool,
+    closed: Arc<Closed>,
+}
+
+/// A round that waits for the write lock is given up when the worker ends.
+#[derive(Default)]
+struct Closed(AtomicBool);
+
+impl Signals for Closed {
+    fn arrived(&self) -> bool {
+        self.0.load(SeqCst)
+    }
 }
 
 impl Keeper {
-    pub fn start(store: Arc<Store>, wal: PathBuf, outside: Arc<Outside>) -> Result<Keeper> {
+    pub fn start(store: &Store, wal: PathBuf, outside: Arc<Outside>) -> Result<Keeper> {
         let (sent, wake) = (Mutex::new(false), Condvar::new());
-        let shared = Arc::new(Errand { store, wal, outside, sent, wake, closed: AtomicBool::new(false) });
+        let closed = Arc::new(Closed::default());
+        let env = Env { signals: closed.clone(), ..store.env().clone() };
+        let store = Store::new(store.path().to_owned(), store.options().clone(), env);
+        let shared = Arc::new(Errand { store, wal, outside, sent, wake, closed });
         let ours = Arc::clone(&shared);
         let thread = signals::spawn("pyqueue-keeper", move || ours.run())?;
         Ok(Keeper { shared, thread: Some(thread) })
@@ -241,6 +255,7 @@ impl Errand {
                     told = None;
                     next_us
                 }
+                Err(_) if self.closed.arrived() => break,
                 Err(error) => {
                     let text = format!("upkeep was put off: {error}");
                     if told.as_ref() != Some(&text) {
@@ -257,7 +272,7 @@ impl Errand {
     fn wait(&self, next_us: Option<i64>) -> bool {
         let clock = &self.store.env().clock;
         let mut sent = self.sent();
-        while !*sent && !self.closed.load(SeqCst) {
+        while !*sent && !self.closed.arrived() {
             let Some(at) = next_us else {
                 sent = self.wake.wait(sent).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -270,7 +285,7 @@ impl Errand {
             sent = self.wake.wait_timeout(sent, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         *sent = false;
-        !self.closed.load(SeqCst)
+        !self.closed.arrived()
     }
 
     /// One round; the boot time at which it is worth another.
@@ -283,7 +298,7 @@ impl Errand {
         }
         let next_us = loop {
             let done = self.store.upkeep()?;
-            if !done.more || self.closed.load(SeqCst) {
+            if !done.more || self.closed.arrived() {
                 break done.next_boot_us;
             }
             // Between two small steps others write.
@@ -310,7 +325,7 @@ impl Errand {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.shared.closed.store(true, SeqCst);
+        self.shared.closed.0.store(true, SeqCst);
         self.send();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
