@@ -90,7 +90,13 @@ class AsyncResult(Generic[R]):
             raise error
         return error  # type: ignore[return-value]
 
-    def wait(self, timeout: float | None = None, propagate: bool = True) -> R:
+    def wait(
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        *,
+        interval: float | None = None,  # noqa: ARG002  as in ``get``
+    ) -> R:
         """The same as ``get``."""
         return self.get(timeout, propagate)
 
@@ -156,8 +162,15 @@ class AsyncResult(Generic[R]):
         """The ended attempts, oldest first."""
         return self._store.attempts(self.id)
 
-    def revoke(self) -> bool:
-        """Cancels the job if it is not running; False when it is too late."""
+    def revoke(self, *, terminate: bool = False) -> bool:
+        """Cancels the job if it is not running; False when it is too late.
+
+        Raises NotImplementedError for ``terminate``: what runs is ended by its time limits only.
+        """
+        if terminate:
+            raise NotImplementedError(
+                "terminate=True can't be had: a running job is not stopped from outside; give it a time_limit"
+            )
         cancelled = self._store.cancel(self.id)
         if cancelled and signals.task_revoked:
             told = request.Context(self.id, called_directly=False)

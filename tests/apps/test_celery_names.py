@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+import pyqueue
 from pyqueue import AsyncResult, Celery, current_app, shared
+from pyqueue.absent import APP, CALL, TASK
 from pyqueue.exceptions import ImproperlyConfigured
+from pyqueue.options import CallOptions, TaskOptions
 from pyqueue.settings import BY_NAME, name_of
 
 defaults: Any = pytest.importorskip("celery.app.defaults")
@@ -20,6 +23,20 @@ def app(tmp_path: Path) -> Iterator[Celery]:
     before = list(shared._apps)
     yield Celery("proj", broker=str(tmp_path / "jobs.db"))
     shared._apps[:] = before
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "from_celery.md").read_text()
+
+
+def test_the_page_names_what_is_missing_as_the_code_does() -> None:
+    missing = PAGE[PAGE.index("## What is not there") :]
+    for name in ("chain", "group", "chord", "crontab"):
+        assert f"`{name}`" in missing
+        assert not hasattr(pyqueue, name)
+    for name in ("control", "add_periodic_task", "worker_main", "register_task"):
+        assert name in PAGE
+        assert name in APP
+        assert not hasattr(Celery, name)
 
 
 def test_each_setting_is_found_by_celerys_old_name_too() -> None:
@@ -78,3 +95,27 @@ def test_what_is_not_there_says_what_to_use(app: Celery) -> None:
     with pytest.raises(TypeError, match=r"'trail' is no option of a task: "):
         app.task(trail=False)  # type: ignore[call-overload]
     assert not hasattr(app, "control")
+
+
+def test_a_running_job_is_not_terminated_and_that_is_said(app: Celery) -> None:
+    job = app.send_task("app.add")
+    with pytest.raises(NotImplementedError, match="give it a time_limit"):
+        job.revoke(terminate=True)
+    assert job.state == "PENDING"
+    assert job.revoke()
+
+
+def test_waiting_takes_celerys_words(app: Celery) -> None:
+    @app.task
+    def add(x: int, y: int) -> int:
+        return x + y
+
+    with app.testing():
+        assert add.delay(1, 2).wait(interval=0.5) == 3
+        assert add.chunks([(1, 2), (3, 4)], 1).apply_async().join_native() == [[3], [7]]
+
+
+def test_nothing_is_called_absent_that_is_there(app: Celery) -> None:
+    assert set(CALL).isdisjoint(CallOptions._fields)
+    assert set(TASK).isdisjoint(TaskOptions._fields)
+    assert [name for name in APP if hasattr(app, name)] == []
