@@ -35,6 +35,8 @@ def command_of(test: str) -> tuple[list[str], dict[str, str]]:
             return [*cargo, "--lib", rest], {}
         case "simulation":
             return [*cargo, "--test", "simulation"], {"PYQUEUE_SEEDS": rest}
+        case "power":
+            return [*cargo, "--test", "simulation", "power_cuts"], {"PYQUEUE_POWER_POINTS": rest}
         case "pytest":
             return [str(Path(sys.executable).with_name("pytest")), "-x", *shlex.split(rest)], {}
         case "run":

@@ -11,7 +11,8 @@ class Row(NamedTuple):
     promise: str
     breaks: str
     caught_by: str
-    """``core FILTER`` (a test of the core), ``simulation SEEDS``, ``pytest ARGUMENTS`` or ``run MODULE ARGUMENTS``."""
+    """``core FILTER`` (a test of the core), ``simulation SEEDS``, ``power POINTS``, ``pytest ARGUMENTS`` or
+    ``run MODULE ARGUMENTS``."""
 
 
 MUTANTS = {
@@ -31,7 +32,7 @@ MUTANTS = {
         "P14", "a fork does not wait for threads inside SQLite", "run tests.forks --forks 1000"
     ),
     "InheritedHandlesLive": Row("P14", "a child keeps the parent's descriptors", "core sqlite::tests"),
-    "SyncSkipped": Row("P1", "a commit in `full` is not synced", "core sqlite::tests::sync"),
+    "SyncSkipped": Row("P1", "a commit in `full` is not synced", "power 500"),
     "CommitUnchecked": Row(
         "P1",
         "an enqueue is acknowledged although its commit failed",

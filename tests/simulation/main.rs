@@ -8,12 +8,14 @@
 //! * `verbs`, `client`, `program`, `reading`: what the processes do
 //! * `model`, `promises`, `seen`, `doubts`: what must come of it
 //! * `seed`: one run
+//! * `power`: power cuts, with a program of its own
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod client;
 mod dice;
 mod doubts;
 mod model;
+mod power;
 mod process;
 mod program;
 mod promises;
