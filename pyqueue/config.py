@@ -107,7 +107,8 @@ def resolve(constructor: Mapping[str, Any], settings: Settings | None = None) ->
         origins[name] = origin
         if given is not None:
             values[name] = given if origin == "constructor" else checked(name, given, origin)
-    if unusable is not None:
+    # Jobs that run in the caller are on a file of their own.
+    if unusable is not None and not values.get("always_eager"):
         _say_unusable(unusable, values.get("db"))
     return Resolved(Config(**values), origins)
 

@@ -45,6 +45,16 @@ def test_a_server_is_no_broker_and_its_password_is_not_shown() -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_eager_tests_need_no_file_whatever_the_broker_is() -> None:
+    app = Celery("proj")
+    app.conf.update(broker_url="memory://", task_always_eager=True)
+    double = app.task(lambda n: 2 * n)
+    assert double.delay(4).get() == 8
+    app.conf.task_always_eager = False
+    with pytest.raises(ImproperlyConfigured, match=r"broker memory://… is a server"):
+        double.delay(4)
+
+
 def test_a_server_gives_way_to_a_file_named_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
