@@ -136,7 +136,12 @@ impl Client {
             (moment, wrote)
         });
         let told = match told {
-            Ok(told) => told,
+            Ok(mut told) => {
+                if let Some(lie) = self.world().lie {
+                    lie.tell(&verb, &mut told);
+                }
+                told
+            }
             Err(error) => {
                 self.world().fail(format!("p{} {verb:?}: {error}", self.process.number));
                 return None;
@@ -144,7 +149,9 @@ impl Client {
         };
         let entered = locked(&self.world().book).end(self.process.number, &told, moment, wrote);
         if let Err(text) = entered {
-            self.world().fail(text);
+            let file = locked(&self.world().book).look(&self.world().disk);
+            let sound = self.quietly("examines", Store::examine);
+            self.world().fail(format!("{text}; the file after it: {file:?}, {sound:?}"));
             return None;
         }
         self.keep(&told.jobs);
@@ -180,7 +187,8 @@ impl Client {
         self.held.clear();
         let Answer::Number(worker) = self.ask(Verb::Join(self.visibility))?.answer else { return None };
         self.worker = Some(worker);
-        let page = Page { process: self.process.number, started: Default::default() };
+        let identity = self.process.identity.clone();
+        let page = Page { process: self.process.number, identity, started: Default::default() };
         locked(&self.world().pages).insert(worker, page);
         Some(())
     }

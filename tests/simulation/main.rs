@@ -7,12 +7,18 @@
 //! * `vfs`: the disk; `world`, `process`, `dice`: whose turn it is, time, deaths, chance
 //! * `verbs`, `client`, `program`, `reading`: what the processes do
 //! * `model`, `promises`, `seen`, `doubts`: what must come of it
-//! * `seed`: one run
+//! * `seed`: one run; `seeds`: many; `lies`: the control arm (guards of the store itself are switched off by
+//!   `python -m tests.mutants`)
+//!
+//! Not played here: forks and threads of one process that share a writer (both are process-wide in the core:
+//! `src/sqlite/tests/`), and power cuts (`Disk::cut`). Between the end of a transaction and its answer nobody else
+//! runs, so that the order of answers is that of the commits; processes are killed there as anywhere else.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod client;
 mod dice;
 mod doubts;
+mod lies;
 mod model;
 mod process;
 mod program;

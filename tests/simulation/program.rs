@@ -20,7 +20,7 @@ const CROWD: usize = 50;
 
 /// Mostly one of few; now and then one that may be new.
 fn queue(dice: &mut Dice) -> String {
-    if dice.one_in(12) { format!("rare-{}", dice.below(8)) } else { (*dice.pick(&QUEUES)).to_owned() }
+    if dice.one_in(8) { format!("rare-{}", dice.below(30)) } else { (*dice.pick(&QUEUES)).to_owned() }
 }
 
 /// A random new job.
@@ -38,7 +38,7 @@ fn bare(dice: &mut Dice, now: i64) -> NewJob {
         run_at_us: dice.one_in(4).then(|| in_a_while(dice)),
         expires_us: dice.one_in(6).then(|| in_a_while(dice)),
         dedup_key: dice.one_in(3).then(|| format!("k{}", dice.below(3))),
-        dedup: *dice.pick(&[Dedup::Return, Dedup::Return, Dedup::Refuse, Dedup::Replace]),
+        dedup: *dice.pick(&[Dedup::Return, Dedup::Refuse, Dedup::Refuse, Dedup::Replace]),
         dedup_window_us: dice.one_in(3).then(|| *dice.pick(&[1, 60, 4_000]) * SECOND),
         alias: dice.one_in(6).then(|| format!("own-{}", dice.below(40))),
         max_losses: 1 + dice.below(3) as u32,
@@ -107,6 +107,7 @@ impl Client {
             (Trade::Keeper, 34..55) => self.ask(Verb::Upkeep).map(drop),
             (Trade::Keeper, 55..65) => self.aside("checkpoints", |store| store.checkpoint()),
             (Trade::Keeper, 65..75) => self.reap(),
+            (Trade::Keeper, 75..85) => self.enqueue(),
             (Trade::Foreign, 0..50) => self.foreign(),
             _ => self.read(),
         }
@@ -245,12 +246,20 @@ impl Client {
         let own = self.worker;
         let workers = self.quietly("looks for the dead", |store| store.workers())?;
         for worker in workers.into_iter().filter(|worker| Some(worker.id) != own) {
-            let (dead, page) = {
+            let (dead, rebooted, page) = {
                 let pages = locked(&self.process.world.pages);
                 let page = pages.get(&worker.id);
                 let dead = page.is_some_and(|page| !self.process.world.alive(page.process));
-                (dead, page.map(|page| page.started.iter().map(|(row, charged)| (*row, *charged)).collect()))
+                let rebooted = page.is_some_and(|page| page.identity != self.process.identity);
+                (
+                    dead,
+                    rebooted,
+                    page.map(|page| page.started.iter().map(|(row, charged)| (*row, *charged)).collect()),
+                )
             };
+            if rebooted && !worker.overdue {
+                self.world().fail(format!("P6: worker {} of before the reboot is not overdue", worker.id));
+            }
             if dead || worker.overdue {
                 let evidence = if self.dice.one_in(3) { None } else { page };
                 self.ask(Verb::Reap(worker.id, evidence))?;

@@ -7,7 +7,7 @@ use pyqueue_core::store::{Ask, Scope};
 
 use crate::client::{Client, Trade};
 use crate::dice::Dice;
-use crate::doubts::Book;
+use crate::lies::Lie;
 use crate::process::Process;
 use crate::verbs::{Answer, Verb};
 use crate::vfs::Disk;
@@ -27,17 +27,17 @@ pub struct Report {
 }
 
 /// Runs a seed. `name` tells its disk from others that are there at the same time.
-pub fn run(seed: u64, name: &str, log: bool) -> Report {
+pub fn run(seed: u64, name: &str, lie: Option<Lie>, log: bool) -> Report {
     let mut dice = Dice::new(seed ^ 0x5eed);
     let disk = Disk::new(&format!("{name}-{seed}"));
     let budget = 150 + dice.below(300);
-    let world = World::new(seed, disk, Book::default(), budget, log);
+    let world = World::new(seed, disk, lie, budget, log);
     let count = 2 + dice.below(3);
     for number in 0..count {
         let trade = match number {
             0 => Trade::Worker,
             1 => Trade::Caller,
-            _ => *dice.pick(&[Trade::Worker, Trade::Keeper, Trade::Foreign]),
+            _ => *dice.pick(&[Trade::Worker, Trade::Caller, Trade::Keeper, Trade::Foreign]),
         };
         start(&world, trade, 0);
     }
@@ -117,7 +117,7 @@ fn empty(client: &mut Client) -> Option<()> {
         if locked(&client.world().book).model.jobs.values().all(|job| !job.live()) {
             client.ask(Verb::Upkeep)?;
             let done = locked(&client.world().book).look(&client.world().disk);
-            return done.map_err(|text| client.world().fail(text)).ok();
+            return done.map(drop).map_err(|text| client.world().fail(text)).ok();
         }
         client.world().sleep(client.process.number, 1_000_000_000);
     }

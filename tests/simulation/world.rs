@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
+use std::thread::{self, JoinHandle, Thread};
 
 use pyqueue_core::id::RowId;
 
 use crate::dice::Dice;
 use crate::doubts::Book;
+use crate::lies::Lie;
 use crate::process::Process;
 use crate::vfs::Disk;
 
@@ -134,13 +135,18 @@ impl State {
 /// What a worker's page says, which outlives the worker.
 pub struct Page {
     pub process: usize,
+    /// Of its boot clock.
+    pub identity: String,
     pub started: BTreeMap<RowId, bool>,
 }
 
 pub struct World {
     pub disk: Arc<Disk>,
+    /// Told about every answer, in a control arm.
+    pub lie: Option<Lie>,
     state: Mutex<State>,
     turn: AtomicUsize,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     pub book: Mutex<Book>,
     pub pages: Mutex<BTreeMap<i64, Page>>,
 }
@@ -150,7 +156,7 @@ pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl World {
-    pub fn new(seed: u64, disk: Arc<Disk>, book: Book, budget: u64, log: bool) -> Arc<World> {
+    pub fn new(seed: u64, disk: Arc<Disk>, lie: Option<Lie>, budget: u64, log: bool) -> Arc<World> {
         let state = State {
             dice: Dice::new(seed),
             weather: Weather::CALM,
@@ -166,13 +172,14 @@ impl World {
             failure: None,
             kills: 0,
         };
-        let pages = Mutex::default();
         Arc::new(World {
             disk,
+            lie,
             state: Mutex::new(state),
             turn: AtomicUsize::new(0),
-            book: Mutex::new(book),
-            pages,
+            threads: Mutex::default(),
+            book: Mutex::new(Book::new(log)),
+            pages: Mutex::default(),
         })
     }
 
@@ -211,11 +218,15 @@ impl World {
             world.end(number);
         });
         self.state().places[number].thread = Some(thread.thread().clone());
+        locked(&self.threads).push(thread);
     }
 
     /// Lets the processes run until all have ended.
     pub fn run(&self) {
         self.pass_on(0);
+        for thread in std::mem::take(&mut *locked(&self.threads)) {
+            let _ = thread.join();
+        }
     }
 
     fn pass_on(&self, me: usize) {

@@ -10,7 +10,7 @@ pub use enqueues::MAX_LOSSES;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pyqueue_core::job::{Dedup, NewJob, State};
+use pyqueue_core::job::{Dedup, Errback, NewJob, State};
 use pyqueue_core::store::Scope;
 
 use crate::verbs::{Answer, Verb};
@@ -66,6 +66,7 @@ pub struct Model {
     pub inbox: Vec<NewJob>,
     /// Row, token and outcome of each attempt that has ended.
     pub written: BTreeSet<(i64, i64, u8)>,
+    follows: Vec<Errback>,
     pub now: i64,
     pub boot: i64,
 }
