@@ -18,14 +18,26 @@ const SECOND: i64 = 1_000_000;
 /// Above this many unfinished jobs nobody makes new ones.
 const CROWD: usize = 50;
 
-/// Mostly one of few; now and then one that may be new.
-fn queue(dice: &mut Dice) -> String {
-    if dice.one_in(8) { format!("rare-{}", dice.below(30)) } else { (*dice.pick(&QUEUES)).to_owned() }
+/// What a random job is made for.
+#[derive(Clone, Copy)]
+struct Scene {
+    now: i64,
+    /// How many queues there are.
+    queues: u64,
+}
+
+/// Mostly one of few; now and then one that is new, or that another process is making at the same time.
+fn queue(dice: &mut Dice, scene: Scene) -> String {
+    if dice.one_in(6) {
+        format!("rare-{}{}", scene.queues.saturating_sub(dice.below(2)), dice.pick(&["x", "y"]))
+    } else {
+        (*dice.pick(&QUEUES)).to_owned()
+    }
 }
 
 /// A random new job.
-fn bare(dice: &mut Dice, now: i64) -> NewJob {
-    let in_a_while = |dice: &mut Dice| now + [-1, 1, 20, 3_000][dice.below(4) as usize] * SECOND;
+fn bare(dice: &mut Dice, scene: Scene) -> NewJob {
+    let in_a_while = |dice: &mut Dice| scene.now + [-1, 1, 20, 3_000][dice.below(4) as usize] * SECOND;
     let number = dice.next();
     NewJob {
         task: (*dice.pick(&TASKS)).into(),
@@ -33,7 +45,7 @@ fn bare(dice: &mut Dice, now: i64) -> NewJob {
             content_type: dice.one_in(4).then(|| "x/y".into()),
             body: number.to_le_bytes().to_vec(),
         },
-        queue: queue(dice),
+        queue: queue(dice, scene),
         priority: *dice.pick(&[0, 0, 0, 5, -3]),
         run_at_us: dice.one_in(4).then(|| in_a_while(dice)),
         expires_us: dice.one_in(6).then(|| in_a_while(dice)),
@@ -49,17 +61,17 @@ fn bare(dice: &mut Dice, now: i64) -> NewJob {
 }
 
 /// One that may bring errbacks along.
-fn job(dice: &mut Dice, now: i64) -> NewJob {
-    let mut job = bare(dice, now);
+fn job(dice: &mut Dice, scene: Scene) -> NewJob {
+    let mut job = bare(dice, scene);
     if dice.one_in(6) {
         let delay_us = dice.one_in(2).then(|| dice.below(20) as i64 * SECOND);
-        job.errbacks = (0..1 + dice.below(2)).map(|_| Errback { delay_us, job: bare(dice, now) }).collect();
+        job.errbacks = (0..1 + dice.below(2)).map(|_| Errback { delay_us, job: bare(dice, scene) }).collect();
     }
     job
 }
 
-fn jobs(dice: &mut Dice, now: i64, most: u64) -> Vec<NewJob> {
-    (0..1 + dice.below(most)).map(|_| job(dice, now)).collect()
+fn jobs(dice: &mut Dice, scene: Scene, most: u64) -> Vec<NewJob> {
+    (0..1 + dice.below(most)).map(|_| job(dice, scene)).collect()
 }
 
 impl Client {
@@ -83,8 +95,9 @@ impl Client {
         }
     }
 
-    fn now(&self) -> i64 {
-        self.world().state().wall()
+    fn scene(&self) -> Scene {
+        let queues = locked(&self.world().book).model.queues.len() as u64;
+        Scene { now: self.world().state().wall(), queues }
     }
 
     fn step(&mut self) -> Option<()> {
@@ -101,7 +114,8 @@ impl Client {
             (Trade::Caller, 69..74) => self.about(Verb::Forget),
             (Trade::Keeper, 0..30) => self.rule(),
             (Trade::Keeper, 30..34) => {
-                let queue = queue(&mut self.dice);
+                let scene = self.scene();
+                let queue = queue(&mut self.dice, scene);
                 self.ask(Verb::Purge(queue)).map(drop)
             }
             (Trade::Keeper, 34..55) => self.ask(Verb::Upkeep).map(drop),
@@ -121,8 +135,8 @@ impl Client {
         if self.crowded() {
             return None;
         }
-        let now = self.now();
-        let jobs = jobs(&mut self.dice, now, 4);
+        let scene = self.scene();
+        let jobs = jobs(&mut self.dice, scene, 4);
         self.ask(Verb::Enqueue(jobs)).map(drop)
     }
 
@@ -130,8 +144,8 @@ impl Client {
         if self.crowded() {
             return None;
         }
-        let now = self.now();
-        let mut jobs = jobs(&mut self.dice, now, 3);
+        let scene = self.scene();
+        let mut jobs = jobs(&mut self.dice, scene, 3);
         for (at, job) in jobs.iter_mut().enumerate() {
             job.alias = Some(format!("foreign-{}-{at}", self.dice.next()));
             (job.dedup, job.dedup_window_us, job.max_losses) =
@@ -181,18 +195,18 @@ impl Client {
     }
 
     fn finish(&mut self) -> Option<()> {
-        let now = self.now();
+        let scene = self.scene();
         let mut ends: Vec<Finish> = Vec::new();
         for _ in 0..1 + self.dice.below(6) {
             let Some((row, token)) = self.some_token() else { break };
             if ends.iter().all(|end| end.row != row) {
                 let outcome = outcome(&mut self.dice);
                 let then = if self.dice.one_in(12) && !self.crowded() {
-                    jobs(&mut self.dice, now, 2)
+                    jobs(&mut self.dice, scene, 2)
                 } else {
                     Vec::new()
                 };
-                ends.push(Finish { row, token, outcome, started_us: Some(now), then });
+                ends.push(Finish { row, token, outcome, started_us: Some(scene.now), then });
             }
         }
         if ends.is_empty() {
@@ -269,10 +283,11 @@ impl Client {
     }
 
     fn rule(&mut self) -> Option<()> {
+        let scene = self.scene();
         let scope = if self.dice.one_in(2) {
             Scope::Task((*self.dice.pick(&TASKS)).into())
         } else {
-            Scope::Queue(queue(&mut self.dice))
+            Scope::Queue(queue(&mut self.dice, scene))
         };
         let verb = if self.dice.one_in(3) { Verb::Pause(scope) } else { Verb::Resume(scope) };
         self.ask(verb).map(drop)

@@ -30,7 +30,7 @@ pub struct Report {
 pub fn run(seed: u64, name: &str, lie: Option<Lie>, log: bool) -> Report {
     let mut dice = Dice::new(seed ^ 0x5eed);
     let disk = Disk::new(&format!("{name}-{seed}"));
-    let budget = 150 + dice.below(300);
+    let budget = 130 + dice.below(260);
     let world = World::new(seed, disk, lie, budget, log);
     let count = 2 + dice.below(3);
     for number in 0..count {

@@ -60,7 +60,7 @@ impl Weather {
     /// Of a seed.
     pub fn of(dice: &mut Dice) -> Weather {
         let mut rate = |usual: u64| usual * [0, 1, 1, 1, 3][dice.below(5) as usize];
-        let (kill, stop, step) = (rate(1_500), rate(4_000), rate(4_000));
+        let (kill, stop, step) = (rate(2_500), rate(4_000), rate(4_000));
         let (suspend, reboot) = (rate(6_000), rate(20_000));
         Weather { switch: [2, 4, 8, 32][dice.below(4) as usize], kill, stop, step, suspend, reboot }
     }

@@ -103,7 +103,8 @@ impl Model {
         (self.now, self.boot) = (now, boot);
         match verb {
             Verb::Enqueue(jobs) => {
-                let refuses = jobs.iter().any(|job| job.dedup == Dedup::Refuse && job.dedup_key.is_some());
+                let refuses =
+                    jobs.iter().any(|job| job.dedup == Dedup::Refuse && self.may_be_held(job, jobs));
                 let before = refuses.then(|| self.clone());
                 match jobs.iter().map(|job| self.enqueue(job)).collect() {
                     Ok(rows) => Answer::Rows(rows),
@@ -175,6 +176,13 @@ impl Model {
                 Answer::Nothing
             }
         }
+    }
+
+    /// Whether a job's key may be taken, by then: worth a copy to go back to.
+    fn may_be_held(&self, job: &NewJob, beside: &[NewJob]) -> bool {
+        let Some(key) = &job.dedup_key else { return false };
+        let same = |other: &&NewJob| other.dedup_key == job.dedup_key;
+        self.keys.keys().any(|(_, taken)| taken == key) || beside.iter().filter(same).count() > 1
     }
 
     /// The row that an id names.
