@@ -163,7 +163,7 @@ class JobView:
         """waiting delayed parked running retrying success failed dead cancelled expired unknown"""
     @property
     def body(self) -> bytes | None:
-        """The result of a success."""
+        """The result of a success; None with a failure where it was damaged in the file."""
     @property
     def content_type(self) -> str | None: ...
     @property

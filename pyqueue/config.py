@@ -84,7 +84,9 @@ def checked(name: str, value: Any, origin: str) -> Any:
     try:
         return CHECKS[name](value)
     except ValueError as error:
-        raise ImproperlyConfigured(f"{origin} is {error}, not {value!r}") from None
+        from pyqueue.redaction import masked  # noqa: PLC0415
+
+        raise ImproperlyConfigured(f"{origin} is {error}, not {masked(value)!r:.80}") from None
 
 
 def resolve(constructor: Mapping[str, Any], settings: Settings | None = None) -> Resolved:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from operator import itemgetter
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ class EmbeddedWorker:
         self._app = app
         self._options = options
         self._worker: Worker | None = None
+        self._pid = os.getpid()
         self._ready = threading.Event()
         self._over = threading.Event()
         self._trouble: list[str] = []
@@ -40,6 +42,7 @@ class EmbeddedWorker:
             )
         if self._worker is not None:
             raise RuntimeError("this worker has been started already; make another with app.worker()")
+        self._pid = os.getpid()
         self._app.finalize()
         decided = plan(self._app, self._options)
         target = self._options.target or target_of(self._app)
@@ -58,8 +61,12 @@ class EmbeddedWorker:
             raise ImproperlyConfigured("; ".join(self._trouble) or "the worker ended before it was ready")
 
     def stop(self) -> None:
-        """Lets running jobs finish within the grace time, and waits for that. Ctrl-C ends it at once."""
-        if self._worker is None:
+        """Lets running jobs finish within the grace time, and waits for that. Ctrl-C ends it at once.
+
+        Does nothing in a process that was forked off after the start: the worker is the parent's.
+        """
+        # A forked child that leaves the block has the value and not the threads: it would wait for ever.
+        if self._worker is None or self._pid != os.getpid():
             return
         self._worker.stop()
         try:
@@ -107,12 +114,22 @@ def target_of(app: PyQueue) -> str:
             "the worker's children can't find this app, since it is no module's variable: "
             "write  app = …  at the top level of a file, or say app.worker(target='module:app')"
         )
+    by_name = []
     for module, name in found:
         path = getattr(module, "__file__", None)
         if path and path.endswith(".py") and os.path.isfile(path):
-            by_file = module.__name__ == "__main__" or split_file(path)[1] == module.__name__
-            return f"{os.path.abspath(path) if by_file else module.__name__}:{name}"
+            if module.__name__ == "__main__" or split_file(path)[1] == module.__name__:
+                return f"{os.path.abspath(path)}:{name}"
+            by_name.append((not _is_called(path, module.__name__), f"{module.__name__}:{name}"))
+    if by_name:
+        return min(by_name, key=itemgetter(0))[1]
     raise ImproperlyConfigured(
         "the worker's children can't load this app, since it was made in an interactive session: "
         "put the app and its tasks in a file, such as tasks.py, and import it from there"
     )
+
+
+def _is_called(path: str, name: str) -> bool:
+    """Whether a file can be imported under the name: gunicorn.conf.py is ``__config__``, and no other process finds it."""
+    stem = path.removesuffix(".py").removesuffix("/__init__")
+    return f".{stem.replace('/', '.')}".endswith(f".{name}")

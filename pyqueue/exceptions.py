@@ -7,6 +7,7 @@ QueueError (also PyQueueError)
 ├── NotRegistered           the task is unknown here
 ├── EncodeError             a value can't be written as JSON
 ├── DecodeError             a message can't be read
+├── CorruptPayload          stored arguments or a stored result were damaged
 ├── UnknownJob              the file knows no such id
 ├── TimeoutError            the wait is over, the job is not
 ├── TaskFailed              the task raised; its exception class is not loaded here
@@ -78,6 +79,10 @@ class EncodeError(QueueError, TypeError):
 
 class DecodeError(QueueError, ValueError):
     """A message can't be read: damaged, of an unknown version, too large or too deep."""
+
+
+class CorruptPayload(QueueError):
+    """Stored arguments or a stored result don't match their checksum; the job was not run, the result not read."""
 
 
 class UnknownJob(QueueError, LookupError):

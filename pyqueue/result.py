@@ -60,7 +60,7 @@ class AsyncResult(Generic[R]):
         """Waits up to ``timeout`` seconds for the result and returns it.
 
         Raises the task's exception (``TaskFailed`` where its class is not loaded here), ``TaskRevokedError``,
-        ``WorkerLostError``, ``UnknownJob`` at once, and ``TimeoutError``. With ``propagate`` False the task's
+        ``WorkerLostError``, ``CorruptPayload``, ``UnknownJob`` at once, and ``TimeoutError``. With ``propagate`` False the task's
         exception is returned instead. Inside a task it raises RuntimeError: children that wait for each other
         never end; ``disable_sync_subtasks=False`` allows it.
         """
@@ -214,6 +214,8 @@ class AsyncResult(Generic[R]):
 
 
 def _value(view: JobView) -> Any:
+    if view.failure is not None:
+        raise rebuilt(view.failure)
     return None if view.body is None else decode_result(view.body, view.content_type)
 
 

@@ -163,5 +163,7 @@ class Signature(Generic[R]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        shown = [*map(repr, self.args), *(f"{name}={value!r}" for name, value in self.kwargs.items())]
+        from pyqueue.redaction import masked  # noqa: PLC0415
+
+        shown = [*map(repr, self.args), *(f"{name}={value!r}" for name, value in masked(self.kwargs).items())]
         return f"{self.task}({', '.join(shown)})"

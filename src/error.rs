@@ -58,7 +58,9 @@ pub enum Error {
         waited_ms: u64,
     },
     /// The system refused to read or write.
-    #[error("the database could not be read or written: {0}")]
+    #[error(
+        "the database could not be read or written ({0}): look at the disk, its mount and the system's log, then call again"
+    )]
     Io(String),
     /// The file is damaged.
     #[error(
@@ -99,6 +101,12 @@ impl From<rusqlite::Error> for Error {
             CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure,
         };
         let text = error.to_string();
+        use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+        if matches!(error, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..))
+        {
+            // Our tables are STRICT and checked: such a value was not written by us.
+            return Error::Corrupt(text);
+        }
         let extended = error.sqlite_error().map(|error| error.extended_code);
         match error.sqlite_error_code() {
             Some(DiskFull) => Error::Full(text),

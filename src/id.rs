@@ -44,7 +44,12 @@ pub fn floor(band: i64) -> i64 {
 
 /// The last place of a band.
 pub fn ceiling(band: i64) -> i64 {
-    floor(band + 1) - 1
+    floor(band) | ((1 << SEQUENCE_BITS) - 1)
+}
+
+/// The places of a queue: before its first, and its last.
+pub fn places(queue: i64) -> (i64, i64) {
+    (floor(queue << 8), ceiling((queue << 8) | 255))
 }
 
 const NONCE_BITS: u32 = 27;
@@ -114,6 +119,24 @@ mod tests {
             let id = PublicId { row: RowId(row), nonce, file };
             prop_assert_eq!(PublicId::parse(&id.to_string()), Some(id));
             prop_assert_eq!(id.uuid().get_version_num(), 8);
+        }
+
+        #[test]
+        fn any_text_is_an_id_or_none(text in ".{0,60}", bytes: [u8; 16]) {
+            let _ = PublicId::parse(&text);
+            let uuid = Uuid::from_bytes(bytes);
+            if let Some(id) = PublicId::parse(&uuid.to_string()) {
+                prop_assert_eq!(id.uuid(), uuid);
+            }
+            let eighth = uuid::Builder::from_custom_bytes(bytes).into_uuid();
+            prop_assert_eq!(PublicId::parse(&eighth.to_string()).map(PublicId::uuid), Some(eighth));
+        }
+
+        #[test]
+        fn a_queues_places_hold_its_bands(queue in 1_i64..4096, priority: i8) {
+            let (first, last) = places(queue);
+            let band = band(queue, priority);
+            prop_assert!(first <= floor(band) && floor(band) < ceiling(band) && ceiling(band) <= last);
         }
 
         #[test]

@@ -8,6 +8,7 @@ from pyqueue.cli.ending import error_object
 from pyqueue.cli.summary import summary_object
 from pyqueue.cli.times import iso
 from pyqueue.exceptions import DecodeError, UnknownJob
+from pyqueue.redaction import masked
 from pyqueue.serialization import Call, decode_call, decode_result
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class Asked(NamedTuple):
             "state": self.view.state,
             "why": self.why,
             "retries": self.view.retries,
-            "args": None if call is None else call.args,
-            "kwargs": None if call is None else call.kwargs,
+            "args": None if call is None else masked(call.args),
+            "kwargs": None if call is None else masked(call.kwargs),
             "mapped": None if call is None else call.mapped,
             "progress": None if progress is None else {"state": progress[0], "meta": progress[1]},
             "result": self.result.value,
@@ -105,7 +106,8 @@ def _progress(view: JobView) -> Value:
 
 
 def _call_text(call: Call) -> str:
-    parts = [*map(repr, call.args), *(f"{name}={value!r}" for name, value in call.kwargs.items())]
+    kwargs = masked(call.kwargs)
+    parts = [*map(repr, masked(call.args)), *(f"{name}={value!r}" for name, value in kwargs.items())]
     many = f"{len(call.args):,} calls in one: " if call.mapped else ""
     return f"{many}({', '.join(parts)})"
 

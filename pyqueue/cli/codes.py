@@ -24,7 +24,16 @@ def code_of(error: Exception) -> int:
 
     codes = (
         ((known.ImproperlyConfigured, known.InvalidJob), EXIT_USAGE),
-        ((known.FileRefused, known.DatabaseCorrupt, known.EncodeError, known.DecodeError), EXIT_BAD_DATA),
+        (
+            (
+                known.FileRefused,
+                known.DatabaseCorrupt,
+                known.EncodeError,
+                known.DecodeError,
+                known.CorruptPayload,
+            ),
+            EXIT_BAD_DATA,
+        ),
         ((known.UnknownJob, NoFile), EXIT_NOTHING),
         ((known.DatabaseBusy, known.TimeoutError), EXIT_TRY_AGAIN),
     )

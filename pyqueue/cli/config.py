@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyqueue.cli.parser import add_command
 from pyqueue.config import Resolved, resolve
+from pyqueue.redaction import masked, masked_text
 from pyqueue.settings import BY_NAME
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def run(arguments: Namespace) -> int:
             json.dumps(
                 {
                     "schema": SCHEMA,
-                    "config": {name: {"value": values[name], "origin": origins[name]} for name in values},
+                    "config": {
+                        name: {"value": masked(values[name]), "origin": origins[name]} for name in values
+                    },
                     "no_effect": without,
                 }
             )
@@ -83,7 +86,7 @@ def _shown(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return (
+    return masked_text(
         ", ".join(value)
         if isinstance(value, tuple)
         else f"{value:.15g}"

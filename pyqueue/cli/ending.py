@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from pyqueue.cli.codes import EXIT_DONE, EXIT_FAILED, EXIT_NOTHING, EXIT_TRY_AGAIN
 from pyqueue.cli.file import note
 from pyqueue.cli.words import plain
+from pyqueue.rebuilding import rebuilt
+from pyqueue.redaction import masked_text
 from pyqueue.serialization import decode_result
 
 if TYPE_CHECKING:
@@ -40,8 +42,8 @@ def error_object(failure: Failure | None, traceback: bool) -> dict[str, Any] | N
     """A failure with stable keys; the traceback where it is asked for."""
     if failure is None:
         return None
-    told: dict[str, Any] = {"type": failure.error, "message": failure.message}
-    return {**told, "traceback": failure.traceback} if traceback else told
+    told: dict[str, Any] = {"type": failure.error, "message": masked_text(failure.message)}
+    return {**told, "traceback": masked_text(failure.traceback or "") or None} if traceback else told
 
 
 def print_ending(store: Store, id: str, view: JobView, traceback: bool) -> None:
@@ -53,11 +55,11 @@ def print_ending(store: Store, id: str, view: JobView, traceback: bool) -> None:
         print(plain(text, keep="\n\t") if sys.stdout.isatty() else text)
         return
     if traceback and failure is not None and failure.traceback:
-        print(plain(failure.traceback.rstrip(), keep="\n\t"), file=sys.stderr)
+        print(plain(masked_text(failure.traceback.rstrip()), keep="\n\t"), file=sys.stderr)
     if state == "unknown":
         note(f"{store.path} holds no job {id}; it may have ended long ago")
     elif failure is not None and state in ("failed", "dead"):
-        note(f"job {id} {said_of(state)}: {plain(failure.error)}: {plain(failure.message)}")
+        note(f"job {id} {said_of(state)}: {plain(failure.error)}: {plain(masked_text(failure.message))}")
     else:
         note(f"job {id} {said_of(state)}")
 
@@ -75,4 +77,6 @@ def said_of(state: str) -> str:
 
 def value_of(view: JobView) -> Any:
     """The result; None where there is none or it was not kept."""
+    if view.state == "success" and view.failure is not None:
+        raise rebuilt(view.failure)
     return None if view.body is None else decode_result(view.body, view.content_type)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pyqueue._core import Store
 from pyqueue.config import checked, tool_table
 from pyqueue.exceptions import ImproperlyConfigured, QueueError
+from pyqueue.plain import plain
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -59,4 +60,6 @@ def named(arguments: Namespace) -> str:
 
 def note(text: str) -> None:
     """Says something beside the answer."""
-    print(f"pyqueue: {text}", file=sys.stderr)
+    from pyqueue.redaction import masked_text  # noqa: PLC0415
+
+    print("pyqueue:", plain(masked_text(text), keep="\n\t"), file=sys.stderr)

@@ -10,6 +10,7 @@ import sys
 
 from pyqueue.cli.codes import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, code_of
 from pyqueue.cli.commands import COMMANDS
+from pyqueue.plain import plain
 
 # Loading typing costs as much as starting the interpreter; type checkers know the name.
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Python's own flush at the end must not meet the same again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if not isinstance(error, BrokenPipeError):
-            print(f"pyqueue: {error}", file=sys.stderr)
+            print("pyqueue:", plain(str(error), keep="\n\t"), file=sys.stderr)
         return EXIT_FAILED
     return code
 
@@ -81,7 +82,9 @@ def _command(words: list[str]) -> int:
         elif isinstance(error, UnicodeEncodeError):
             print("pyqueue: an argument is no valid text; write it as UTF-8", file=sys.stderr)
         else:
-            print(f"pyqueue: {error}", file=sys.stderr)
+            from pyqueue.redaction import masked_text  # noqa: PLC0415
+
+            print("pyqueue:", plain(masked_text(str(error)), keep="\n\t"), file=sys.stderr)
         return EXIT_USAGE if isinstance(error, UnicodeEncodeError) else code_of(error)
     return code
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyqueue.cli.codes import EXIT_USAGE
 from pyqueue.cli.commands import COMMANDS, load
+from pyqueue.plain import plain
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, _SubParsersAction
@@ -38,7 +39,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Ends the process."""
-        print(f"{self.prog}: {message}; see {self.prog} --help", file=sys.stderr)
+        print(f"{self.prog}: {plain(message)}; see {self.prog} --help", file=sys.stderr)
         sys.exit(EXIT_USAGE)
 
 

@@ -14,6 +14,7 @@ from pyqueue.cli.parser import add_command
 from pyqueue.cli.status import totals
 from pyqueue.cli.words import plain, print_json
 from pyqueue.exceptions import ImproperlyConfigured, QueueError
+from pyqueue.redaction import masked_text
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -46,11 +47,11 @@ def run(arguments: Namespace) -> int:
     except NoFile:
         told |= {"file": {"problem": "there is no such file"}}
     except QueueError as error:
-        told |= {"file": {"problem": str(error)}}
+        told |= {"file": {"problem": masked_text(str(error))}}
     if path is not None and os.path.exists(path):
         told["file"] = told.get("file", {}) | disk.facts(path)
     if arguments.json:
-        print_json(path, told)
+        print_json(None if path is None else masked_text(path), told)
     else:
         _print(path, told)
     return 0
@@ -89,7 +90,7 @@ def _counts(store: Store) -> dict[str, Any]:
 
 
 def _print(path: str | None, told: dict[str, Any]) -> None:
-    print("db:", plain(path) if path is not None else "none is named")
+    print("db:", plain(masked_text(path)) if path is not None else "none is named")
     for section, facts in told.items():
         print(f"\n{section}")
         width = max(map(len, facts))

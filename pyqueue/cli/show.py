@@ -10,6 +10,7 @@ from pyqueue.cli.parser import add_command
 from pyqueue.cli.table import table
 from pyqueue.cli.times import clock, length, local
 from pyqueue.cli.words import coloured, plain, print_json, shortened
+from pyqueue.redaction import masked_text
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -59,7 +60,7 @@ def run(arguments: Namespace) -> int:
         for attempt in asked.attempts:
             if attempt.failure is not None and attempt.failure.traceback:
                 print(f"\nattempt {attempt.number}")
-                print(plain(attempt.failure.traceback.rstrip(), keep="\n\t"))
+                print(plain(masked_text(attempt.failure.traceback.rstrip()), keep="\n\t"))
     return 0
 
 
@@ -107,4 +108,4 @@ def _attempts(attempts: list[Attempt]) -> str:
 
 
 def _error(failure: Failure) -> str:
-    return f"{failure.error.removeprefix('builtins.')}: {failure.message}"
+    return f"{failure.error.removeprefix('builtins.')}: {masked_text(failure.message)}"

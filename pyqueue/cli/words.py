@@ -6,6 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from pyqueue.plain import plain as plain
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Final
@@ -39,16 +41,6 @@ def print_json(path: str | None, answer: Mapping[str, Any]) -> None:
     from pyqueue.tags import tagged  # noqa: PLC0415
 
     print(json.dumps({"schema": SCHEMA, "db": path, **answer}, default=tagged))
-
-
-def plain(text: str, keep: str = "") -> str:
-    """Text from a file, in which nothing steers the terminal. ``keep`` names controls to leave."""
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode("ascii")
-        for each in text
-    )
 
 
 def shortened(text: str, width: int) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyqueue import request
 from pyqueue.exceptions import QueueError
+from pyqueue.plain import plain, steady
+from pyqueue.redaction import masked, masked_text
 from pyqueue.signals import setup_logging
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def tell(event: Event, app: PyQueue) -> None:
     text = event.text
     if event.kind == "unknown_task" and task is not None:
         text = f"{app.tasks.missing(task)}; its jobs wait for a worker that knows it"
-    log.log(_OF_EVENTS.get(event.kind, logging.INFO), "%s: %s", event.kind, text, extra=about)
+    log.log(_OF_EVENTS.get(event.kind, logging.INFO), "%s: %s", event.kind, plain(text), extra=about)
 
 
 def _task_of(id: str, store: Store) -> str | None:
@@ -85,6 +87,10 @@ class Lines(logging.Formatter):
     def __init__(self) -> None:
         super().__init__(_FORMAT)
 
+    def format(self, record: logging.LogRecord) -> str:
+        """The line and its traceback, without secrets and without what steers a terminal."""
+        return steady(masked_text(super().format(record)))
+
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The line without its traceback."""
         about = ", ".join(f"{label} {value}" for label, value in _about(record).items() if value is not None)
@@ -102,10 +108,10 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "pid": record.process,
-            "message": record.getMessage(),
+            "message": masked_text(record.getMessage()),
             "event": vars(record).get("event"),
             **_about(record),
-            "error": self.formatException(record.exc_info) if record.exc_info else None,
-            **vars(record).get("fields", {}),
+            "error": masked_text(self.formatException(record.exc_info)) if record.exc_info else None,
+            **masked(vars(record).get("fields", {})),
         }
         return json.dumps({key: value for key, value in line.items() if value is not None}, default=str)

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::fs::statfs;
 
-use super::syscalls;
+use super::{draft, syscalls};
 use crate::clock::Env;
 use crate::error::{Error, Result};
 use crate::mutants::{self, Mutant};
@@ -46,19 +46,16 @@ const SHARED: [(i64, &str); 13] = [
     (0x4750_4653, "GPFS"),
 ];
 
-/// How long an empty file, or one without a table, is watched before it is refused if it is new: another process
-/// may be creating it right now, and its first page may wait for a slow disk.
+/// How long a file without a table is watched where another process may be creating it right now.
 pub(super) const CREATION: Duration = Duration::from_secs(3);
 /// How often it is looked at.
 pub(super) const CREATION_STEP: Duration = Duration::from_millis(5);
-/// An empty file that has not changed for this long is not being created.
-const NEW_S: i64 = 10;
 
 fn refused(path: &Path, reason: impl Into<String>) -> Error {
     Error::Refused { path: path.to_owned(), reason: reason.into() }
 }
 
-/// Looks at the path and, if there is nothing, creates an empty file with mode 0600 (the `-wal` and `-shm`
+/// Looks at the path and, if there is nothing, creates a database without a table, with mode 0600 (the `-wal` and `-shm`
 /// inherit it).
 pub(super) fn admit(path: &Path, embed: bool, env: &Env) -> Result<Place> {
     if let Some(vfs) = &env.vfs {
@@ -79,16 +76,16 @@ pub(super) fn admit(path: &Path, embed: bool, env: &Env) -> Result<Place> {
     refuse_shared(&path, directory)?;
     let exists = path.exists();
     if exists {
-        refuse_file(&path, embed, env)?;
+        refuse_file(&path, embed)?;
     }
     refuse_deaf_locks(&path, directory, env)?;
-    let created = !exists && create(&path)?;
+    let created = !exists && create(&path, env)?;
     if !exists && !created {
-        refuse_file(&path, embed, env)?;
+        refuse_file(&path, embed)?;
     }
     let has_wal = fs::metadata(wal_of(&path)).is_ok_and(|wal| wal.len() > 0);
-    let nascent = !created && !embed && fs::metadata(&path).is_ok_and(|file| is_new(&file, env));
-    Ok(Place { path, created, nascent, has_wal })
+    // What was created on the system's disks has been whole from its first moment.
+    Ok(Place { path, created, nascent: false, has_wal })
 }
 
 fn wal_of(path: &Path) -> PathBuf {
@@ -158,13 +155,13 @@ fn refuse_shared(path: &Path, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-fn refuse_file(path: &Path, embed: bool, env: &Env) -> Result<()> {
+fn refuse_file(path: &Path, embed: bool) -> Result<()> {
     let look = || {
         fs::metadata(path).map_err(|error| {
             refused(path, format!("the file can't be looked at ({error}); check the rights of its directory"))
         })
     };
-    let mut file = look()?;
+    let file = look()?;
     if file.is_dir() {
         return Err(refused(path, "this is a directory; give the path of a file in it"));
     }
@@ -179,20 +176,10 @@ fn refuse_file(path: &Path, embed: bool, env: &Env) -> Result<()> {
         ));
     }
     if file.len() == 0 && !embed {
-        let looks = if is_new(&file, env) { CREATION.as_millis() / CREATION_STEP.as_millis() } else { 0 };
-        for _ in 0..looks {
-            env.clock.sleep(CREATION_STEP);
-            file = look()?;
-            if file.len() > 0 {
-                break;
-            }
-        }
-        if file.len() == 0 {
-            return Err(refused(
-                path,
-                "the file is empty; delete it and let it be created anew, or pass embed=True to make it a queue",
-            ));
-        }
+        return Err(refused(
+            path,
+            "the file is empty; delete it and let it be created anew, or pass embed=True to make it a queue",
+        ));
     }
     if file.len() == 0 {
         return Ok(());
@@ -210,14 +197,11 @@ fn refuse_file(path: &Path, embed: bool, env: &Env) -> Result<()> {
     Ok(())
 }
 
-fn is_new(file: &fs::Metadata, env: &Env) -> bool {
-    env.clock.wall_us() / 1_000_000 - file.mtime() < NEW_S
-}
-
-fn create(path: &Path) -> Result<bool> {
-    match syscalls::create(path) {
+fn create(path: &Path, env: &Env) -> Result<bool> {
+    match draft::publish(path, &format!(".pyqueue-draft-{:016x}", env.random.next())) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(Error::Full(error.to_string())),
         Err(error) => Err(refused(
             path,
             format!("the file can't be created ({error}); check the rights of its directory"),

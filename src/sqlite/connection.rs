@@ -1,5 +1,6 @@
 //! One connection to the file and how it waits for others.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::fork::{self, Gate};
-use super::room::{self, Length};
+use super::room::{self, Advice, Length};
 use crate::clock::{Clock, Env, Signals};
 use crate::error::{Error, Result};
 
@@ -25,6 +26,8 @@ pub(super) struct Link {
     path: PathBuf,
     patience: Box<Patience>,
     length: Box<Length>,
+    /// The size of a page in bytes.
+    page: Cell<u64>,
     signals: Arc<dyn Signals>,
 }
 
@@ -70,7 +73,14 @@ impl Link {
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         conn.set_prepared_statement_cache_capacity(256);
         let length = Box::<Length>::default();
-        Ok(Link { conn, path: path.to_owned(), patience, length, signals: env.signals.clone() })
+        Ok(Link {
+            conn,
+            path: path.to_owned(),
+            patience,
+            length,
+            page: Cell::new(0),
+            signals: env.signals.clone(),
+        })
     }
 
     /// The settings that take a look at the file. A commit is NORMAL for SQLite; `Durability::Full` syncs
@@ -84,7 +94,9 @@ impl Link {
                  PRAGMA wal_autocheckpoint = 0;
                  PRAGMA journal_size_limit = 67108864;",
             )?;
-            self.conn.pragma_update(None, "query_only", reader)
+            self.conn.pragma_update(None, "query_only", reader)?;
+            self.page.set(self.conn.query_row("PRAGMA page_size", [], |row| row.get(0))?);
+            Ok(())
         })?;
         self.length.follow(&self.conn);
         Ok(())
@@ -127,9 +139,14 @@ impl Link {
     }
 
     /// Moves a WAL that has grown long into the database, where that fits. Who is in the way, or an error, leaves
-    /// it for the next commit.
+    /// it for a later commit.
     pub fn shorten(&self) {
-        if self.length.is_long() && (self.length.surely_fits(&self.path) || self.refuse_misfit().is_ok()) {
+        let fits = match self.length.advice(&self.path, self.page.get()) {
+            Advice::Nothing => false,
+            Advice::Checkpoint => true,
+            Advice::Ask => self.refuse_misfit().is_ok(),
+        };
+        if fits {
             self.checkpoint(ffi::SQLITE_CHECKPOINT_PASSIVE);
         }
     }

@@ -216,6 +216,11 @@ impl<S: Default + Send + 'static> Database<S> {
         })
     }
 
+    /// How many bytes can still be written before the disk is full.
+    pub fn slack(&self) -> Result<u64> {
+        self.read(|conn| room::slack(conn, &self.path))
+    }
+
     /// The fork generation in which it was opened; see [`fork::generation`].
     pub fn generation(&self) -> u64 {
         self.generation

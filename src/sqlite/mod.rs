@@ -2,7 +2,8 @@
 //!
 //! * `syscalls`, `descriptors`: safe beside the application's own copy of SQLite
 //! * `fork`: safe across fork
-//! * `check`: refuses files that can't be safe
+//! * `faults`: system calls that fail when a test orders it
+//! * `check`: refuses files that can't be safe; `draft`: how a new one appears
 //! * `connection`: settings and waiting
 //! * `room`: full disks
 //! * `database`, `writer`, `ticket`: one writer with group commit, readers beside it
@@ -11,6 +12,8 @@ mod check;
 mod connection;
 mod database;
 mod descriptors;
+mod draft;
+mod faults;
 pub mod fork;
 pub mod room;
 mod syscalls;
@@ -20,6 +23,7 @@ mod ticket;
 mod writer;
 
 pub use database::Database;
+pub use draft::APPLICATION_ID;
 pub use syscalls::STOCK_LOCKS;
 pub use writer::Tx;
 

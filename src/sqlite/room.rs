@@ -12,30 +12,54 @@ use crate::error::{Error, Result};
 
 /// A WAL of so many frames is moved into the database by whoever commits next.
 const LONG: c_int = 4_000;
-const LARGEST_PAGE: u64 = 65_536;
+/// So many frames on, the room is looked at again.
+const STEP: c_int = 256;
+/// Where less is free beside what a checkpoint may take, the WAL is kept short: somebody else may fill the disk
+/// at any time, and then all that is in the WAL has to fit into what was set aside.
+const MARGIN: u64 = 64 << 20;
+
+/// What to do about the WAL after a commit.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Advice {
+    Nothing,
+    /// A checkpoint, and it fits.
+    Checkpoint,
+    /// A checkpoint, if it fits.
+    Ask,
+}
 
 /// The frames in the WAL after the last commit of a connection.
 #[derive(Default)]
-pub(super) struct Length(AtomicI32);
+pub(super) struct Length {
+    frames: AtomicI32,
+    looked: AtomicI32,
+}
 
 impl Length {
     /// Counts the commits of a connection, in place of SQLite's own automatic checkpoint: that one begins
     /// whether or not the database can grow, and leaves a full disk behind and the WAL as long as it was.
     pub fn follow(&self, conn: &Connection) {
         let context = &raw const *self as *mut c_void;
-        // SAFETY: whoever owns the connection owns this and drops it later; the hook touches only the atomic.
+        // SAFETY: whoever owns the connection owns this and drops it later; the hook touches only atomics.
         unsafe { ffi::sqlite3_wal_hook(conn.handle(), Some(committed), context) };
     }
 
-    /// Whether so much is free that a checkpoint fits in any case: asked first, because it takes no SQL.
-    pub fn surely_fits(&self, path: &Path) -> bool {
-        let frames = u64::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(0);
-        free(path) >= frames * LARGEST_PAGE && file_limit().is_none()
-    }
-
-    /// Whether it is time for a checkpoint.
-    pub fn is_long(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= LONG
+    /// Whether it is time for a checkpoint: when the WAL is long, and earlier where the disk is nearly full.
+    pub fn advice(&self, path: &Path, page: u64) -> Advice {
+        let frames = self.frames.load(Ordering::Relaxed);
+        let looked = self.looked.load(Ordering::Relaxed).min(frames);
+        if frames < looked + STEP && !(looked < LONG && frames >= LONG) {
+            self.looked.store(looked, Ordering::Relaxed);
+            return Advice::Nothing;
+        }
+        self.looked.store(frames, Ordering::Relaxed);
+        let most = u64::try_from(frames).unwrap_or(0) * page;
+        let limit = file_limit().map_or(u64::MAX, |limit| limit.saturating_sub(most));
+        match free(path).min(limit) >= most + MARGIN {
+            true if frames < LONG => Advice::Nothing,
+            true => Advice::Checkpoint,
+            false => Advice::Ask,
+        }
     }
 }
 
@@ -46,7 +70,7 @@ unsafe extern "C" fn committed(
     frames: c_int,
 ) -> c_int {
     // SAFETY: the context is the `Length` that follows this connection.
-    unsafe { &*context.cast::<Length>() }.0.store(frames, Ordering::Relaxed);
+    unsafe { &*context.cast::<Length>() }.frames.store(frames, Ordering::Relaxed);
     ffi::SQLITE_OK
 }
 
@@ -76,18 +100,31 @@ pub(super) fn survive_file_limit() {
 /// Refuses a checkpoint for which the database would have to grow beyond the free space. One that ran out of
 /// it would have used it up and not let the WAL start again.
 pub(super) fn refuse_misfit(conn: &Connection, path: &Path) -> Result<()> {
-    let read = |sql| conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, u64>(0));
-    let pages = read("PRAGMA page_count")?;
-    let page = read("PRAGMA page_size")?;
-    let growth = (pages * page).saturating_sub(size(conn));
+    let (growth, whole) = growth(conn)?;
     let free = free(path);
-    let limit = file_limit().unwrap_or(u64::MAX);
-    if growth > 0 && (growth > free || pages * page > limit) {
+    if growth > 0 && (growth > free || file_limit().is_some_and(|limit| whole > limit)) {
         return Err(Error::Full(format!(
             "a checkpoint would make the database {growth} bytes larger, and {free} are free"
         )));
     }
     Ok(())
+}
+
+/// How many bytes can still be written before the disk is full: what is free after a checkpoint, and the WAL,
+/// which then starts again; none if there is no room for a checkpoint.
+pub(super) fn slack(conn: &Connection, path: &Path) -> Result<u64> {
+    let (growth, _) = growth(conn)?;
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    let wal = std::fs::metadata(wal).map_or(0, |file| file.len());
+    Ok(free(path).checked_sub(growth).map_or(0, |rest| rest.saturating_add(wal)))
+}
+
+/// How many bytes the database is larger than its file, and its size with them.
+fn growth(conn: &Connection) -> Result<(u64, u64)> {
+    let read = |sql| conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, u64>(0));
+    let whole = read("PRAGMA page_count")? * read("PRAGMA page_size")?;
+    Ok((whole.saturating_sub(size(conn)), whole))
 }
 
 /// The size of the database's file, asked through its VFS.

@@ -18,6 +18,7 @@ use libc::{c_char, c_int, c_void, off_t, size_t};
 use rusqlite::ffi;
 
 use super::descriptors::{self, Inode, Lock};
+use super::faults::{self, Kind};
 use super::fork;
 use crate::mutants::{self, Mutant};
 
@@ -39,6 +40,8 @@ pub(super) fn install() {
             return false;
         }
         descriptors::make_ready();
+        #[cfg(feature = "faults")]
+        faults::allocator();
         // SAFETY: the VFS "unix" is always there on Linux and lives for ever; each function has the C
         // signature of the call it replaces. SQLite calls fcntl as a variadic function with at most one
         // more argument; on x86_64 and aarch64 Linux that is passed like a third fixed one.
@@ -55,6 +58,8 @@ pub(super) fn install() {
                 (c"mmap", mmap as *const ()),
                 (c"munmap", munmap as *const ()),
             ];
+            #[cfg(feature = "faults")]
+            let calls = calls.into_iter().chain(faults::calls());
             for (name, call) in calls {
                 let call = transmute::<*const (), unsafe extern "C" fn()>(call);
                 assert_eq!(set(vfs, name.as_ptr(), Some(call)), ffi::SQLITE_OK, "{name:?} can be replaced");
@@ -62,24 +67,6 @@ pub(super) fn install() {
         }
         true
     });
-}
-
-/// Creates an empty file (0600) that must not exist. Its descriptor is parked for SQLite to take: closing
-/// it here could drop locks of the application, which may have opened the file at once.
-pub(super) fn create(path: &Path) -> io::Result<()> {
-    let path = c_path(path)?;
-    let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_CLOEXEC;
-    fill_low_numbers();
-    let mode = if mutants::on(Mutant::FileForAll) { 0o644 } else { 0o600 };
-    // SAFETY: `path` is a C string.
-    let fd = unsafe { libc::open(path.as_ptr(), flags, mode) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    adopt(fd);
-    // SAFETY: `fd` is open and ours.
-    unsafe { close(fd) };
-    Ok(())
 }
 
 /// Reads the first bytes of a database without ever closing a descriptor of it.
@@ -155,6 +142,9 @@ unsafe extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_i
         if regular && let Some(fd) = descriptors::reuse(Inode::of(there.assume_init_ref())) {
             return fd;
         }
+        if let Some(errno) = faults::fails(Kind::Open) {
+            return fail(errno);
+        }
         fill_low_numbers();
         let fd = libc::open(path, flags, mode);
         if fd >= 0 && !adopt(fd) {
@@ -211,6 +201,12 @@ unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: *mut c_void) -> 
     };
     // SAFETY: with a lock command the argument is a `flock`.
     let lock = unsafe { &mut *argument.cast::<libc::flock>() };
+    // The system always lets go of a whole lock.
+    if lock.l_type != libc::F_UNLCK as libc::c_short
+        && let Some(errno) = faults::fails(Kind::Lock)
+    {
+        return fail(errno);
+    }
     match descriptors::lock_of(fd) {
         Lock::Through(fd) => {
             // The system wants 0 here; SQLite leaves it uninitialised in places.
@@ -235,6 +231,10 @@ unsafe extern "C" fn mmap(
     fd: c_int,
     offset: off_t,
 ) -> *mut c_void {
+    if let Some(errno) = faults::fails(Kind::Map) {
+        fail(errno);
+        return libc::MAP_FAILED;
+    }
     // SAFETY: passed on as it came.
     let mapped = unsafe { libc::mmap(address, length, protection, flags, fd, offset) };
     if mapped != libc::MAP_FAILED && flags & libc::MAP_SHARED != 0 {

@@ -9,6 +9,7 @@ use rusqlite::{Connection, ffi};
 
 use super::Durability;
 use super::connection::Link;
+use super::faults::{self, Kind};
 use super::fork::Gate;
 use super::room;
 use super::ticket::{Line, Outcome, Waiting};
@@ -194,6 +195,9 @@ impl<S: Default + Send + 'static> Writer<S> {
     }
 
     fn sync_wal(&self) -> i32 {
+        if faults::fails(Kind::Sync).is_some() {
+            return ffi::SQLITE_IOERR_FSYNC;
+        }
         let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
         // SAFETY: the connection is open; with this code the answer is its WAL's file, which lives as long
         // as the connection, and methods of an open file are never null.

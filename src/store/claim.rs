@@ -10,7 +10,7 @@ use super::change::Change;
 use super::gate;
 use super::lease::{self, Lease};
 use super::leave::{self, Exit};
-use super::row::{HUSK, JobRow, columns};
+use super::row::{self, HUSK, JobRow, columns};
 use super::{errback, inbox, owner, rules, side};
 use crate::error::Result;
 use crate::id::{self, RowId};
@@ -78,7 +78,7 @@ pub fn claim(change: &mut Change, ask: &Ask) -> Result<Claimed> {
     let mut taking = Taking {
         ask,
         token: change.heads.pos(super::head::TOKEN)? + 1,
-        deadline: ask.visibility_us.map(|time| change.boot + time),
+        deadline: ask.visibility_us.map(|time| change.boot.saturating_add(time)),
         jobs: Vec::new(),
         leases: Vec::new(),
         passed: 0,
@@ -124,7 +124,7 @@ fn from_queue(change: &mut Change, taking: &mut Taking, queue: i64) -> Result<bo
     if need == 0 || taking.passed >= PASS_LIMIT {
         return Ok(false);
     }
-    let (low, high) = (id::floor(queue << 8), id::floor((queue + 1) << 8));
+    let (low, high) = id::places(queue);
     // Where rows are set aside, each look takes in twice as many as the one before.
     let fetch = need.max(2 * taking.passed).min(1024);
     let mut candidates = Vec::with_capacity(fetch);
@@ -180,8 +180,9 @@ fn fresh(change: &mut Change, low: i64, high: i64, limit: usize) -> Result<Vec<C
     while found.len() < limit
         && let Some((place, pos)) =
             next.query_row([from], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?))).optional()?
-        && place < high
+        && place <= high
     {
+        row::onward(from, place)?;
         let band = RowId(place).band();
         let head = change.heads.touched(band).or(pos).unwrap_or_else(|| id::floor(band));
         let ceiling = id::ceiling(band);
@@ -201,7 +202,7 @@ fn listed(change: &Change, place: i64, k: i64, low: i64, high: i64, limit: usize
         "SELECT ",
         columns!(),
         ", s.at FROM pyqueue_side s CROSS JOIN pyqueue_job j ON j.id=s.id \
-         WHERE s.place=?1 AND s.k=?2 AND s.at>=?3 AND s.at<?4 ORDER BY s.at, s.id LIMIT ?5"
+         WHERE s.place=?1 AND s.k=?2 AND s.at>=?3 AND s.at<=?4 ORDER BY s.at, s.id LIMIT ?5"
     ))?;
     let rows = statement.query_map(params![place, k, low, high, limit], |row| {
         Ok(Candidate { at: row.get(19)?, job: JobRow::from(row)?, fresh: false })
@@ -277,7 +278,7 @@ fn take(change: &mut Change, taking: &mut Taking, job: JobRow, fresh: bool) {
     let place = job.id.0;
     let plain = job.dedup.is_none() && !job.errbacks;
     let joins = taking.leases.last().is_some_and(|lease| {
-        place == lease.last + 1
+        place == lease.last.saturating_add(1)
             || (fresh && !taking.broken && place > lease.last && RowId(lease.last).band() == job.id.band())
     });
     match taking.leases.last_mut() {
@@ -306,7 +307,7 @@ fn take(change: &mut Change, taking: &mut Taking, job: JobRow, fresh: bool) {
         payload: Payload { content_type: job.content_type, body: job.payload.unwrap_or_default() },
         queue: rules::Rules::name(change.rules, id::queue_of(band)).to_string(),
         priority: id::priority_of(band),
-        attempt: job.attempts + 1,
+        attempt: job.attempts.saturating_add(1),
         retries: job.retries,
         time_limit_us: job.time_limit,
         soft_time_limit_us: job.soft_time_limit,

@@ -3,10 +3,11 @@
 use rusqlite::params;
 
 use super::change::Change;
-use super::{alias, dedup, errback, rules, side};
+use super::leave::{self, Exit};
+use super::{alias, dedup, errback, row, rules, side};
 use crate::error::{Error, Result};
 use crate::id::{self, RowId, SHELF};
-use crate::job::{Enqueued, NewJob};
+use crate::job::{Enqueued, Failure, NewJob};
 
 /// Refuses names and numbers that can't be stored.
 pub fn check(job: &NewJob) -> Result<()> {
@@ -82,6 +83,40 @@ pub fn enqueue(change: &mut Change, job: NewJob) -> Result<Enqueued> {
     }
     change.rings.ready = true;
     Ok(Enqueued { id: change.public(row, nonce, job.alias), created: true })
+}
+
+/// Stores what can't be a job as a dead one. Its names are cut to what can be stored; without one, or with that of
+/// another job, it has an id of ours.
+pub fn dead(change: &mut Change, job: NewJob, failure: Failure) -> Result<()> {
+    let storable = |text: &str| text.replace('\0', "\u{fffd}").chars().take(255).collect::<String>();
+    let alias = job.alias.as_deref().map(storable).filter(|own| !own.is_empty());
+    let alias = match alias {
+        Some(own) if alias::find(change.conn, &own)?.is_none() => Some(own),
+        _ => None,
+    };
+    let job = NewJob {
+        task: storable(&job.task),
+        dedup_key: None,
+        run_at_us: None,
+        expires_us: None,
+        alias,
+        ..job
+    };
+    let queue = match rules::queue(change, &storable(&job.queue)) {
+        Ok(queue) => queue,
+        // Every number is taken: it is shown with the first queue.
+        Err(error) => *change.rules.queues().first().ok_or(error)?,
+    };
+    let row = place(change, id::band(queue, job.priority))?;
+    let nonce = change.nonce();
+    insert(change, &job, row, nonce, None)?;
+    if let Some(own) = &job.alias {
+        alias::insert(change.conn, own, row)?;
+    }
+    match row::read(change.conn, row)? {
+        Some(job) => leave::leave(change, &job, Exit::Dead(failure)),
+        None => Ok(()),
+    }
 }
 
 /// The next place of a band. Read under the write lock in the inserting transaction, so no claim can have

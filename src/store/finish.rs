@@ -184,7 +184,7 @@ fn one(change: &mut Change, job: &JobRow, lease: &Lease, end: &Finish) -> Result
                 replace(change, job.id, payload)?;
             }
             if *delay_us > 0 {
-                side::put_later(change, job.id, change.now + delay_us, job.at())
+                side::put_later(change, job.id, change.now.saturating_add(*delay_us), job.at())
             } else {
                 side::put_again(change, job.id, job.at())
             }
@@ -206,10 +206,10 @@ fn state_of(failure: &Failure) -> State {
 /// Ends an attempt whose process died under it: the job comes again, or is dead once it has taken too many
 /// processes with it. Its lease must be cut already; the caller settles the errbacks.
 pub fn lose(change: &mut Change, job: &JobRow, run: Run, reason: &str, charged: bool) -> Result<()> {
-    let losses = job.losses + u32::from(charged);
+    let losses = job.losses.saturating_add(u32::from(charged));
     // Losses that nobody can lay at the job's door are bounded too, or a job that spoils its child's pipe after
     // its work would come back for ever.
-    let all = job.attempts + 1 - job.retries;
+    let all = job.attempts.saturating_add(1).saturating_sub(job.retries);
     let bounded = !mutants::on(Mutant::LossesUncounted);
     let dead = bounded && (losses >= job.max_losses || all >= job.max_losses.saturating_mul(UNCHARGED));
     let message = if dead {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{self, SHELF};
 use crate::mutants::{self, Mutant};
 
@@ -128,7 +128,23 @@ pub fn read(conn: &Connection, band: i64) -> Result<Head> {
             })
         })
         .optional()?;
-    Ok(row.unwrap_or(Head { pos: id::floor(band).max(0), ..Head::default() }))
+    let head = row.unwrap_or(Head { pos: id::floor(band).max(0), ..Head::default() });
+    // Far above what any file counts, and far enough below the end of the numbers for sums of them.
+    let good = |count: i64| (0..1 << 48).contains(&count);
+    let counts = [
+        head.spoken,
+        head.again,
+        head.parked,
+        head.later,
+        head.succeeded,
+        head.failed,
+        head.retried,
+        head.lost,
+    ];
+    if head.pos < 0 || !counts.into_iter().all(good) || (band < 0 && !good(head.pos)) {
+        return Err(Error::Corrupt(format!("the counters of band {band} are out of range")));
+    }
+    Ok(head)
 }
 
 /// The last row of a band.

@@ -66,8 +66,8 @@ pub fn append_success(change: &Change, id: RowId, run: Run, result: Option<&Payl
         .conn
         .prepare_cached(
             "INSERT INTO pyqueue_history(job, nonce, alias, band, task, attempt, outcome, state, retries, token, owner, \
-             enqueued, started, finished, content_type, result) \
-             SELECT id, nonce, alias, ifnull(home, id>>43), task, attempts+1, 0, 0, retries, ?2, ?3, enqueued, ?4, ?5, ?6, ?7 \
+             enqueued, started, finished, content_type, result, checksum) \
+             SELECT id, nonce, alias, ifnull(home, id>>43), task, attempts+1, 0, 0, retries, ?2, ?3, enqueued, ?4, ?5, ?6, ?7, ?8 \
              FROM pyqueue_job WHERE id=?1",
         )?
         .execute(params![
@@ -77,7 +77,8 @@ pub fn append_success(change: &Change, id: RowId, run: Run, result: Option<&Payl
             run.started,
             change.now,
             result.and_then(|payload| payload.content_type.as_deref()),
-            result.map(|payload| payload.body.as_slice())
+            result.map(|payload| payload.body.as_slice()),
+            result.map(|payload| crc32fast::hash(&payload.body))
         ])?;
     change.appended.set(change.conn.last_insert_rowid());
     Ok(())
@@ -100,7 +101,7 @@ pub fn append(
         .prepare_cached(
             "INSERT INTO pyqueue_history(job, nonce, alias, band, task, attempt, outcome, state, retries, token, owner, \
              enqueued, started, finished, content_type, result, error, message, traceback, max_losses, time_limit, \
-             soft_time_limit, expires, dedup, payload) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+             soft_time_limit, expires, dedup, payload, checksum) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         )?
         .execute(params![
             job.id.0,
@@ -108,7 +109,7 @@ pub fn append(
             job.alias,
             job.band(),
             job.task,
-            job.attempts + 1,
+            job.attempts.saturating_add(1),
             outcome,
             ended.and_then(state_code),
             job.retries,
@@ -128,9 +129,26 @@ pub fn append(
             kept.and_then(|job| job.expires),
             kept.and_then(|job| job.dedup.as_deref()),
             kept.and_then(|job| job.payload.as_deref()),
+            // That of the enqueue: arguments that were damaged since stay known as such.
+            kept.and_then(|job| job.checksum),
         ])?;
     change.appended.set(change.conn.last_insert_rowid());
     Ok(())
+}
+
+/// Whether what is kept is what was stored.
+pub fn sound(checksum: Option<i64>, kept: Option<&[u8]>) -> bool {
+    checksum.is_none_or(|checksum| kept.map(|kept| i64::from(crc32fast::hash(kept))) == Some(checksum))
+}
+
+/// Why a result is not given out.
+pub fn damaged_result() -> Failure {
+    Failure {
+        error: "pyqueue.exceptions.CorruptPayload".into(),
+        message: "the stored result doesn't match its checksum: the file was damaged outside of pyqueue"
+            .into(),
+        ..Failure::default()
+    }
 }
 
 /// Whether the history says that this token ended this job with this outcome.
@@ -154,7 +172,7 @@ pub fn prune_successes(change: &mut Change, limit: i64) -> Result<bool> {
         .query_row([], |row| row.get(0))?;
     let walk = change.heads.pos(WALK)?;
     let surplus = newest - change.options.history_count;
-    let old = change.now - change.options.history_age_us;
+    let old = change.now.saturating_sub(change.options.history_age_us);
     let rows: Vec<(i64, i64, Option<i64>, bool, i64)> = change
         .conn
         .prepare_cached("SELECT seq, finished, state, alias IS NOT NULL, job FROM pyqueue_history WHERE seq>?1 ORDER BY seq LIMIT ?2")?
@@ -186,7 +204,7 @@ pub fn prune_surplus(change: &mut Change, limit: i64) -> Result<()> {
 
 /// Deletes what is not a success and is too old. True if there is more.
 pub fn prune_failures(change: &mut Change, limit: i64) -> Result<bool> {
-    let old = change.now - change.options.failed_age_us;
+    let old = change.now.saturating_sub(change.options.failed_age_us);
     let walk = change.heads.pos(WALK)?;
     let rows: Vec<(i64, i64, bool, i64)> = change
         .conn

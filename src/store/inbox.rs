@@ -1,47 +1,115 @@
 //! The inbox: what a foreign connection wrote with one INSERT becomes jobs here, in the order it was written.
+//!
+//! Its rows are another program's: CHECKs can't see a NUL in a name or bytes that are no UTF-8, and don't know
+//! `max_body`. A row that can't be a job becomes a dead one that says why. An error here would stop every claim.
 
-use rusqlite::params;
+use rusqlite::types::ValueRef;
+use rusqlite::{Row, params};
 
 use super::change::Change;
-use super::enqueue;
-use crate::error::Result;
-use crate::job::{Dedup, NewJob, Payload};
+use super::{enqueue, rules};
+use crate::error::{Error, Result};
+use crate::job::{Dedup, Failure, NewJob, Payload};
+
+/// A name has at most 255 characters of 4 bytes; a longer one is not read.
+const ROWS: &str = "SELECT seq, \
+    CASE WHEN octet_length(id)<=1020 THEN id END, CASE WHEN octet_length(task)<=1020 THEN task END, \
+    CASE WHEN octet_length(queue)<=1020 THEN queue END, priority, run_at, expires, \
+    CASE WHEN ifnull(octet_length(dedup_key), 0)<=1020 THEN dedup_key ELSE '' END, \
+    CASE WHEN ifnull(octet_length(content_type), 0)<=1020 THEN content_type ELSE '' END, \
+    octet_length(body), CASE WHEN octet_length(body)<=?2 THEN body END \
+    FROM pyqueue_inbox ORDER BY seq LIMIT ?1";
+
+/// A row, and what is wrong with it.
+struct Letter {
+    seq: i64,
+    job: NewJob,
+    trouble: Option<String>,
+}
 
 /// Turns up to `limit` rows into jobs; true if there may be more. Repeatable: a row leaves the inbox in the
 /// transaction that makes its job, and its id is the job's.
 pub fn fold(change: &mut Change, limit: usize) -> Result<bool> {
-    let rows: Vec<(i64, NewJob)> = change
+    let max_body = change.options.max_body;
+    let letters: Vec<Letter> = change
         .conn
-        .prepare_cached(
-            "SELECT seq, id, task, body, queue, priority, run_at, expires, dedup_key, content_type \
-             FROM pyqueue_inbox ORDER BY seq LIMIT ?",
-        )?
-        .query_map([limit], |row| {
-            Ok((
-                row.get(0)?,
-                NewJob {
-                    alias: Some(row.get(1)?),
-                    task: row.get(2)?,
-                    payload: Payload { body: row.get(3)?, content_type: row.get(9)? },
-                    queue: row.get(4)?,
-                    priority: row.get(5)?,
-                    run_at_us: row.get(6)?,
-                    expires_us: row.get(7)?,
-                    dedup_key: row.get(8)?,
-                    dedup: Dedup::Return,
-                    dedup_window_us: None,
-                    max_losses: super::MAX_LOSSES,
-                    time_limit_us: None,
-                    soft_time_limit_us: None,
-                    errbacks: Vec::new(),
-                },
-            ))
-        })?
+        .prepare_cached(ROWS)?
+        .query_map(params![limit, max_body], |row| letter(row, max_body))?
         .collect::<rusqlite::Result<_>>()?;
-    let full = rows.len() == limit;
-    for (seq, job) in rows {
-        enqueue::enqueue(change, job)?;
-        change.conn.prepare_cached("DELETE FROM pyqueue_inbox WHERE seq=?")?.execute(params![seq])?;
+    let full = letters.len() == limit;
+    for Letter { seq, job, trouble } in letters {
+        change.conn.prepare_cached("DELETE FROM pyqueue_inbox WHERE seq=?")?.execute([seq])?;
+        let trouble = match trouble {
+            None => fault(change, &job)?,
+            known => known,
+        };
+        match trouble {
+            None => drop(enqueue::enqueue(change, job)?),
+            Some(message) => {
+                let error = "pyqueue.exceptions.InvalidJob".into();
+                enqueue::dead(change, job, Failure { error, message, ..Failure::default() })?;
+            }
+        }
     }
     Ok(full)
+}
+
+/// Why a job can't be stored.
+fn fault(change: &mut Change, job: &NewJob) -> Result<Option<String>> {
+    match enqueue::check(job).and_then(|()| rules::queue(change, &job.queue)) {
+        Ok(_) => Ok(None),
+        Err(Error::Invalid(why)) => Ok(Some(why)),
+        Err(error) => Err(error),
+    }
+}
+
+fn letter(row: &Row<'_>, max_body: usize) -> rusqlite::Result<Letter> {
+    let mut trouble = None;
+    let id = text(row, 1, "id", &mut trouble)?;
+    let task =
+        text(row, 2, "task's name", &mut trouble)?.unwrap_or_else(|| too_long("task's name", &mut trouble));
+    let queue =
+        text(row, 3, "queue's name", &mut trouble)?.unwrap_or_else(|| too_long("queue's name", &mut trouble));
+    let dedup_key = text(row, 7, "dedup key", &mut trouble)?;
+    let content_type = text(row, 8, "content type", &mut trouble)?;
+    let size: i64 = row.get(9)?;
+    let body: Option<Vec<u8>> = row.get(10)?;
+    if body.is_none() {
+        trouble = Some(format!("the body takes {size} bytes, the limit is {max_body}"));
+    }
+    let job = NewJob {
+        alias: Some(id.unwrap_or_else(|| too_long("id", &mut trouble))),
+        task,
+        payload: Payload { body: body.unwrap_or_default(), content_type },
+        queue,
+        priority: row.get(4)?,
+        run_at_us: row.get(5)?,
+        expires_us: row.get(6)?,
+        dedup_key,
+        dedup: Dedup::Return,
+        dedup_window_us: None,
+        max_losses: super::MAX_LOSSES,
+        time_limit_us: None,
+        soft_time_limit_us: None,
+        errbacks: Vec::new(),
+    };
+    Ok(Letter { seq: row.get(0)?, job, trouble })
+}
+
+fn text(
+    row: &Row<'_>,
+    at: usize,
+    what: &str,
+    trouble: &mut Option<String>,
+) -> rusqlite::Result<Option<String>> {
+    let ValueRef::Text(bytes) = row.get_ref(at)? else { return row.get(at) };
+    if std::str::from_utf8(bytes).is_err() {
+        *trouble = Some(format!("the {what} is not UTF-8"));
+    }
+    Ok(Some(String::from_utf8_lossy(bytes).into_owned()))
+}
+
+fn too_long(what: &str, trouble: &mut Option<String>) -> String {
+    *trouble = Some(format!("the {what} has more than 255 characters"));
+    String::new()
 }

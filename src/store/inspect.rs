@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::head::{self, Head};
+use super::row;
 use crate::error::Result;
 use crate::id;
 
@@ -92,12 +93,11 @@ fn bands(conn: &Connection, num: i64) -> Result<Vec<i64>> {
         .prepare_cached("SELECT band FROM pyqueue_head WHERE band BETWEEN ?1 AND ?2")?
         .query_map([num << 8, (num << 8) | 255], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut from = id::floor(num << 8);
+    let (mut from, last) = id::places(num);
     let mut next =
-        conn.prepare_cached("SELECT id>>43 FROM pyqueue_job WHERE id>?1 AND id<?2 ORDER BY id LIMIT 1")?;
-    while let Some(band) =
-        next.query_row([from, id::floor((num + 1) << 8)], |row| row.get::<_, i64>(0)).optional()?
-    {
+        conn.prepare_cached("SELECT id>>43 FROM pyqueue_job WHERE id>?1 AND id<=?2 ORDER BY id LIMIT 1")?;
+    while let Some(band) = next.query_row([from, last], |row| row.get::<_, i64>(0)).optional()? {
+        row::onward(from, id::ceiling(band))?;
         bands.push(band);
         from = id::ceiling(band);
     }

@@ -38,7 +38,7 @@ impl Lease {
 
     /// Whether every place of the interval is a row.
     fn dense(&self) -> bool {
-        self.jobs == self.last - self.first + 1
+        self.last.checked_sub(self.first).and_then(|span| span.checked_add(1)) == Some(self.jobs)
     }
 }
 
@@ -92,9 +92,9 @@ pub fn cut(conn: &Connection, lease: &Lease, from: i64, to: i64) -> Result<Optio
     let (left, right) = if lease.dense() {
         (from - lease.first, lease.last - to)
     } else {
-        (rows_between(conn, lease.first, from - 1)?, rows_between(conn, to + 1, lease.last)?)
+        (rows_between(conn, lease.first, from - 1)?, rows_between(conn, to.saturating_add(1), lease.last)?)
     };
-    let rest = Lease { first: to + 1, jobs: right, ..*lease };
+    let rest = Lease { first: to.saturating_add(1), jobs: right, ..*lease };
     if left > 0 {
         conn.prepare_cached("UPDATE pyqueue_lease SET last=?2, jobs=?3 WHERE first=?1")?.execute(params![
             lease.first,
@@ -106,7 +106,7 @@ pub fn cut(conn: &Connection, lease: &Lease, from: i64, to: i64) -> Result<Optio
         }
     } else if right > 0 {
         conn.prepare_cached("UPDATE pyqueue_lease SET first=?2, jobs=?3 WHERE first=?1")?
-            .execute(params![lease.first, to + 1, right])?;
+            .execute(params![lease.first, to.saturating_add(1), right])?;
     } else {
         conn.prepare_cached("DELETE FROM pyqueue_lease WHERE first=?1")?.execute([lease.first])?;
     }
@@ -122,7 +122,13 @@ pub fn extend(change: &Change, id: RowId, token: i64, visibility_us: i64) -> Res
     cut(change.conn, &lease, id.0, id.0)?;
     insert(
         change.conn,
-        &Lease { first: id.0, last: id.0, jobs: 1, deadline: Some(change.boot + visibility_us), ..lease },
+        &Lease {
+            first: id.0,
+            last: id.0,
+            jobs: 1,
+            deadline: Some(change.boot.saturating_add(visibility_us)),
+            ..lease
+        },
     )?;
     Ok(true)
 }

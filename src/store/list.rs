@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::change::Change;
 use super::history;
-use super::row::{HUSK, JobRow, columns};
+use super::row::{self, HUSK, JobRow, columns};
 use super::view::{self, failure};
 use super::{alias, rules, side};
 use crate::error::Result;
@@ -98,10 +98,11 @@ fn live(conn: &Connection, file: u32, filter: &Filter) -> Result<Vec<JobSummary>
 fn bands(conn: &Connection) -> Result<Vec<i64>> {
     let mut next = conn.prepare_cached("SELECT id>>43 FROM pyqueue_job WHERE id>? ORDER BY id LIMIT 1")?;
     let mut bands: Vec<i64> = Vec::new();
-    while let Some(band) =
-        next.query_row([bands.last().map_or(0, |band| id::ceiling(*band))], |row| row.get(0)).optional()?
-    {
+    let mut from = 0;
+    while let Some(band) = next.query_row([from], |row| row.get(0)).optional()? {
+        row::onward(from, id::ceiling(band))?;
         bands.push(band);
+        from = id::ceiling(band);
     }
     Ok(bands)
 }
@@ -127,7 +128,7 @@ fn of_row(conn: &Connection, file: u32, job: &JobRow) -> Result<JobSummary> {
 macro_rules! history_columns {
     () => {
         "SELECT h.job, h.nonce, h.alias, h.band, h.task, h.state, h.attempt, h.retries, h.enqueued, h.finished, \
-         h.error, h.message, h.traceback, h.content_type, h.payload, \
+         h.error, h.message, h.traceback, h.content_type, h.payload, h.checksum, \
          (SELECT name FROM pyqueue_queue WHERE num=h.band>>8) FROM pyqueue_history h"
     };
 }
@@ -149,10 +150,11 @@ fn ended(conn: &Connection, file: u32, filter: &Filter) -> Result<Vec<JobSummary
 fn of_history(row: &Row<'_>, file: u32) -> rusqlite::Result<JobSummary> {
     let band: i64 = row.get(3)?;
     let body: Option<Vec<u8>> = row.get(14)?;
+    let body = body.filter(|body| history::sound(row.get(15).unwrap_or(None), Some(body)));
     Ok(JobSummary {
         id: super::change::public(file, id::RowId(row.get(0)?), row.get(1)?, row.get(2)?),
         task: row.get(4)?,
-        queue: row.get::<_, Option<String>>(15)?.unwrap_or_default(),
+        queue: row.get::<_, Option<String>>(16)?.unwrap_or_default(),
         priority: id::priority_of(band),
         state: history::state_of(row.get(5)?),
         attempts: row.get(6)?,
@@ -179,7 +181,7 @@ pub fn forget(change: &mut Change, text: &str) -> Result<bool> {
         .conn
         .prepare_cached(
             "UPDATE pyqueue_history SET nonce=-1, alias=NULL, content_type=NULL, result=NULL, error=NULL, message=NULL, \
-             traceback=NULL, dedup=NULL, payload=NULL WHERE job=?1 AND (?2 IS NULL OR nonce=?2)",
+             traceback=NULL, dedup=NULL, payload=NULL, checksum=NULL WHERE job=?1 AND (?2 IS NULL OR nonce=?2)",
         )?
         .execute(params![named.row.0, named.nonce()])?;
     alias::delete(change.conn, named.row)?;

@@ -298,9 +298,10 @@ impl Store {
         self.keep(Durability::Normal, upkeep::upkeep)
     }
 
-    /// Moves the WAL's content into the database and lets the WAL start again.
-    pub fn checkpoint(&self) -> Result<()> {
-        self.opened()?.db.checkpoint().map(drop)
+    /// Moves the WAL's content into the database and lets the WAL start again. How many frames could not be moved,
+    /// because somebody still reads an older state.
+    pub fn checkpoint(&self) -> Result<u64> {
+        self.opened()?.db.checkpoint()
     }
 
     /// Lets go of the file; the next use opens it again.

@@ -1,7 +1,7 @@
 //! An open file: the database, its side directory, its bell.
 
-use std::fs::{DirBuilder, canonicalize};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, canonicalize, symlink_metadata};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -94,9 +94,32 @@ fn side_directory(path: &Path) -> Result<PathBuf> {
     let directory = side_name(path).map_err(refused)?;
     match DirBuilder::new().mode(0o700).create(&directory) {
         Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
-            Err(Error::Full("no room for the directory of side files".into()))
+            return Err(Error::Full("no room for the directory of side files".into()));
         }
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(refused(error)),
-        _ => Ok(directory),
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(refused(error)),
+        _ => {}
     }
+    refuse_directory(path, &directory)?;
+    Ok(directory)
+}
+
+/// Whoever may put files into the directory may ring our bell and call our workers dead: those are at most the
+/// users who may write to the database itself.
+fn refuse_directory(path: &Path, directory: &Path) -> Result<()> {
+    let refused = |reason: &str| Error::Refused {
+        path: directory.into(),
+        reason: format!("{reason}; remove it and open the file again"),
+    };
+    let facts = |path: &Path| symlink_metadata(path).map_err(|_| refused("it can't be looked at"));
+    let (own, file) = (facts(directory)?, facts(&canonicalize(path).unwrap_or_else(|_| path.into()))?);
+    if !own.is_dir() {
+        return Err(refused("the directory for side files is a link or a file"));
+    }
+    if own.uid() != file.uid() && own.uid() != rustix::process::geteuid().as_raw() {
+        return Err(refused("the directory for side files belongs to another user than the database"));
+    }
+    if own.mode() & 0o022 & !file.mode() != 0 {
+        return Err(refused("more users may write to the directory for side files than to the database"));
+    }
+    Ok(())
 }

@@ -50,7 +50,7 @@ pub fn join(change: &mut Change, worker: &NewWorker) -> Result<i64> {
             worker.pid,
             worker.slots,
             change.clock.identity(),
-            change.boot + worker.visibility_us,
+            change.boot.saturating_add(worker.visibility_us),
             change.now
         ],
     )?;
@@ -76,7 +76,7 @@ pub fn beat(change: &Change, id: i64, visibility_us: i64) -> Result<bool> {
     let changed = change
         .conn
         .prepare_cached("UPDATE pyqueue_owner SET deadline=?2 WHERE id=?1 AND pid<>0")?
-        .execute(params![id, change.boot + visibility_us])?;
+        .execute(params![id, change.boot.saturating_add(visibility_us)])?;
     Ok(changed == 1)
 }
 

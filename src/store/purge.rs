@@ -22,14 +22,14 @@ pub fn cancel(change: &mut Change, text: &str) -> Result<bool> {
 /// Cancels up to `limit` jobs of a queue that are in line, delayed or parked; how many.
 pub fn purge(change: &mut Change, queue: &str, limit: usize) -> Result<usize> {
     let Some(num) = change.rules.number(queue) else { return Ok(0) };
-    let (low, high) = (id::floor(num << 8), id::floor((num + 1) << 8));
+    let (low, high) = id::places(num);
     let mut done = 0;
     let aside: Vec<JobRow> = change
         .conn
         .prepare_cached(concat!(
             "SELECT ",
             columns!(),
-            " FROM pyqueue_side s CROSS JOIN pyqueue_job j ON j.id=s.id WHERE s.at>=?1 AND s.at<?2 LIMIT ?3"
+            " FROM pyqueue_side s CROSS JOIN pyqueue_job j ON j.id=s.id WHERE s.at>=?1 AND s.at<=?2 LIMIT ?3"
         ))?
         .query_map(params![low, high, limit], JobRow::from)?
         .collect::<rusqlite::Result<_>>()?;

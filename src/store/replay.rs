@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::change::Change;
-use super::{dedup, rules, view};
+use super::{dedup, history, rules, view};
 use crate::error::Result;
 use crate::id;
 use crate::job::{Dedup, NewJob, Payload};
@@ -15,12 +15,16 @@ pub fn replayed(change: &Change, text: &str) -> Result<Option<NewJob>> {
     let found = change
         .conn
         .prepare_cached(
-            "SELECT task, band, content_type, payload, max_losses, time_limit, soft_time_limit, expires, dedup \
+            "SELECT task, band, content_type, payload, max_losses, time_limit, soft_time_limit, expires, dedup, checksum \
              FROM pyqueue_history WHERE job=?1 AND (?2 IS NULL OR nonce=?2) AND state IN (1, 2) AND payload IS NOT NULL",
         )?
-        .query_row(params![named.row.0, named.nonce()], |row| Ok((row.get(1)?, of(row)?)))
+        .query_row(params![named.row.0, named.nonce()], |row| Ok((row.get(1)?, row.get(9)?, of(row)?)))
         .optional()?;
-    let Some((band, job)) = found else { return Ok(None) };
+    let Some((band, checksum, job)) = found else { return Ok(None) };
+    if !history::sound(checksum, Some(&job.payload.body)) {
+        // Stored anew, damaged arguments would get a checksum of their own.
+        return Ok(None);
+    }
     if let Some(key) = &job.dedup_key {
         // Or the answer would be the old job itself.
         dedup::end_window(change, id::queue_of(band), key)?;

@@ -15,13 +15,17 @@ use rustix::io::Errno;
 
 use super::Store;
 use super::change::Change;
+use super::rules::Rules;
 use crate::error::{Error, Result};
-use crate::sqlite::Durability;
 use crate::sqlite::room::{file_limit, free};
+use crate::sqlite::{Database, Durability};
 use crate::wake::{Bell, Line};
 
-/// What is set aside.
-const RESERVE: u64 = 4 << 20;
+/// What is needed once the disk is full, until the WAL starts again: an outcome alone takes 23–31 kB of it, 256 at
+/// once with results of 1 kB 0.45 MB, a beat 4 kB.
+const NEEDED: u64 = 4 << 20;
+/// What is set aside where there is plenty: also what a checkpoint takes whose WAL holds nothing but new pages.
+const LARGE: u64 = 20 << 20;
 
 /// The room of one open file.
 pub struct Room {
@@ -37,6 +41,8 @@ pub struct Room {
 #[derive(Clone, Copy)]
 pub struct Limits {
     short: bool,
+    /// There is too little left for their frames in the WAL.
+    cramped: bool,
     bound: Option<u64>,
 }
 
@@ -53,7 +59,7 @@ impl Room {
     /// `max` is what the user allows the file to hold.
     pub fn new(database: &Path, directory: &Path, bell: &Arc<Bell>, max: Option<u64>) -> Room {
         // Below the limit for files outcomes need a margin of their own.
-        let limit = file_limit().map(|limit| limit.saturating_sub(RESERVE.min(limit / 2)));
+        let limit = file_limit().map(|limit| limit.saturating_sub(NEEDED.min(limit / 2)));
         let bound = max.into_iter().chain(limit).min();
         Room { database: database.into(), reserve: path(directory), bell: bell.clone(), bound }
     }
@@ -61,11 +67,6 @@ impl Room {
     /// Whether new jobs are refused for want of room.
     pub fn is_short(&self) -> bool {
         self.bell.is_short()
-    }
-
-    /// Whether jobs may be started: the outcomes of those that run must still find room.
-    pub fn lets_start(&self) -> bool {
-        !self.is_short() || free(&self.database) >= RESERVE / 2
     }
 
     /// Gives up what is set aside; false if that was done before and changes nothing.
@@ -77,14 +78,13 @@ impl Room {
 
     /// Sets aside, and ends the shortage, if there is twice as much room as that takes. Whether it is there.
     pub fn set_aside(&self) -> Result<bool> {
-        if fs::metadata(&self.reserve).is_ok_and(|file| file.blocks() * 512 >= RESERVE) {
+        if fs::metadata(&self.reserve).is_ok_and(|file| file.blocks() * 512 >= NEEDED) {
             self.end_shortage();
             return Ok(true);
         }
-        if free(&self.database) < 2 * RESERVE {
-            return Ok(false);
-        }
-        match allocate(&self.reserve) {
+        let free = free(&self.database);
+        let Some(size) = [LARGE, NEEDED].into_iter().find(|size| free >= 2 * size) else { return Ok(false) };
+        match allocate(&self.reserve, size) {
             Ok(()) => {
                 self.end_shortage();
                 Ok(true)
@@ -106,26 +106,34 @@ impl Room {
     }
 
     /// What new work has to leave; looks first whether a shortage is over.
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self, db: &Database<Rules>) -> Limits {
         let short = self.is_short() && !self.set_aside().unwrap_or(false);
-        Limits { short, bound: self.bound }
+        let cramped = short && db.slack().unwrap_or(0) < NEEDED / 4 * 3;
+        Limits { short, cramped, bound: self.bound }
     }
 }
 
-fn allocate(path: &Path) -> rustix::io::Result<()> {
+fn allocate(path: &Path, size: u64) -> rustix::io::Result<()> {
     let errno = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
     let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(false).mode(0o600).open(path).map_err(errno)?;
-    match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, RESERVE) {
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => fill(&file).map_err(errno),
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .map_err(errno)?;
+    match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => fill(&file, size).map_err(errno),
         other => other,
     }
 }
 
 /// Where a file system can't set blocks aside, they are written.
-fn fill(mut file: &File) -> std::io::Result<()> {
+fn fill(mut file: &File, size: u64) -> std::io::Result<()> {
     let some = [0; 65_536];
-    for _ in 0..RESERVE / some.len() as u64 {
+    for _ in 0..size / some.len() as u64 {
         file.write_all(&some)?;
     }
     file.sync_data()
@@ -133,7 +141,7 @@ fn fill(mut file: &File) -> std::io::Result<()> {
 
 impl Limits {
     /// Refuses a change that has taken up what must be left. While the file is short of room, new jobs only go
-    /// into pages it has already.
+    /// into pages it has already, and stop before claims do.
     pub fn check(self, conn: &Connection) -> Result<()> {
         if !self.short && self.bound.is_none() {
             return Ok(());
@@ -146,7 +154,7 @@ impl Limits {
             Some(bound) if used > bound => {
                 Err(Error::Full(format!("the database would hold {used} bytes, its limit is {bound}")))
             }
-            _ if self.short && spare < RESERVE => {
+            _ if self.cramped || self.short && spare < NEEDED => {
                 Err(Error::Full("what is left is kept for the outcomes of running jobs".into()))
             }
             _ => Ok(()),
@@ -172,7 +180,8 @@ impl Store {
 
     /// Whether there is room for the outcomes of more jobs than run.
     pub fn lets_start(&self) -> Result<bool> {
-        Ok(self.opened()?.room.lets_start())
+        let open = self.opened()?;
+        Ok(!open.room.is_short() || open.db.slack()? >= NEEDED / 2)
     }
 
     /// A change that takes new work in: refused where it would use up the room of what must not fail.
@@ -181,7 +190,7 @@ impl Store {
         work: impl FnOnce(&mut Change) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let open = self.opened()?;
-        let limits = open.room.limits();
+        let limits = open.room.limits(&open.db);
         let done = self.write(self.options.durability, move |change| {
             limits.check(change.conn)?;
             let value = work(change)?;

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{self, RowId};
 use crate::mutants::{self, Mutant};
 
@@ -82,6 +82,11 @@ impl JobRow {
     pub fn sound(&self) -> bool {
         mutants::on(Mutant::ChecksumUnread) || self.checksum == self.payload.as_deref().map(crc32fast::hash)
     }
+}
+
+/// Skip scans go on from the last place they saw. Rows out of order would have them go in circles.
+pub fn onward(from: i64, to: i64) -> Result<()> {
+    if to > from { Ok(()) } else { Err(Error::Corrupt("rows of pyqueue_job are out of order".into())) }
 }
 
 /// A job that has not ended.

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::head::VERSION;
 use crate::error::{Error, Result};
 use crate::mutants::{self, Mutant};
+use crate::sqlite::APPLICATION_ID;
 
 /// The migrations, in order; the first makes version 1.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_queue.sql")];
@@ -13,8 +14,8 @@ const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_queue.sql")];
 const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 /// The oldest build (by its schema version) that may use a file of `SCHEMA_VERSION`.
 const OLDEST_COMPATIBLE: i64 = 1;
-/// "pyqu", in files that we made ourselves.
-const APPLICATION_ID: i64 = 0x7079_7175;
+
+const NO_RECORD: &str = "the queue's own record of itself is missing; restore a backup";
 
 fn refused(conn: &Connection, reason: String) -> Error {
     Error::Refused { path: conn.path().unwrap_or_default().into(), reason }
@@ -31,8 +32,13 @@ pub fn admit(conn: &Connection, created: bool, embed: bool) -> Result<bool> {
         let version = meta(conn, "schema_version").map_err(|_| {
             refused(conn, "its table pyqueue_meta is another program's, or damaged; use another file".into())
         })?;
+        let Some(version) = version.filter(|version| *version > 0) else {
+            return Err(refused(conn, NO_RECORD.into()));
+        };
         check_version(conn)?;
-        return Ok(version.unwrap_or(0) < SCHEMA_VERSION);
+        file_id(conn)?;
+        refuse_triggers(conn, version)?;
+        return Ok(version < SCHEMA_VERSION);
     }
     if created || embed {
         return Ok(true);
@@ -44,6 +50,11 @@ pub fn admit(conn: &Connection, created: bool, embed: bool) -> Result<bool> {
             |row| row.get(0),
         )
         .optional()?;
+    let id: i64 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if other.is_none() && id == i64::from(APPLICATION_ID) {
+        // Whoever created the file has not come to the tables yet, or has died before it did.
+        return Ok(true);
+    }
     Err(refused(
         conn,
         match other {
@@ -53,6 +64,28 @@ pub fn admit(conn: &Connection, created: bool, embed: bool) -> Result<bool> {
             None => "the file is an empty database that was not made by pyqueue; delete it or open it with embed=True".into(),
         },
     ))
+}
+
+/// A trigger runs in our transactions: another program's could undo what they promise, or never end. We make
+/// none; a newer schema may, under names of its own.
+fn refuse_triggers(conn: &Connection, version: i64) -> Result<()> {
+    let foreign: Option<String> = conn
+        .query_row(
+            "SELECT name FROM sqlite_schema WHERE type='trigger' AND tbl_name LIKE 'pyqueue\\_%' ESCAPE '\\' \
+             AND (?1 OR name NOT LIKE 'pyqueue\\_%' ESCAPE '\\') LIMIT 1",
+            [version <= SCHEMA_VERSION],
+            |row| row.get(0),
+        )
+        .optional()?;
+    match foreign {
+        None => Ok(()),
+        Some(name) => Err(refused(
+            conn,
+            format!(
+                "the trigger {name:?} on a table of the queue is not pyqueue's; drop it and open the file again"
+            ),
+        )),
+    }
 }
 
 /// Refuses a file whose data this build would misread.
@@ -78,9 +111,7 @@ fn meta(conn: &Connection, name: &str) -> Result<Option<i64>> {
 
 /// The file's random id.
 pub fn file_id(conn: &Connection) -> Result<u32> {
-    let id = meta(conn, "file_id")?.ok_or_else(|| {
-        refused(conn, "the queue's own record of itself is missing; restore a backup".into())
-    })?;
+    let id = meta(conn, "file_id")?.ok_or_else(|| refused(conn, NO_RECORD.into()))?;
     Ok(id as u32)
 }
 

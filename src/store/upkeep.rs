@@ -39,7 +39,7 @@ pub fn upkeep(change: &mut Change) -> Result<Upkeep> {
         .conn
         .prepare_cached("SELECT min(expires) FROM pyqueue_job WHERE expires>?")?
         .query_row([change.now], |row| row.get(0))?;
-    let expires = expires.map(|at| at - change.now + change.boot);
+    let expires = expires.map(|at| (at - change.now).saturating_add(change.boot));
     Ok(Upkeep { more, taken_back: overdue.lost.len(), next_boot_us: lease.into_iter().chain(expires).min() })
 }
 

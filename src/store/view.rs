@@ -94,7 +94,7 @@ struct End {
 
 fn last(conn: &Connection, named: Named) -> Result<Option<End>> {
     let mut statement = conn.prepare_cached(
-        "SELECT state, retries, content_type, result, error, message, traceback, nonce FROM pyqueue_history \
+        "SELECT state, retries, content_type, result, error, message, traceback, checksum FROM pyqueue_history \
          WHERE job=?1 AND (?2 IS NULL OR nonce=?2) ORDER BY seq DESC LIMIT 1",
     )?;
     Ok(statement.query_row(params![named.row.0, named.nonce], end).optional()?)
@@ -104,10 +104,19 @@ fn end(row: &Row<'_>) -> rusqlite::Result<End> {
     let state: Option<i64> = row.get(0)?;
     let body: Option<Vec<u8>> = row.get(3)?;
     let content_type: Option<String> = row.get(2)?;
-    let failure = failure(row, 4, body.as_ref())?;
+    let success = state.map(history::state_of) == Some(State::Success);
+    let failure = if success && !history::sound(row.get(7)?, body.as_deref()) {
+        Some(history::damaged_result())
+    } else {
+        failure(row, 4, body.as_ref())?
+    };
     let view = state.map(|code| JobView {
         state: history::state_of(code),
-        result: if failure.is_none() { body.map(|body| Payload { content_type, body }) } else { None },
+        result: if success && failure.is_none() {
+            body.map(|body| Payload { content_type, body })
+        } else {
+            None
+        },
         failure: failure.clone(),
         retries: row.get(1).unwrap_or(0),
         progress: None,
@@ -167,7 +176,7 @@ pub fn why(conn: &Connection, file: u32, text: &str, now: i64) -> Result<String>
     if let Some(side) = side::read(conn, job.id)? {
         return match side.place {
             side::GATE => behind(conn, side.k, &job.task),
-            side::LATER => Ok(format!("It may start in {:.1} s.", (side.k - now) as f64 / 1e6)),
+            side::LATER => Ok(format!("It may start in {:.1} s.", side.k.saturating_sub(now) as f64 / 1e6)),
             _ => Ok("It is in line again and runs as soon as a worker is free.".into()),
         };
     }
@@ -188,7 +197,7 @@ pub fn why(conn: &Connection, file: u32, text: &str, now: i64) -> Result<String>
     }
     Ok(format!(
         "It is in line, at most {} jobs of its queue and priority are before it.",
-        job.id.0 - head.pos - 1
+        job.id.0.saturating_sub(head.pos).saturating_sub(1)
     ))
 }
 

@@ -89,6 +89,7 @@ impl Bell {
     }
 
     fn word(&self, line: Line) -> &AtomicU32 {
+        self.shared.mend();
         self.shared.word(line.offset())
     }
 
@@ -106,11 +107,13 @@ impl Bell {
 
     /// Whether the file is short of room, as far as somebody has found out.
     pub fn is_short(&self) -> bool {
+        self.shared.mend();
         self.shared.word(SHORT).load(SeqCst) != 0
     }
 
     /// Notes whether the file is short of room; whether that is new.
     pub fn mark_short(&self, short: bool) -> bool {
+        self.shared.mend();
         self.shared.word(SHORT).swap(u32::from(short), SeqCst) != u32::from(short)
     }
 
@@ -175,6 +178,32 @@ mod tests {
         assert_eq!(two.seen(Line::Result(255)), 2);
         let mode = std::fs::metadata(directory.path().join("bell")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_bell_that_was_cut_rings_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let bell = Bell::open(directory.path()).unwrap();
+        let path = directory.path().join("bell");
+        for _ in 0..3 {
+            std::fs::OpenOptions::new().write(true).truncate(true).open(&path).unwrap();
+            let seen = bell.seen(Line::Ready);
+            bell.ring(Line::Ready);
+            assert_eq!(bell.wait(Line::Ready, seen, None), Wake::Rung);
+        }
+    }
+
+    #[test]
+    fn a_link_or_a_pipe_in_its_place_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, other) = (directory.path().join("bell"), directory.path().join("other"));
+        std::fs::write(&other, "").unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        assert!(Bell::open(directory.path()).is_err());
+        assert_eq!(std::fs::read(&other).unwrap(), b"");
+        std::fs::remove_file(&path).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(matches!(Bell::open(directory.path()), Err(Error::Refused { .. })));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 pub(crate) struct Shared {
     start: NonNull<c_void>,
     length: usize,
+    file: File,
 }
 
 // SAFETY: the mapping lives as long as the value, and all access goes through atomics.
@@ -28,10 +29,8 @@ impl Shared {
     /// Maps a file that is there, or that is made if `create` says so. A shorter file grows with zeros, which
     /// two processes may do at once.
     pub(crate) fn open(path: &Path, length: usize, create: bool) -> Result<Shared> {
-        let file =
-            OpenOptions::new().read(true).write(true).create(create).truncate(false).mode(0o600).open(path);
-        let file = file.map_err(|error| system("open", &error))?;
-        if file.metadata().map_err(|error| system("fstat", &error))?.len() < length as u64 {
+        let file = regular(OpenOptions::new().create(create).truncate(false).mode(0o600), path)?;
+        if size(&file)? < length as u64 {
             grow(&file, length as u64)?;
         }
         // SAFETY: a fresh mapping at an address of the kernel's choice; unmapped in drop only.
@@ -41,7 +40,15 @@ impl Shared {
         };
         let start = start.map_err(|source| Error::System { call: "mmap", source })?;
         let start = NonNull::new(start).ok_or(Error::System { call: "mmap", source: Errno::INVAL })?;
-        Ok(Shared { start, length })
+        Ok(Shared { start, length, file })
+    }
+
+    /// Makes good what somebody has cut off: a touch of a page behind the end of the file is a SIGBUS. A cut
+    /// between this look and the touch still is one.
+    pub(crate) fn mend(&self) {
+        if size(&self.file).is_ok_and(|size| size < self.length as u64) {
+            let _ = grow(&self.file, self.length as u64);
+        }
     }
 
     fn at<T>(&self, offset: usize) -> *const T {
@@ -103,6 +110,21 @@ impl Drop for Shared {
         // SAFETY: the mapping is ours, and no reference into it outlives `self`.
         let _ = unsafe { rustix::mm::munmap(self.start.as_ptr(), self.length) };
     }
+}
+
+/// Opens a side file for reading and writing. Links are not followed, and a pipe is not waited for: whoever can
+/// put one there shall not choose what we write to.
+pub(crate) fn regular(options: &mut OpenOptions, path: &Path) -> Result<File> {
+    let file = options.read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
+    let file = file.map_err(|error| system("open", &error))?;
+    if file.metadata().is_ok_and(|facts| facts.is_file()) {
+        return Ok(file);
+    }
+    Err(Error::Refused { path: path.into(), reason: "is no regular file; remove it".into() })
+}
+
+fn size(file: &File) -> Result<u64> {
+    Ok(file.metadata().map_err(|error| system("fstat", &error))?.len())
 }
 
 /// The blocks must exist before the file is mapped: writing to a hole on a full disk would be a SIGBUS.

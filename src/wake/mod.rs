@@ -7,4 +7,4 @@ mod map;
 
 pub use bell::{Bell, Line, Wake};
 pub use foreign::Foreign;
-pub(crate) use map::{Shared, system};
+pub(crate) use map::{Shared, regular, system};

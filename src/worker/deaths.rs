@@ -79,7 +79,7 @@ impl Supervisor {
         if (held.job.row, held.job.token) != (ended.row, ended.token) {
             return Err(Error::Wire("an outcome of another job".into()));
         }
-        self.pace.learn(&held.job.task, ended.ended_us - ended.started_us);
+        self.pace.learn(&held.job.task, ended.ended_us.saturating_sub(ended.started_us));
         let started_us = self.wall(ended.started_us, now);
         let finish = Finish {
             row: ended.row,
@@ -94,7 +94,7 @@ impl Supervisor {
 
     /// The wall time of a boot time, by what both clocks show now.
     fn wall(&self, boot_us: i64, now: i64) -> Option<i64> {
-        (boot_us > 0).then(|| self.clock.wall_us() - now.saturating_sub(boot_us))
+        (boot_us > 0).then(|| self.clock.wall_us().saturating_sub(now.saturating_sub(boot_us)))
     }
 
     /// Settles the affairs of a child that has ended.

@@ -11,9 +11,11 @@ use rustix::process::{Pid, PidfdFlags};
 
 use super::liveness::{self, Proof, Reaped};
 use super::outside::{Event, Kind, Order, Outside};
+use super::pinned::Watch;
 use super::signals;
 use super::stopping::Stage;
 use super::supervisor::{Member, Slot, Supervisor, TICK_US, TRUST_US};
+use crate::clock::{Env, Signals};
 use crate::error::{Error, Result};
 use crate::store::{Store, WorkerView};
 
@@ -203,18 +205,31 @@ pub(super) struct Keeper {
 }
 
 struct Errand {
-    store: Arc<Store>,
+    store: Store,
     wal: PathBuf,
     outside: Arc<Outside>,
     sent: Mutex<bool>,
     wake: Condvar,
-    closed: AtomicBool,
+    closed: Arc<Closed>,
+}
+
+/// A round that waits for the write lock is given up when the worker ends.
+#[derive(Default)]
+struct Closed(AtomicBool);
+
+impl Signals for Closed {
+    fn arrived(&self) -> bool {
+        self.0.load(SeqCst)
+    }
 }
 
 impl Keeper {
-    pub fn start(store: Arc<Store>, wal: PathBuf, outside: Arc<Outside>) -> Result<Keeper> {
+    pub fn start(store: &Store, wal: PathBuf, outside: Arc<Outside>) -> Result<Keeper> {
         let (sent, wake) = (Mutex::new(false), Condvar::new());
-        let shared = Arc::new(Errand { store, wal, outside, sent, wake, closed: AtomicBool::new(false) });
+        let closed = Arc::new(Closed::default());
+        let env = Env { signals: closed.clone(), ..store.env().clone() };
+        let store = Store::new(store.path().to_owned(), store.options().clone(), env);
+        let shared = Arc::new(Errand { store, wal, outside, sent, wake, closed });
         let ours = Arc::clone(&shared);
         let thread = signals::spawn("pyqueue-keeper", move || ours.run())?;
         Ok(Keeper { shared, thread: Some(thread) })
@@ -233,13 +248,14 @@ impl Errand {
     }
 
     fn run(&self) {
-        let (mut next_us, mut told) = (None, None);
+        let (mut next_us, mut told, mut watch) = (None, None, Watch::default());
         while self.wait(next_us) {
-            next_us = match self.round() {
+            next_us = match self.round(&mut watch) {
                 Ok(next_us) => {
                     told = None;
                     next_us
                 }
+                Err(_) if self.closed.arrived() => break,
                 Err(error) => {
                     let text = format!("upkeep was put off: {error}");
                     if told.as_ref() != Some(&text) {
@@ -256,7 +272,7 @@ impl Errand {
     fn wait(&self, next_us: Option<i64>) -> bool {
         let clock = &self.store.env().clock;
         let mut sent = self.sent();
-        while !*sent && !self.closed.load(SeqCst) {
+        while !*sent && !self.closed.arrived() {
             let Some(at) = next_us else {
                 sent = self.wake.wait(sent).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -269,11 +285,11 @@ impl Errand {
             sent = self.wake.wait_timeout(sent, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         *sent = false;
-        !self.closed.load(SeqCst)
+        !self.closed.arrived()
     }
 
     /// One round; the boot time at which it is worth another.
-    fn round(&self) -> Result<Option<i64>> {
+    fn round(&self, watch: &mut Watch) -> Result<Option<i64>> {
         let clock = &self.store.env().clock;
         self.store.set_aside()?;
         // History that is deleted passes through the WAL: what is left is not for that.
@@ -282,17 +298,24 @@ impl Errand {
         }
         let next_us = loop {
             let done = self.store.upkeep()?;
-            if !done.more || self.closed.load(SeqCst) {
+            if !done.more || self.closed.arrived() {
                 break done.next_boot_us;
             }
             // Between two small steps others write.
             clock.sleep(Duration::from_millis(2));
         };
-        if std::fs::metadata(&self.wal).is_ok_and(|facts| facts.len() >= WAL_BYTES) {
+        let size = std::fs::metadata(&self.wal).map_or(0, |facts| facts.len());
+        if size >= WAL_BYTES {
             match self.store.checkpoint() {
                 // The shortage was told, and a WAL that can't be emptied grows no further than what is left.
                 Err(Error::Full(_)) if self.store.is_short()? => {}
-                other => other?,
+                Ok(left) => {
+                    let size = if left == 0 { 0 } else { size };
+                    if let Some(text) = watch.look(&self.wal, size, &**clock) {
+                        self.outside.tell(Kind::Warning, text);
+                    }
+                }
+                Err(error) => return Err(error),
             }
         }
         // What another worker should have done, or what can't be done now, is not tried in a loop.
@@ -302,7 +325,7 @@ impl Errand {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.shared.closed.store(true, SeqCst);
+        self.shared.closed.0.store(true, SeqCst);
         self.send();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -47,8 +47,7 @@ impl Lock {
         let path = lock_path(directory, worker);
         let unnamed = directory.join(format!("worker-{worker}.lock-{}", std::process::id()));
         let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&unnamed);
-        let file = file.map_err(|error| crate::wake::system("open", &error))?;
+            crate::wake::regular(OpenOptions::new().create(true).truncate(true).mode(0o600), &unnamed)?;
         rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive)
             .map_err(|source| Error::System { call: "fcntl(F_SETLK)", source })?;
         let facts = file.metadata().map_err(|error| crate::wake::system("fstat", &error))?;
@@ -88,7 +87,7 @@ fn sign(directory: &Path, worker: i64) -> Sign {
     if held.contains(&(std::process::id(), facts.dev(), facts.ino())) {
         return Sign::Locked;
     }
-    let Ok(file) = OpenOptions::new().read(true).write(true).open(&path) else { return Sign::Missing };
+    let Ok(file) = crate::wake::regular(&mut OpenOptions::new(), &path) else { return Sign::Missing };
     match rustix::process::fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)) {
         Ok(None) => Sign::Free,
         Ok(Some(_)) | Err(_) => Sign::Locked,

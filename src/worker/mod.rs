@@ -14,6 +14,7 @@ pub mod liveness;
 mod outside;
 mod pace;
 pub mod page;
+mod pinned;
 pub mod pipe;
 pub mod signals;
 mod stopping;

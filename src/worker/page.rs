@@ -10,6 +10,7 @@
 //! its child takes none of its finished neighbours' outcomes along.
 
 use std::collections::HashMap;
+use std::fs::OpenOptions;
 use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -89,7 +90,7 @@ impl Page {
     /// How many children the worker with this page has; `None` without a whole page of this layout.
     pub fn children_at(path: &Path) -> Option<u32> {
         let mut head = [0; 16];
-        std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).ok()?;
+        crate::wake::regular(&mut OpenOptions::new(), path).ok()?.read_exact(&mut head).ok()?;
         let word = |at: usize| head[at..at + 4].try_into().map(u32::from_le_bytes).ok();
         (head[..8] == HEADER.to_le_bytes() && word(12)? == ENTRIES).then_some(word(8)?)
     }
@@ -202,9 +203,20 @@ impl Page {
     /// What the page of a dead worker says. A page that is missing, torn or of another version says nothing,
     /// nor does one from before a reboot: it was never synced, so a power cut may have taken its newest words.
     pub fn evidence(path: &Path, clock: &str) -> Evidence {
-        let found = std::fs::read(path).ok().and_then(|bytes| read_evidence(&bytes, boot(clock)));
+        let found = read(path).and_then(|bytes| read_evidence(&bytes, boot(clock)));
         found.map_or(Evidence::None, Evidence::Page)
     }
+}
+
+/// The whole page, unless something else lies in its place.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    let mut file = crate::wake::regular(&mut OpenOptions::new(), path).ok()?;
+    let mut bytes = vec![0; HEAD_BYTES];
+    file.read_exact(&mut bytes).ok()?;
+    let children = u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?);
+    let rest = length(children.min(65_536)) - HEAD_BYTES;
+    file.take(rest as u64).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// The boot of an identity `boot/namespace`: pages can be read across time namespaces, not across reboots.
@@ -278,6 +290,31 @@ mod tests {
             });
             assert_eq!(wins[0].load(SeqCst) + wins[1].load(SeqCst), stamp as u32);
         }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_page_or_none(
+            mut bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+            children: u32,
+        ) {
+            let _ = read_evidence(&bytes, 0);
+            let head = [&HEADER.to_le_bytes()[..], &children.to_le_bytes(), &ENTRIES.to_le_bytes(), &[0; 48]].concat();
+            bytes.splice(0..0, head);
+            let _ = read_evidence(&bytes, 0);
+            let whole = length(1);
+            bytes[8..12].copy_from_slice(&1_u32.to_le_bytes());
+            bytes.resize(whole, 7);
+            let _ = read_evidence(&bytes, 0);
+        }
+    }
+
+    #[test]
+    fn what_is_no_page_is_no_evidence_and_nothing_to_wait_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("worker-1.page");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(matches!(Page::evidence(&path, "boot"), Evidence::None));
     }
 
     #[test]

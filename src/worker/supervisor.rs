@@ -126,7 +126,7 @@ impl Supervisor {
     pub fn new(store: Arc<Store>, options: Options, outside: Arc<Outside>) -> Result<Supervisor> {
         let clock = Arc::clone(&store.env().clock);
         let now = clock.boot_us();
-        let (patient, (store, turn)) = (Arc::clone(&store), Turn::hurried(&store, &outside));
+        let (store, turn) = Turn::hurried(&store, &outside);
         let member = Member::join(&store, &options)?;
         match store.set_aside() {
             Ok(true) => {}
@@ -145,7 +145,7 @@ impl Supervisor {
             outside.tell(Kind::Warning, text);
         }
         Ok(Supervisor {
-            keeper: Keeper::start(patient, wal, Arc::clone(&outside))?,
+            keeper: Keeper::start(&store, wal, Arc::clone(&outside))?,
             slots: (0..options.concurrency).map(|_| Slot::new()).collect(),
             hand: VecDeque::new(),
             idle_hand_us: None,

@@ -1,6 +1,42 @@
 use super::*;
 use crate::job::{Dedup, Failure, Payload};
 use proptest::prelude::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+/// Notes the largest piece of memory each thread asks for.
+struct Noting;
+
+thread_local! {
+    static LARGEST_PIECE: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Noting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = LARGEST_PIECE.try_with(|largest| largest.set(largest.get().max(layout.size())));
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static NOTING: Noting = Noting;
+
+/// The largest piece of memory that a call asks for.
+fn largest_piece<T>(call: impl FnOnce() -> T) -> usize {
+    LARGEST_PIECE.set(0);
+    let _ = call();
+    LARGEST_PIECE.get()
+}
+
+/// More than any honest frame of this size needs: 64 entries are room for before the first is read.
+const PIECE: usize = 64 * 1024;
 
 fn payloads() -> impl Strategy<Value = Payload> {
     (proptest::option::of(".{0,20}"), proptest::collection::vec(any::<u8>(), 0..200))
@@ -134,6 +170,21 @@ proptest! {
     }
 
     #[test]
+    fn a_claimed_length_makes_no_large_allocation(ended in ended(), flip: usize, claim in (1_u32 << 20)..) {
+        let mut batch = Batch::outcomes(Vec::new());
+        batch.outcome(&ended);
+        let mut bytes = batch.close().unwrap();
+        // Wherever a length or a count stands, it now says millions.
+        let place = 5 + flip % (bytes.len() - 9);
+        bytes[place..place + 4].copy_from_slice(&claim.to_le_bytes());
+        prop_assert!(largest_piece(|| decode(&bytes[4..])) < PIECE);
+        prop_assert!(largest_piece(|| super::outcomes(claim, &bytes[9..])) < PIECE);
+        // A frame that says it has two gigabytes is waited for, not made room for.
+        bytes[..4].copy_from_slice(&(LARGEST as u32).to_le_bytes());
+        prop_assert!(largest_piece(|| inbound(&bytes).frame()) < PIECE);
+    }
+
+    #[test]
     fn a_cut_or_bent_frame_is_an_error_and_never_a_panic(ended in ended(), cut: usize, flip: usize, to: u8) {
         let mut batch = Batch::outcomes(Vec::new());
         batch.outcome(&ended);
@@ -167,4 +218,9 @@ fn frames_arrive_in_pieces() {
 #[test]
 fn a_length_beyond_reason_is_refused_before_anything_is_allocated() {
     assert!(matches!(inbound(&[255; 8]).frame(), Err(Error::Wire(_))));
+}
+
+#[test]
+fn control_the_largest_piece_is_seen() {
+    assert!(largest_piece(|| Vec::<u8>::with_capacity(1 << 20)) >= 1 << 20);
 }

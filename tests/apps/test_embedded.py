@@ -113,6 +113,43 @@ def test_two_at_once_and_one_after_the_other(project: Callable[[str], Any]) -> N
         assert module.where.delay(1).get(timeout=10)[0] == 1
 
 
+FORKED = """
+if __name__ == "__main__":
+    with app.worker(concurrency=1):
+        pid = os.fork()
+        if pid == 0:
+            where.delay(1).get(timeout=10)
+            sys.exit(3)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), where.delay(7).get(timeout=10)[0])
+"""
+
+
+def test_a_forked_child_leaves_the_block_at_once_and_the_worker_stays_its_parents(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("import sys\n" + SCRIPT + FORKED)
+    made = run(tmp_path, "script.py")
+    assert made.stdout == "3 7\n", made.stderr
+
+
+RENAMED = """
+import importlib.util
+spec = importlib.util.spec_from_file_location("__config__", "server.conf.py")
+sys.modules["__config__"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+"""
+
+
+def test_the_app_is_found_where_its_children_find_it_too(tmp_path: Path) -> None:
+    """gunicorn loads its configuration under a name that nobody can import, and before the application."""
+    (tmp_path / "shop.py").write_text(SCRIPT)
+    (tmp_path / "server.conf.py").write_text("from shop import app, where\n")
+    use = "with module.app.worker(concurrency=1): print(module.where.delay(7).get(timeout=10)[0])\n"
+    # As it is while the configuration is read: the module that is being loaded comes first.
+    first = "sys.modules['shop'] = sys.modules.pop('shop')\n"
+    (tmp_path / "serve.py").write_text("import sys\n" + RENAMED + first + use)
+    made = run(tmp_path, "serve.py")
+    assert made.stdout == "7\n", made.stderr
+
+
 def test_no_child_outlives_a_killed_host(tmp_path: Path, eventually: Callable[..., None]) -> None:
     (tmp_path / "script.py").write_text(
         SCRIPT

@@ -82,7 +82,7 @@ class Round:
         self.workers: list[Worker] = []
         self.stack = ExitStack()
         self.kills = 0
-        self.ended: int | None = None
+        self.ended = 0
         self.looked = self.told = 0.0
         self.faults: list[str] = []
 
@@ -167,10 +167,10 @@ class Round:
         if self.kills < plan.kills:
             # A few are kept back, so that the last kills find producers too.
             pace = min(round(pace * (self.kills / plan.kills + SLACK)), pace - PRODUCERS)
-        self.words[0] = max(1, min(pace, (self.ended or 0) + BACKLOG) // PRODUCERS)
+        self.words[0] = max(1, min(pace, self.ended + BACKLOG) // PRODUCERS)
         if self.looked - self.told >= 3:
             self.told = self.looked
-            self.say(f"{self.made()} jobs made, {self.ended or 0} ended, {self.kills} kills")
+            self.say(f"{self.made()} jobs made, {self.ended} ended, {self.kills} kills")
 
     def made(self) -> int:
         return sum(self.words[2 + slot] for slot in range(PRODUCERS))
@@ -184,10 +184,9 @@ class Round:
     # The killer.
 
     def may_kill(self) -> bool:
-        """Not before there is a file."""
         plan = self.plan
         due = plan.kills * (self.made() / plan.jobs + SLACK)
-        return self.ended is not None and self.kills < min(plan.kills, due)
+        return self.kills < min(plan.kills, due)
 
     def kill(self) -> None:
         if self.chance.random() < BLIND:
@@ -199,7 +198,12 @@ class Round:
         [role] = self.chance.choices(list(victims), [MIX[role] for role in victims])
         pid = self.chance.choice(victims[role])
         self.record("kill", "invoke", pid, role)
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            # It ended a moment ago, by itself.
+            self.record("kill", "fail", pid)
+            return
         if role == "producer":
             os.waitpid(pid, 0)
             self.buried(pid, killed=True)
@@ -207,7 +211,7 @@ class Round:
             place = next(n for n, worker in enumerate(self.workers) if worker.pid == pid)
             self.workers[place].process.wait()
             self.workers[place] = self.started_worker()
-        self.record("kill", "ok", pid)
+        self.record("kill", "ok", pid, role)
         self.kills += 1
 
     def everybody(self) -> dict[str, list[int]]:
@@ -235,6 +239,8 @@ class Round:
             self.keep_going()
             time.sleep(LOOK_EVERY)
         for worker in self.workers:
+            # Before that it has no handler.
+            worker.wait_said(" ready: ", DRAIN_WITHIN)
             worker.process.send_signal(signal.SIGTERM)
         for worker in self.workers:
             code = worker.wait(30)

@@ -105,8 +105,11 @@ class Kills(Rule):
         self.asking.discard(event.process)
 
     def on_kill_invoke(self, event: Event) -> None:
+        self.figures["jobs that killed their process"] += event.facts[0] == "itself"
+
+    def on_kill_ok(self, event: Event) -> None:
         role, pid = event.facts[0], int(event.subject)
-        self.figures["kills"] += role != "itself"
+        self.figures["kills"] += 1
         self.figures[f"kills of {role}"] += 1
         if pid in self.busy:
             self.figures[f"at work, of {role}"] += 1

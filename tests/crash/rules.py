@@ -7,7 +7,8 @@ Events, beside ``process`` (the first of each file: role, pid, parent's pid):
 * ``start``, ``end``: by the task, subject is the job. start: tag, token, attempt, max_losses. end: token.
 * ``progress``: a write under a token while the job runs; fail means that it was refused.
 * ``seen``: somebody was told the job's final state. ``cancel``: ok means that it will never run.
-* ``kill``, ``stop``: SIGKILL and SIGSTOP, subject is the pid; invoke stands before the signal.
+* ``kill``, ``stop``: SIGKILL and SIGSTOP, subject is the pid; invoke stands before the signal. Facts: the
+  role, which is ``itself`` for a job that kills its own process; that has no ok.
 * ``file``: what the file holds after all is over, by attempt, the first first: attempt, outcome, token or ``-``,
   final state or ``-``. ``left``: the job has not ended.
 """

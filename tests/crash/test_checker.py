@@ -31,7 +31,7 @@ VALID = """
  22 child11.5    end ok          A 1
  23 killer9      kill invoke     12 child
  24 child12.5    end ok          B 1
- 25 killer9      kill ok         12
+ 25 killer9      kill ok         12 child
  26 producer1    seen ok         A success
  30 child13.6    start ok        B a.1 2 2 5
  31 killer9      stop invoke     6
@@ -120,7 +120,9 @@ def test_p3_two_attempts_at_a_time_are_found(second: str) -> None:
 
 def test_p3_an_attempt_that_goes_on_after_the_next_has_begun_is_found() -> None:
     # B's first process was not killed, so that its end at 24 is an end and what it does later is life.
-    alive = without("23 killer9 kill invoke 12 child", "25 killer9 kill ok 12", "24 child12.5 end ok B 1")
+    alive = without(
+        "23 killer9 kill invoke 12 child", "25 killer9 kill ok 12 child", "24 child12.5 end ok B 1"
+    )
     assert broken(alive) == set(), "a silent process proves nothing"
     assert broken(f"{alive}\n 35 child12.5 end ok B 1") == {"P3"}
 

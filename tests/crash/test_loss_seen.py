@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import NamedTuple
@@ -63,7 +64,7 @@ class Place(NamedTuple):
         assert second.process.pid != first.process.pid
         invoked = max(event.at for event in read(self.folder / "events").events if event.op == "kill")
         self.app.AsyncResult(id).get(timeout=10)
-        return (second.at - invoked) / 1e6
+        return float(second.at - invoked) / 1e6
 
 
 @contextmanager
@@ -83,6 +84,11 @@ def hold_to(gaps: list[float], bound: float, what: str) -> None:
     assert late <= ROOM * bound, gaps
 
 
+def ready(worker: Worker, started: int) -> bool:
+    """Whether the worker has seen so many children ready."""
+    return worker.log.read_text().count(" takes jobs") >= started
+
+
 @pytest.mark.timeout(120)
 def test_the_job_of_a_killed_child_runs_in_its_idle_sibling(tmp_path: Path) -> None:
     with queue(tmp_path) as place:
@@ -90,10 +96,7 @@ def test_the_job_of_a_killed_child_runs_in_its_idle_sibling(tmp_path: Path) -> N
         gaps = []
         for number in range(TRIALS):
             # One for the job, one that is idle.
-            said = number + 2
-            until(
-                lambda said=said: worker.log.read_text().count(" takes jobs") >= said, what="both are ready"
-            )
+            until(partial(ready, worker, number + 2), what="both are ready")
             gaps.append(place.gap(number, lambda first: first.process.pid))
         hold_to(gaps, OF_A_CHILD, "a child is killed")
 

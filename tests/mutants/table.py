@@ -17,16 +17,18 @@ class Row(NamedTuple):
 MUTANTS = {
     "DeferredBegin": Row("P15", "a write transaction begins without the write lock", "simulation 300"),
     "StockLocks": Row(
-        "P13", "SQLite keeps its own locks, which belong to the process", "pytest tests/beside"
+        "P13",
+        "SQLite keeps its own locks, which belong to the process",
+        "run tests.beside --commits 200000 --minutes 2",
     ),
     "LockDescriptorEach": Row(
         "P13", "each connection locks through a descriptor of its own", "core sqlite::tests"
     ),
     "DescriptorsClosed": Row(
-        "P13", "descriptors of the file are closed", "pytest tests/proofs/test_beside_stdlib.py"
+        "P13", "descriptors of the file are closed", "run tests.beside --commits 200000 --minutes 2"
     ),
     "NoForkGate": Row(
-        "P14", "a fork does not wait for threads inside SQLite", "pytest tests/proofs/test_fork.py"
+        "P14", "a fork does not wait for threads inside SQLite", "run tests.forks --forks 1000"
     ),
     "InheritedHandlesLive": Row("P14", "a child keeps the parent's descriptors", "core sqlite::tests"),
     "SyncSkipped": Row("P1", "a commit in `full` is not synced", "core sqlite::tests::sync"),
@@ -57,7 +59,7 @@ MUTANTS = {
     "KeyLeaked": Row("P9", "a dedup key stays taken when its job ends", "core store::tests::verbs"),
     "Early": Row("P12", "delayed jobs start half a second early", "simulation 300"),
     "ExpiredRuns": Row("P12", "an expired job starts", "simulation 300"),
-    "ChecksumUnread": Row("P16", "damaged arguments are run", "pytest tests/hostile"),
+    "ChecksumUnread": Row("P16", "damaged arguments are run", "pytest tests/hostile/test_payload_damage.py"),
     "NewerSchemaAdmitted": Row("P20", "a file of a newer version is used", "core store::tests::verbs"),
     "RulesStale": Row("P3", "a pause of another process is not seen", "simulation 300"),
     "HistoryUnbounded": Row("P18", "the history is not pruned", "core store::tests::verbs"),

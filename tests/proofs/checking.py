@@ -24,6 +24,7 @@ try:
     connection.close()
     from pyqueue._core import Store
     store = Store(path, embed=True)
+    report["unsound"] = store.examine()
     report["lost"] = [id for id in asked["ids"] if store.view(id).state == "unknown"]
 except Exception as error:
     report["error"] = f"{type(error).__name__}: {error}"
@@ -40,6 +41,7 @@ def faults(db: Path, ids: Sequence[str], rows: Sequence[int] = ()) -> list[str]:
             return [f"the check ended with {check.process.returncode}: {check.log.read_text()}"]
         report = json.loads(check.out.read_text())
     found = [report["error"]] if "error" in report else []
+    found += report.get("unsound", [])
     if report.get("integrity", "ok") != "ok":
         found.append(f"integrity_check: {report['integrity']}")
     for kind, what in (("lost", "jobs"), ("rows_lost", "rows of its own")):

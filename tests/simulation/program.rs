@@ -119,7 +119,7 @@ impl Client {
                 self.ask(Verb::Purge(queue)).map(drop)
             }
             (Trade::Keeper, 34..55) => self.ask(Verb::Upkeep).map(drop),
-            (Trade::Keeper, 55..65) => self.aside("checkpoints", |store| store.checkpoint()),
+            (Trade::Keeper, 55..65) => self.aside("checkpoints", |store| store.checkpoint().map(drop)),
             (Trade::Keeper, 65..75) => self.reap(),
             (Trade::Keeper, 75..85) => self.enqueue(),
             (Trade::Foreign, 0..50) => self.foreign(),

@@ -148,6 +148,7 @@ CREATE TABLE pyqueue_history(
   error TEXT,
   message TEXT,
   traceback TEXT,
+  checksum INTEGER,                                             -- of the result of a success, of the payload of the others
   -- Of a job that failed or is dead: so that it can be replayed.
   max_losses INTEGER,
   time_limit INTEGER,

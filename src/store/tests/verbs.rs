@@ -546,6 +546,27 @@ fn a_list_has_the_newest_of_all_queues() {
 }
 
 #[test]
+fn the_last_queue_at_the_lowest_priority_is_served_and_counted() {
+    let bench = bench();
+    bench.add(job("t"));
+    bench
+        .store
+        .write(Durability::Normal, |change| {
+            change.conn.execute("INSERT INTO pyqueue_queue(num, name) VALUES(4095, 'last')", [])?;
+            super::super::rules::changed(change)
+        })
+        .unwrap();
+    let ids = [-128, 127].map(|priority| bench.add(NewJob { queue: "last".into(), priority, ..job("t") }));
+    assert_eq!(bench.store.queues().unwrap().iter().map(|queue| queue.waiting).sum::<i64>(), 3);
+    let last = Some(Arc::from(vec!["last".to_owned()]));
+    let asked = Ask { queues: last, ..ask(bench.join(), 10) };
+    let claimed: Vec<String> = bench.store.claim(asked).unwrap().jobs.into_iter().map(|job| job.id).collect();
+    assert_eq!(claimed, [ids[1].clone(), ids[0].clone()]);
+    bench.add(NewJob { queue: "last".into(), priority: -128, ..job("t") });
+    assert_eq!(bench.store.purge("last").unwrap(), 1);
+}
+
+#[test]
 fn a_queue_shows_when_its_oldest_job_in_line_was_made() {
     let bench = bench();
     let oldest = |bench: &Bench| bench.store.queues().unwrap()[0].oldest_us;
