@@ -12,7 +12,8 @@ use rusqlite::{Connection, OpenFlags};
 use crate::dice::Dice;
 use crate::process::Process;
 use crate::verbs::{Answer, Told, Verb};
-use crate::world::{Page, State, World, locked};
+use crate::weather::State;
+use crate::world::{Page, World, locked};
 
 /// What a process mostly does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 //! * `PYQUEUE_SEED=n cargo test --release --test simulation` runs one seed and prints what happened in it.
 //! * `PYQUEUE_SEEDS=200000 PYQUEUE_FROM=1` runs more than the usual 2,000.
 //!
-//! * `vfs`: the disk; `world`, `process`, `dice`: whose turn it is, time, deaths, chance
-//! * `verbs`, `client`, `program`, `reading`: what the processes do
+//! * `vfs`: the disk; `world`, `weather`, `process`, `dice`: whose turn it is, time, deaths, chance
+//! * `verbs`, `client`, `program`, `making`, `reading`: what the processes do
 //! * `model`, `promises`, `seen`, `doubts`: what must come of it
 //! * `seed`: one run; `seeds`: many; `lies`: the control arm (guards of the store itself are switched off by
 //!   `python -m tests.mutants`)
@@ -19,6 +19,7 @@ mod client;
 mod dice;
 mod doubts;
 mod lies;
+mod making;
 mod model;
 mod process;
 mod program;
@@ -30,4 +31,5 @@ mod seen;
 mod verbs;
 mod vfs;
 mod vfs_tests;
+mod weather;
 mod world;

@@ -11,7 +11,8 @@ use crate::lies::Lie;
 use crate::process::Process;
 use crate::verbs::{Answer, Verb};
 use crate::vfs::Disk;
-use crate::world::{Weather, World, locked};
+use crate::weather::Weather;
+use crate::world::{World, locked};
 
 /// What became of a seed.
 pub struct Report {
@@ -29,8 +30,8 @@ pub struct Report {
 /// Runs a seed. `name` tells its disk from others that are there at the same time.
 pub fn run(seed: u64, name: &str, lie: Option<Lie>, log: bool) -> Report {
     let mut dice = Dice::new(seed ^ 0x5eed);
-    let disk = Disk::new(&format!("{name}-{seed}"));
-    let budget = 130 + dice.below(260);
+    let disk = Disk::unrecorded(&format!("{name}-{seed}"));
+    let budget = 120 + dice.below(240);
     let world = World::new(seed, disk, lie, budget, log);
     let count = 2 + dice.below(3);
     for number in 0..count {
