@@ -173,6 +173,9 @@ impl<S: Default + Send + 'static> Database<S> {
         self.own()?;
         let link = self.reader(&mut gate)?;
         let answer = read(&link, &mut gate, work);
+        if answer.is_err() {
+            link.forget_pages();
+        }
         self.put_back(link);
         answer
     }

@@ -33,7 +33,9 @@ MUTANTS = {
     "InheritedHandlesLive": Row("P14", "a child keeps the parent's descriptors", "core sqlite::tests"),
     "SyncSkipped": Row("P1", "a commit in `full` is not synced", "core sqlite::tests::sync"),
     "CommitUnchecked": Row(
-        "P1", "an enqueue is acknowledged although its commit failed", "core sqlite::tests"
+        "P1",
+        "an enqueue is acknowledged although its commit failed",
+        "run tests.faults --calls 'enqueue one'",
     ),
     "StaleRulesAfterRollback": Row(
         "P15", "what was read in a transaction that failed is kept", "simulation 300"
