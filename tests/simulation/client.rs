@@ -84,7 +84,7 @@ impl Client {
         let number = self.process.number;
         self.at_place(|state, me| state.note(|| format!("p{me} {what}")));
         let answer = act(&self.store);
-        self.at_place(|state, me| (state.places[me].rush, state.places[me].locked) = (false, false));
+        self.at_place(|state, me| state.places[me].rush = false);
         if self.dead() {
             return None;
         }
@@ -117,7 +117,7 @@ impl Client {
             state.operations += 1;
             state.budget = state.budget.saturating_sub(1);
             let place = &mut state.places[me];
-            (place.locked, place.wrote, place.rush, place.moment) = (false, false, false, None);
+            (place.wrote, place.rush, place.moment) = (false, false, None);
             state.note(|| format!("p{me} {}", verb.text()));
         });
         if verb_is_foreign(&verb) {
@@ -130,7 +130,7 @@ impl Client {
         }
         let (moment, wrote) = self.at_place(|state, me| {
             let place = &mut state.places[me];
-            (place.rush, place.locked) = (false, false);
+            place.rush = false;
             let told = told.as_ref().map(|told| &told.answer);
             let (moment, wrote) = (place.moment, place.wrote);
             state.note(|| format!("p{me} -> {told:?}"));

@@ -51,7 +51,7 @@ impl Book {
         self.current.insert(process, verb.clone());
     }
 
-    /// A process is killed. `moment`: its transaction's clocks, if it ever had the write lock.
+    /// A process is killed. `moment`: its transaction's clocks, if it has appended anything to the WAL.
     pub fn died(&mut self, process: usize, moment: Option<(i64, i64)>) {
         let Some(verb) = self.current.remove(&process) else { return };
         let Some((now, boot)) = moment else { return };

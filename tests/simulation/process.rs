@@ -78,7 +78,6 @@ impl Caller for Process {
             if !taken {
                 return;
             }
-            place.locked = true;
         }
         if !locked(&self.world.book).wants_a_look() {
             return;

@@ -80,7 +80,7 @@ fn a_seed_is_the_same_run_twice() {
 #[test]
 fn a_lie_is_noticed() {
     for lie in Lie::ALL {
-        let noticed = (1..40).find(|seed| seed::run(*seed, "lie", Some(lie), false).failure.is_some());
+        let noticed = (1..400).find(|seed| seed::run(*seed, "lie", Some(lie), false).failure.is_some());
         assert!(noticed.is_some(), "nobody noticed {lie:?}");
     }
 }

@@ -19,8 +19,7 @@ pub struct Place {
     /// It reads what must not change meanwhile.
     pub quiet: bool,
     pub holds_lock: bool,
-    /// What the current operation has done so far.
-    pub locked: bool,
+    /// The current operation has appended to the WAL.
     pub wrote: bool,
     /// Wall and boot clock as the transaction saw them.
     pub moment: Option<(i64, i64)>,

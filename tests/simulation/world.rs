@@ -148,13 +148,13 @@ impl World {
             return;
         }
         (place.dead, place.condemned, place.holds_lock) = (true, true, false);
-        let (locked_once, moment) = (place.locked, place.moment);
+        let (wrote, moment) = (place.wrote, place.moment);
         state.kills += 1;
         state.note(|| format!("p{me} is killed"));
         state.mix(0xdead);
         drop(state);
         self.disk.kill(me as u32);
-        locked(&self.book).died(me, moment.filter(|_| locked_once));
+        locked(&self.book).died(me, moment.filter(|_| wrote));
     }
 
     fn end(&self, me: usize) {

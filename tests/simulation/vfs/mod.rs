@@ -54,6 +54,9 @@ pub trait Caller {
     fn sleep(&self, _us: i64) {}
 }
 
+/// Who reads beside all processes: a closing one that was stopped does not keep it out of the file.
+pub const NOBODY: u32 = u32::MAX;
+
 thread_local! {
     static CALLER: RefCell<Option<Arc<dyn Caller>>> = const { RefCell::new(None) };
 }
