@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use pyqueue_core::job::{Finish, Outcome};
-use pyqueue_core::store::{Ask, Scope};
+use pyqueue_core::store::{Ask, Options, Scope, Store};
 
-use crate::client::{Client, Trade};
+use crate::client::{Client, Trade, options};
 use crate::dice::Dice;
 use crate::lies::Lie;
 use crate::process::Process;
@@ -118,9 +118,27 @@ fn empty(client: &mut Client) -> Option<()> {
         if locked(&client.world().book).model.jobs.values().all(|job| !job.live()) {
             client.ask(Verb::Upkeep)?;
             let done = locked(&client.world().book).look(&client.world().disk);
-            return done.map(drop).map_err(|text| client.world().fail(text)).ok();
+            done.map_err(|text| client.world().fail(text)).ok()?;
+            return tidy(client);
         }
         client.world().sleep(client.process.number, 1_000_000_000);
     }
     None
+}
+
+/// The file is sound, and its history can grow old.
+fn tidy(client: &mut Client) -> Option<()> {
+    let wrong = client.quietly("examines", Store::examine)?;
+    if !wrong.is_empty() {
+        client.world().fail(format!("the drained file: {wrong:?}"));
+    }
+    client.world().sleep(client.process.number, 10_000_000_000);
+    let short = Options { history_age_us: 1, failed_age_us: 1, history_count: 1, ..options() };
+    let store = Store::new(client.world().disk.path("jobs.db"), short, client.process.env());
+    while store.upkeep().ok()?.more {}
+    let wrong = store.examine().ok()?;
+    if !wrong.is_empty() {
+        client.world().fail(format!("the file without its history: {wrong:?}"));
+    }
+    Some(())
 }
