@@ -55,7 +55,7 @@ fn every_promise_holds_in_every_seed() {
     });
     let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
     say(&format!(
-        "{} seeds, {} operations, {} claimed jobs, {} stale writes, {} kills, {} of them inside an operation, {} looks at the whole file",
+        "{} seeds, {} operations, {} claimed jobs, {} stale writes, {} kills, {} of them with a commit begun, {} looks at the whole file",
         reports.len(),
         sum(|one| one.operations),
         sum(|one| one.claimed),
