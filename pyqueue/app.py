@@ -221,6 +221,11 @@ class PyQueue(Configured):
             return Signature.from_dict(name, self)
         return Signature(name, args, kwargs, options, sender=self)
 
+    @property
+    def current_task(self) -> request.CurrentTask | None:
+        """``pyqueue.current_task`` while a task runs here, else None."""
+        return request.current_task or None
+
     def AsyncResult(self, id: str) -> AsyncResult[Any]:
         """The handle of a job by its id."""
         return AsyncResult(id, self.store)

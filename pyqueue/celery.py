@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pyqueue import shared, task
+from pyqueue import absent, shared, task
 from pyqueue.app import PyQueue
 from pyqueue.config import file_of
 
@@ -63,3 +63,10 @@ class Celery(PyQueue):
         shared.adopts(self)
 
     set_default = set_current
+
+    if not TYPE_CHECKING:  # to a type checker a class with it has every attribute
+
+        def __getattr__(self, name: str) -> Any:
+            instead = absent.APP.get(name)
+            hint = "" if instead is None else f": {instead}"
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}")

@@ -28,7 +28,7 @@ class GroupResult(Sequence[AsyncResult[R]]):
             for each in self.results
         ]
 
-    join = get
+    join = join_native = get
 
     def as_completed(self, timeout: float | None = None) -> Iterator[AsyncResult[R]]:
         """Each as it ends. Raises TimeoutError after ``timeout`` seconds in all."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict
 
+from pyqueue import absent
 from pyqueue.exceptions import ImproperlyConfigured, InvalidJob
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def task_options(given: Mapping[str, Any]) -> TaskOptions:
         return TaskOptions()
     from pyqueue.misuse import misused  # noqa: PLC0415  it imports this module
 
-    _refuse_unknown(given, TaskOptions._fields, "a task")
+    _refuse_unknown(given, TaskOptions._fields, "a task", absent.TASK)
     given = said(given)
     options = TaskOptions(**given)
     why = misused(options)
@@ -214,7 +215,7 @@ def merge(defaults: CallOptions, call: Mapping[str, Any]) -> CallOptions:
                 f"serializer={call['serializer']!r} can't be had: {_FIXED['serializer']}"
             )
         call = {name: value for name, value in call.items() if name not in _IGNORED}
-    _refuse_unknown(call, CallOptions._fields, "a call")
+    _refuse_unknown(call, CallOptions._fields, "a call", absent.CALL)
     if call.get("countdown") is not None and call.get("eta") is not None:
         raise ValueError("give countdown or eta, not both")
     for name, value in call.items():
@@ -241,7 +242,11 @@ def _refuse_kind(defaults: CallOptions, name: str, value: Any) -> None:
         raise InvalidJob(f"a call can't have that: {why}")
 
 
-def _refuse_unknown(given: Mapping[str, Any], known: tuple[str, ...], whom: str) -> None:
+def _refuse_unknown(
+    given: Mapping[str, Any], known: tuple[str, ...], whom: str, celerys: Mapping[str, str] = _NONE
+) -> None:
     for name in given:
+        if name in celerys:
+            raise TypeError(f"{name!r} is no option of {whom}: {celerys[name]}")
         if name not in known:
             raise TypeError(f"{name!r} is no option of {whom}; there are: {', '.join(sorted(known))}")

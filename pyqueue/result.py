@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from asyncio import Future
 
     from pyqueue._core import Attempt, JobView, Store
+    from pyqueue.app import PyQueue
 
 R = TypeVar("R")
 
@@ -32,7 +33,8 @@ _LONELY_US = 1_000_000
 class AsyncResult(Generic[R]):
     """The handle of one job, by its id.
 
-    ``created`` is False where a job with the same dedup key was there already, None for an id that was looked up.
+    Of ``app``, else of the app that sends for shared tasks: ``app.AsyncResult(id)`` is plainer. ``created`` is False
+    where a job with the same dedup key was there already, None for an id that was looked up.
     """
 
     __slots__ = ("_store", "created", "id", "parent")
@@ -40,14 +42,25 @@ class AsyncResult(Generic[R]):
     def __init__(
         self,
         id: str,
-        store: Store,
+        store: Store | None = None,
         created: bool | None = None,
         parent: AsyncResult[Any] | None = None,
+        *,
+        app: PyQueue | None = None,
     ) -> None:
+        if store is None:
+            from pyqueue.shared import current_app  # noqa: PLC0415  it imports tasks, which make results
+
+            store = (app or current_app).store
         self.id = id
         self.created = created
         self.parent = parent
-        self._store = store
+        self._store: Store = store
+
+    @property
+    def task_id(self) -> str:
+        """The id, as in Celery."""
+        return self.id
 
     def get(
         self,
@@ -77,7 +90,13 @@ class AsyncResult(Generic[R]):
             raise error
         return error  # type: ignore[return-value]
 
-    def wait(self, timeout: float | None = None, propagate: bool = True) -> R:
+    def wait(
+        self,
+        timeout: float | None = None,
+        propagate: bool = True,
+        *,
+        interval: float | None = None,  # noqa: ARG002  as in ``get``
+    ) -> R:
         """The same as ``get``."""
         return self.get(timeout, propagate)
 
@@ -143,8 +162,15 @@ class AsyncResult(Generic[R]):
         """The ended attempts, oldest first."""
         return self._store.attempts(self.id)
 
-    def revoke(self) -> bool:
-        """Cancels the job if it is not running; False when it is too late."""
+    def revoke(self, *, terminate: bool = False) -> bool:
+        """Cancels the job if it is not running; False when it is too late.
+
+        Raises NotImplementedError for ``terminate``: what runs is ended by its time limits only.
+        """
+        if terminate:
+            raise NotImplementedError(
+                "terminate=True can't be had: a running job is not stopped from outside; give it a time_limit"
+            )
         cancelled = self._store.cancel(self.id)
         if cancelled and signals.task_revoked:
             told = request.Context(self.id, called_directly=False)

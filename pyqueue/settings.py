@@ -19,6 +19,11 @@ class Setting(NamedTuple):
     meaning: str
     because: str | None = None
 
+    @property
+    def missed(self) -> bool:
+        """Whether what it asks for is not there yet: not one that has nothing to say here."""
+        return self.because in (_NO_BEAT, _NOT_YET)
+
 
 def _table(*rows: tuple[Any, ...]) -> tuple[Setting, ...]:
     return tuple(Setting(*row) for row in rows)
@@ -39,14 +44,14 @@ SETTINGS: Final = _table(
     ("timezone", "CELERY_TIMEZONE", "UTC", "zone", "the zone of app.now() and of schedules"),
     ("task_routes", "CELERY_ROUTES", None, "table", "queue and priority by task name or pattern"),
     ("task_default_queue", "CELERY_DEFAULT_QUEUE", "default", "queue", "the queue of a call that names none"),
-    ("task_default_priority", "CELERY_TASK_DEFAULT_PRIORITY", 0, "number", "the priority of a call that names none; higher runs first"),
+    ("task_default_priority", "CELERY_DEFAULT_PRIORITY", 0, "number", "the priority of a call that names none; higher runs first"),
     ("task_ignore_result", "CELERY_IGNORE_RESULT", False, "flag", "results are not kept unless a task says so"),
     ("task_time_limit", "CELERYD_TASK_TIME_LIMIT", None, "seconds", "the child is killed after this time"),
     ("task_soft_time_limit", "CELERYD_TASK_SOFT_TIME_LIMIT", None, "seconds", "SoftTimeLimitExceeded is raised after this time"),
     ("result_expires", "CELERY_TASK_RESULT_EXPIRES", 86_400, "seconds", "how long successes are kept"),
     ("worker_concurrency", "CELERYD_CONCURRENCY", None, "number", "children of a worker; None is one a CPU"),
     ("worker_pool", "CELERYD_POOL", "prefork", "pool", "prefork, solo or threads"),
-    ("worker_soft_shutdown_timeout", None, 25, "seconds", "how long a stopping worker lets jobs finish"),
+    ("worker_soft_shutdown_timeout", "CELERYD_SOFT_SHUTDOWN_TIMEOUT", 25, "seconds", "how long a stopping worker lets jobs finish"),
     ("include", "CELERY_INCLUDE", (), "modules", "modules a worker imports"),
     ("imports", "CELERY_IMPORTS", (), "modules", "modules a worker imports"),
 
@@ -62,6 +67,17 @@ SETTINGS: Final = _table(
     ("broker_use_ssl", "BROKER_USE_SSL", False, "flag", "encrypted connection", _FILE),
     ("redis_backend_use_ssl", "CELERY_REDIS_BACKEND_USE_SSL", None, "table", "encrypted connection", _FILE),
     ("redis_max_connections", "CELERY_REDIS_MAX_CONNECTIONS", None, "number", "connections", _FILE),
+    ("redis_socket_timeout", "CELERY_REDIS_SOCKET_TIMEOUT", 120, "seconds", "how long to wait for Redis", _FILE),
+    ("redis_socket_connect_timeout", None, None, "seconds", "how long to connect", _FILE),
+    ("redis_socket_keepalive", None, False, "flag", "keep the connection alive", _FILE),
+    ("redis_retry_on_timeout", None, False, "flag", "ask again", _FILE),
+    ("result_backend_always_retry", None, False, "flag", "ask again", _FILE),
+    ("result_backend_max_retries", None, None, "number", "how often to ask again", _FILE),
+    ("broker_read_url", "BROKER_READ_URL", None, "url", "where jobs are read", _FILE),
+    ("broker_write_url", "BROKER_WRITE_URL", None, "url", "where jobs are written", _FILE),
+    ("broker_failover_strategy", "BROKER_FAILOVER_STRATEGY", None, "name", "which broker is next", _FILE),
+    ("broker_channel_error_retry", None, False, "flag", "connect again", _FILE),
+    ("database_engine_options", "CELERY_RESULT_ENGINE_OPTIONS", None, "table", "options of the backend", _FILE),
     ("result_persistent", "CELERY_RESULT_PERSISTENT", None, "flag", "results survive a restart", _ALWAYS),
     ("result_extended", "CELERY_RESULT_EXTENDED", False, "flag", "results know their call", _ALWAYS),
     ("result_serializer", "CELERY_RESULT_SERIALIZER", "json", "format", "format of results", _JSON),
@@ -73,10 +89,10 @@ SETTINGS: Final = _table(
     ("enable_utc", "CELERY_ENABLE_UTC", True, "flag", "times are kept in UTC", _ALWAYS),
     ("task_acks_late", "CELERY_ACKS_LATE", False, "flag", "a job is acked when it has ended", _ALWAYS),
     ("task_reject_on_worker_lost", "CELERY_REJECT_ON_WORKER_LOST", None, "flag", "a lost job is run again", _ALWAYS),
-    ("task_acks_on_failure_or_timeout", None, True, "flag", "a job that failed has ended", _ALWAYS),
+    ("task_acks_on_failure_or_timeout", "CELERY_ACKS_ON_FAILURE_OR_TIMEOUT", True, "flag", "a job that failed has ended", _ALWAYS),
     ("task_track_started", "CELERY_TRACK_STARTED", False, "flag", "STARTED is shown", _ALWAYS),
     ("task_store_errors_even_if_ignored", "CELERY_STORE_ERRORS_EVEN_IF_IGNORED", False, "flag", "errors are kept", _ALWAYS),
-    ("task_store_eager_result", None, False, "flag", "results of jobs run in the caller are kept", _ALWAYS),
+    ("task_store_eager_result", "CELERY_STORE_EAGER_RESULT", False, "flag", "results of jobs run in the caller are kept", _ALWAYS),
     ("task_create_missing_queues", "CELERY_CREATE_MISSING_QUEUES", True, "flag", "a queue is made by its first job", _ALWAYS),
     ("task_queues", "CELERY_QUEUES", None, "queues", "the queues", "a queue is made by its first job; worker -Q says which are worked"),
     ("task_default_exchange", "CELERY_DEFAULT_EXCHANGE", None, "name", "exchange", "there are no exchanges, only queues"),
@@ -86,8 +102,13 @@ SETTINGS: Final = _table(
     ("task_annotations", "CELERY_ANNOTATIONS", None, "table", "options by task name", _NOT_YET),
     ("task_default_rate_limit", "CELERY_DEFAULT_RATE_LIMIT", None, "rate", "rate of each task", _NOT_YET),
     ("task_publish_retry", "CELERY_TASK_PUBLISH_RETRY", True, "flag", "send again", _FILE),
+    ("task_publish_retry_policy", "CELERY_TASK_PUBLISH_RETRY_POLICY", None, "table", "how to send again", _FILE),
+    ("task_protocol", "CELERY_TASK_PROTOCOL", 2, "number", "form of messages", _JSON),
+    ("task_remote_tracebacks", "CELERY_REMOTE_TRACEBACKS", False, "flag", "tracebacks are kept as text", _ALWAYS),
+    ("task_default_delivery_mode", "CELERY_DEFAULT_DELIVERY_MODE", 2, "name", "messages survive a restart", _ALWAYS),
+    ("task_inherit_parent_priority", "CELERY_INHERIT_PARENT_PRIORITY", False, "flag", "a job has the priority of the one that made it", _NOT_YET),
     ("task_send_sent_event", "CELERY_SEND_TASK_SENT_EVENT", False, "flag", "events", "the file is the record; there are no events"),
-    ("worker_send_task_events", "CELERY_SEND_TASK_EVENTS", False, "flag", "events", "the file is the record; there are no events"),
+    ("worker_send_task_events", "CELERY_SEND_EVENTS", False, "flag", "events", "the file is the record; there are no events"),
     ("worker_prefetch_multiplier", "CELERYD_PREFETCH_MULTIPLIER", 4, "number", "jobs held by a child", "a job never waits behind a busy child"),
     ("worker_max_tasks_per_child", "CELERYD_MAX_TASKS_PER_CHILD", None, "number", "jobs of a child", _NOT_YET),
     ("worker_max_memory_per_child", "CELERYD_MAX_MEMORY_PER_CHILD", None, "KiB", "memory of a child", _NOT_YET),
@@ -97,7 +118,14 @@ SETTINGS: Final = _table(
     ("worker_redirect_stdouts", "CELERY_REDIRECT_STDOUTS", True, "flag", "print goes to the log", "what a task prints is left alone"),
     ("worker_log_format", "CELERYD_LOG_FORMAT", None, "format", "log lines", "set up logging yourself, or use --json-logs"),
     ("worker_task_log_format", "CELERYD_TASK_LOG_FORMAT", None, "format", "log lines", "set up logging yourself, or use --json-logs"),
-    ("worker_cancel_long_running_tasks_on_connection_loss", None, False, "flag", "cancel jobs", _FILE),
+    ("worker_log_color", "CELERYD_LOG_COLOR", None, "flag", "coloured log lines", "set up logging yourself, or use --json-logs"),
+    ("worker_redirect_stdouts_level", "CELERY_REDIRECT_STDOUTS_LEVEL", "WARNING", "level", "level of prints", "what a task prints is left alone"),
+    ("worker_proc_alive_timeout", "CELERYD_PROC_ALIVE_TIMEOUT", 4.0, "seconds", "how long a child may take to start", _NOT_YET),
+    ("worker_lost_wait", "CELERYD_WORKER_LOST_WAIT", 10.0, "seconds", "how long a lost child is waited for", "the kernel tells of it at once"),
+    ("worker_pool_restarts", "CELERYD_POOL_RESTARTS", False, "flag", "restart by command", _FILE),
+    ("worker_state_db", "CELERYD_STATE_DB", None, "file", "revoked ids", _FILE),
+    ("worker_eta_task_limit", "CELERYD_ETA_TASK_LIMIT", None, "number", "delayed jobs held by a worker", "delayed jobs wait in the file"),
+    ("worker_cancel_long_running_tasks_on_connection_loss", "CELERYD_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS", False, "flag", "cancel jobs", _FILE),
     ("beat_scheduler", "CELERYBEAT_SCHEDULER", None, "class", "who keeps schedules", _NO_BEAT),
     ("beat_schedule_filename", "CELERYBEAT_SCHEDULE_FILENAME", None, "file", "where schedules are", _NO_BEAT),
     ("beat_max_loop_interval", "CELERYBEAT_MAX_LOOP_INTERVAL", 0, "seconds", "how long beat sleeps", _NO_BEAT),

@@ -29,21 +29,22 @@ def adopts(app: TaskSender) -> None:
     _apps[:] = [app]
 
 
-class _Adopter:
-    """Whichever app sends for shared tasks when it comes to it."""
+class CurrentApp:
+    """Whichever app sends for shared tasks when it comes to it: ``pyqueue.current_app``."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         if not _apps:
             raise ImproperlyConfigured(
-                "a @shared_task has no app to send through yet: make one first, such as app = Celery('proj', "
-                "broker='sqlite:///jobs.db'), in a module that is imported before"
+                "a @shared_task (or current_app, or AsyncResult(id)) has no app to send through yet: make one first, "
+                "such as app = Celery('proj', broker='sqlite:///jobs.db'), in a module that is imported before"
             )
         return getattr(_apps[0], name)
 
 
-_ADOPTER = cast("TaskSender", _Adopter())
+current_app: Any = CurrentApp()
+_ADOPTER = cast("TaskSender", current_app)
 
 
 @overload

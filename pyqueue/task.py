@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from pyqueue.options import CallOptionsDict
-    from pyqueue.result import AsyncResult
+    from pyqueue.result import AsyncResult as Handle
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,7 +95,11 @@ class Task(Overridable, Generic[P, R]):
         """The app it is registered with."""
         return self._sender
 
-    def delay(self, *args: P.args, **kwargs: P.kwargs) -> AsyncResult[R]:
+    def AsyncResult(self, task_id: str) -> Handle[R]:
+        """The handle of a job by its id."""
+        return cast("Handle[R]", self.app.AsyncResult(task_id))
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """Makes a job of the call."""
         return self.apply_async(args, kwargs)
 
@@ -104,14 +108,14 @@ class Task(Overridable, Generic[P, R]):
         args: Sequence[Any] | None = (),
         kwargs: Mapping[str, Any] | None = None,
         **options: Unpack[CallOptionsDict],
-    ) -> AsyncResult[R]:
+    ) -> Handle[R]:
         """Makes a job of the call, with options: countdown, eta, expires, queue, priority, dedup_key, task_id…
 
         Raises TypeError for arguments that the function doesn't take (unless ``typing`` is False), EncodeError
         for those that are no JSON, InvalidJob for options out of range.
         """
         signature: Signature[R] = Signature(self.name, args or (), kwargs, options)
-        return cast("AsyncResult[R]", self._sender.send(signature))
+        return cast("Handle[R]", self._sender.send(signature))
 
     def apply(
         self,

@@ -61,6 +61,12 @@ def _run(words: list[str]) -> int:
         print(f"pyqueue {__version__} (SQLite {sqlite_version})")
         return EXIT_DONE
     if words[0] not in COMMANDS:
+        from pyqueue.cli.celerys import WORDS  # noqa: PLC0415
+
+        word = words[0].partition("=")[0]
+        if word in WORDS:
+            print(f"pyqueue: there is no {word!r} here: {WORDS[word]}", file=sys.stderr)
+            return EXIT_USAGE
         what = "option" if words[0].startswith("-") else "command"
         print(f"pyqueue: there is no {what} {words[0]!r}; see pyqueue --help", file=sys.stderr)
         return EXIT_USAGE

@@ -7,6 +7,7 @@ import sys
 from argparse import SUPPRESS
 from typing import TYPE_CHECKING
 
+from pyqueue.cli.celerys import add_flags
 from pyqueue.cli.parser import add_command
 from pyqueue.knobs import grace
 
@@ -74,6 +75,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         parser.add_argument(
             *flags.split(), dest="without_effect", action="append_const", const=because, help=SUPPRESS
         )
+    add_flags(parser)
     parser.set_defaults(run=run)
 
 

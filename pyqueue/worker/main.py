@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyqueue import loading, signals
 from pyqueue._core import __version__, sqlite_version
+from pyqueue.settings import BY_NAME
 from pyqueue.worker.log import JSON, log, set_up, tell
 from pyqueue.worker.starting import Plan, WorkerOptions, plan, start
 
@@ -102,7 +103,13 @@ def _banner(app: PyQueue, plan: Plan) -> str:
         f"  queues    {', '.join(plan.queues) if plan.queues else 'all'}\n"
         f"  children  {_children(plan)}, {plan.grace:g} s to finish when stopped\n"
         f"  tasks     {named or 'none'}\n"
+        f"{_idle_settings(app)}"
     )
+
+
+def _idle_settings(app: PyQueue) -> str:
+    idle = [name for name in app.conf.names_given() if name in BY_NAME and BY_NAME[name].missed]
+    return f"  settings  without effect so far: {', '.join(idle)}; see pyqueue config\n" if idle else ""
 
 
 def _children(plan: Plan) -> str:

@@ -20,8 +20,8 @@ const LENGTH: usize = 4096;
 /// "pyqbell" and the version of the layout.
 const HEADER: u64 = u64::from_le_bytes(*b"pyqbell\x01");
 const ASLEEP: u32 = 1;
-/// Behind the 256 lines of results.
-const SHORT: usize = 1280;
+/// Whether room is short: on a cache line of its own, behind those of all lines.
+const SHORT: usize = 1344;
 
 /// What is rung about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,6 +214,22 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         assert!(matches!(Bell::open(directory.path()), Err(Error::Refused { .. })));
+    }
+
+    #[test]
+    fn no_ring_is_taken_for_a_shortage_of_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let bell = Bell::open(folder.path()).unwrap();
+        let lines = [Line::Ready, Line::Control, Line::Ended];
+        let lines = || lines.into_iter().chain((0..=u8::MAX).map(Line::Result));
+        for line in lines() {
+            bell.ring(line);
+        }
+        assert!(!bell.is_short());
+        let seen: Vec<_> = lines().map(|line| bell.seen(line)).collect();
+        assert!(bell.mark_short(true));
+        assert_eq!(lines().map(|line| bell.seen(line)).collect::<Vec<_>>(), seen);
+        assert!(bell.is_short());
     }
 
     #[test]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pyqueue.cli.celerys import FLAGS, WORDS
 from pyqueue.cli.main import main
 
 SOURCE = """
@@ -149,10 +150,41 @@ def test_one_name_twice_is_two_workers(tasks: Any, worker: Worker) -> None:
 
 
 def test_flags_of_celery_are_accepted_with_a_notice(tasks: Any, worker: Worker) -> None:
-    handle = worker("-A", tasks.__project__.file.name, "-c", "1", "-E", "--without-gossip", "-l", "INFO")
+    handle = worker(
+        "-A", tasks.__project__.file.name, "-c", "1", "-E", "--without-gossip", "-l", "INFO", "-O", "fair"
+    )
     said = handle.log.read_text()
+    assert "-O has no effect: a job never waits behind a busy child" in said
     assert "-E has no effect" in said
     assert "--without-gossip has no effect" in said
+
+
+@pytest.mark.parametrize("flag", ["--autoscale=4,2", "--max-tasks-per-child", "-D", "-X"])
+def test_flags_that_would_be_missed_are_refused_with_what_to_use(
+    flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = flag.partition("=")[0]
+    with pytest.raises(SystemExit) as ended:
+        main(["worker", flag])
+    assert ended.value.code == 64
+    said = capsys.readouterr().err
+    assert f"there is no {name}" in said
+    assert next(instead for flags, instead in FLAGS.items() if name in flags.split()) in said
+
+
+@pytest.mark.parametrize("word", ["-A", "beat", "inspect"])
+def test_words_of_celery_say_what_to_use(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([word, "proj", "worker"]) == 64
+    assert capsys.readouterr().err == f"pyqueue: there is no {word!r} here: {WORDS[word]}\n"
+
+
+def test_the_banner_names_the_settings_that_are_missed(tasks: Any, worker: Worker) -> None:
+    file = tasks.__project__.file
+    file.write_text(
+        file.read_text() + "\napp.conf.update(worker_max_tasks_per_child=9, result_persistent=True)\n"
+    )
+    said = worker("-A", file.name, "-c", "1").log.read_text()
+    assert "without effect so far: worker_max_tasks_per_child; see pyqueue config" in said
 
 
 def test_the_worker_sends_its_signals(project: Callable[[str], Any], worker: Worker) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,3 +36,19 @@ def test_the_page_names_every_option_and_signal() -> None:
     named = {*re.findall(r"`(\w+)", PAGE)}
     known = {each.name for each in vars(signals).values() if isinstance(each, signals.Signal)}
     assert {*TaskOptions._fields, *CallOptions._fields, *known} - named == set()
+
+
+def test_the_pages_sql_makes_a_job(
+    project: Callable[[str], Any], worker: Callable[..., Any], tmp_path: Path
+) -> None:
+    (statement,) = re.findall(r"^```sql\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    made = project(
+        "from pyqueue import PyQueue\napp = PyQueue('jobs.db')\n"
+        "@app.task(name='shop.mail.send')\ndef send(to): return f'sent to {to}'\n"
+    )
+    module = made.load()
+    worker("-A", str(made.file), "-c", "1")
+    # In a process of its own: which copies of SQLite share one is not what is asked here.
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()"
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "jobs.db"), statement], check=True)
+    assert module.app.AsyncResult("order-7").get(timeout=10) == "sent to bob"

@@ -1,0 +1,63 @@
+"""Names of Celery that are not here, each with what to use instead: what an error adds when one is asked for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_CONTROL = (
+    "result.revoke() and `pyqueue cancel` stop what is not running, `pyqueue status` and `list` show the rest"
+)
+_BEAT = "schedules are not fired yet; let cron call `pyqueue call TASK`"
+_WORKER = "use `pyqueue worker`, or `with app.worker():` inside of a process"
+_FILE = "nothing is connected to; jobs and results are in one file, and app.store reads it"
+_QUEUES = "there are no exchanges, only queues; use queue="
+
+APP: Final = {
+    "control": _CONTROL,
+    "events": _CONTROL,
+    "add_periodic_task": _BEAT,
+    "Beat": _BEAT,
+    "Worker": _WORKER,
+    "WorkController": _WORKER,
+    "worker_main": _WORKER,
+    "start": _WORKER,
+    "amqp": _QUEUES,
+    "backend": _FILE,
+    "broker_connection": _FILE,
+    "connection": _FILE,
+    "connection_for_read": _FILE,
+    "connection_for_write": _FILE,
+    "pool": _FILE,
+    "producer_or_acquire": _FILE,
+    "on_configure": "settings may be given at any time, with app.conf",
+    "on_after_configure": "settings may be given at any time, with app.conf",
+    "on_after_finalize": "tasks may be registered at any time",
+    "log": "use logging; a worker leaves it alone where it is set up",
+    "register_task": "use @app.task(base=YourTask) on a function",
+    "ResultSet": "use pyqueue.GroupResult",
+    "GroupResult": "use pyqueue.GroupResult with a list of results",
+    "subtask": "use app.signature",
+}
+
+CALL: Final = {
+    "exchange": _QUEUES,
+    "routing_key": _QUEUES,
+    "compression": "the body is stored as it is",
+    "connection": _FILE,
+    "producer": _FILE,
+    "correlation_id": "put it into headers=",
+    "reply_to": "results are in the file",
+    "group_id": "there are no groups with a callback yet",
+    "chord": "there are no chords yet",
+    "add_to_parent": "a job made inside a job always knows it",
+}
+
+TASK: Final = {
+    "store_errors_even_if_ignored": "errors are always kept",
+    "acks_on_failure_or_timeout": "a job that has failed has ended; raise Reject(requeue=True) to run it again",
+    "send_events": "the file is the record; there are no events",
+    "trail": "a job always knows what it made",
+    "compression": "the body is stored as it is",
+    "exchange": _QUEUES,
+    "routing_key": _QUEUES,
+}
