@@ -8,7 +8,7 @@ use rusqlite::ffi;
 
 use super::disk::Disk;
 use super::locks::Handle;
-use super::{Kind, caller, register};
+use super::{Kind, NOBODY, caller, register};
 
 /// The memory that SQLite keeps for an open file.
 #[repr(C)]
@@ -157,6 +157,9 @@ unsafe extern "C" fn lock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
     let state = unsafe { state(file) };
     if let Some(code) = state.before(Kind::Lock) {
         return code;
+    }
+    if state.process == NOBODY && level == ffi::SQLITE_LOCK_SHARED {
+        return ffi::SQLITE_OK;
     }
     let taken = state
         .disk
