@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from pyqueue.group_result import GroupResult as GroupResult
     from pyqueue.request import current_task as current_task
     from pyqueue.result import AsyncResult as AsyncResult
-    from pyqueue.shared import current_app as current_app
     from pyqueue.shared import shared_task as shared_task
     from pyqueue.signature import Signature as Signature
     from pyqueue.task import Task as Task
@@ -26,7 +25,6 @@ __all__ = [
     "Signature",
     "Task",
     "__version__",
-    "current_app",
     "current_task",
     "shared_task",
 ]

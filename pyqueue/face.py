@@ -6,7 +6,6 @@ from pyqueue.celery import Celery as Celery
 from pyqueue.group_result import GroupResult as GroupResult
 from pyqueue.request import current_task as current_task
 from pyqueue.result import AsyncResult as AsyncResult
-from pyqueue.shared import current_app as current_app
 from pyqueue.shared import shared_task as shared_task
 from pyqueue.signature import Signature as Signature
 from pyqueue.task import Task as Task

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pyqueue import request, signals, states, waiting
 from pyqueue.exceptions import (
+    ImproperlyConfigured,
     TaskRevokedError,
     TimeoutError,
     UnknownJob,
@@ -33,8 +34,8 @@ _LONELY_US = 1_000_000
 class AsyncResult(Generic[R]):
     """The handle of one job, by its id.
 
-    Of ``app``, else of the app that sends for shared tasks: ``app.AsyncResult(id)`` is plainer. ``created`` is False
-    where a job with the same dedup key was there already, None for an id that was looked up.
+    ``app.AsyncResult(id)`` makes one of an id. ``created`` is False where a job with the same dedup key was there
+    already, None for an id that was looked up. Raises ImproperlyConfigured where neither store nor app is given.
     """
 
     __slots__ = ("_store", "created", "id", "parent")
@@ -49,9 +50,11 @@ class AsyncResult(Generic[R]):
         app: PyQueue | None = None,
     ) -> None:
         if store is None:
-            from pyqueue.shared import current_app  # noqa: PLC0415  it imports tasks, which make results
-
-            store = (app or current_app).store
+            if app is None:
+                raise ImproperlyConfigured(
+                    "AsyncResult(id) does not know in which file to look: use app.AsyncResult(id), or pass app="
+                )
+            store = app.store
         self.id = id
         self.created = created
         self.parent = parent

@@ -29,22 +29,21 @@ def adopts(app: TaskSender) -> None:
     _apps[:] = [app]
 
 
-class CurrentApp:
-    """Whichever app sends for shared tasks when it comes to it: ``pyqueue.current_app``."""
+class Adopter:
+    """Whichever app sends for shared tasks when it comes to it."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         if not _apps:
             raise ImproperlyConfigured(
-                "a @shared_task (or current_app, or AsyncResult(id)) has no app to send through yet: make one first, "
+                "a @shared_task has no app to send through yet: make one first, "
                 "such as app = Celery('proj', broker='sqlite:///jobs.db'), in a module that is imported before"
             )
         return getattr(_apps[0], name)
 
 
-current_app: Any = CurrentApp()
-_ADOPTER = cast("TaskSender", current_app)
+_ADOPTER = cast("TaskSender", Adopter())
 
 
 @overload

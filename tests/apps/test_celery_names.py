@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import pyqueue
-from pyqueue import AsyncResult, Celery, current_app, shared
+from pyqueue import AsyncResult, Celery, shared
 from pyqueue.absent import APP, CALL, TASK
 from pyqueue.exceptions import ImproperlyConfigured
 from pyqueue.options import CallOptions, TaskOptions
@@ -49,24 +49,18 @@ def test_no_setting_is_ours_alone() -> None:
     assert set(BY_NAME) <= set(defaults.DEFAULTS)
 
 
-def test_a_result_is_found_by_its_id_alone_with_an_app_and_by_the_task(app: Celery) -> None:
+def test_a_result_is_found_by_its_id_with_an_app_and_by_the_task(app: Celery) -> None:
     @app.task
     def add(x: int, y: int) -> int:
         return x + y
 
     id = add.delay(1, 2).task_id
-    found: list[AsyncResult[Any]] = [AsyncResult(id), AsyncResult(id, app=app), add.AsyncResult(id)]
+    found: list[AsyncResult[Any]] = [app.AsyncResult(id), AsyncResult(id, app=app), add.AsyncResult(id)]
     assert [each.state for each in found] == ["PENDING"] * 3
 
 
-def test_the_current_app_is_the_newest_one(app: Celery) -> None:
-    assert current_app.path == app.path
-    assert current_app.conf is app.conf
-
-
-def test_without_an_app_an_id_alone_says_what_to_do(app: Celery) -> None:
-    shared._apps.clear()
-    with pytest.raises(ImproperlyConfigured, match="make one first"):
+def test_an_id_alone_says_what_to_do() -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"use app\.AsyncResult"):
         AsyncResult("x")
 
 
