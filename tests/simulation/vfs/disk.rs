@@ -78,6 +78,12 @@ impl File {
         new
     }
 
+    /// A sync that fails: what was written is seen until the power fails, and no later sync brings it to the
+    /// platter (Linux takes the pages for clean).
+    fn fail_sync(&mut self) {
+        self.pending.retain(|change| !matches!(change, Change::Write(..)));
+    }
+
     /// Whether the file is there or not survives a power cut; what it holds may not.
     fn sync_name(&mut self) {
         let ends = self.pending.iter().rposition(|change| matches!(change, Change::Delete));
@@ -126,7 +132,8 @@ pub struct Fault {
     /// At which of them, from 1, counted from `Disk::arm`.
     pub nth: u64,
     /// SQLite's code. `SQLITE_IOERR_SHORT_READ` at a read gives half of what was asked for; an error at a
-    /// write has written the first half, except for `SQLITE_IOERR`, which has written nothing.
+    /// write has written the first half, except for `SQLITE_IOERR`, which has written nothing; an error at a
+    /// sync leaves all that was written since the last one to be lost with the power.
     pub code: i32,
     /// Whether all later ones fail too.
     pub lasting: bool,
@@ -142,6 +149,8 @@ pub struct Inner {
     calls: [u64; KINDS],
     fault: Option<Fault>,
     met: u64,
+    /// Who has not been told of a sync that failed.
+    untold: BTreeSet<Handle>,
 }
 
 impl Inner {
@@ -165,6 +174,20 @@ impl Inner {
         if self.files.get_mut(name).is_some_and(File::sync) && journal {
             self.sync_directory();
         }
+    }
+
+    /// A sync that fails. Everybody else who has the file open is told at the next one.
+    pub fn fail_sync(&mut self, name: &str, handle: Handle) {
+        let others = self.handles.iter().filter(|(other, (_, of))| **other != handle && of == name);
+        self.untold.extend(others.map(|(other, _)| *other));
+        if let Some(file) = self.files.get_mut(name) {
+            file.fail_sync();
+        }
+    }
+
+    /// Whether a sync through this handle has to tell of one that failed.
+    pub fn tells(&mut self, handle: Handle) -> bool {
+        self.untold.remove(&handle)
     }
 
     /// Deletes a file; `durably` syncs the directory too. False if there was none.
