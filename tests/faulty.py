@@ -9,10 +9,11 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
 PLACE: Final = ROOT / "target" / "faulty"
+"""To be put first on the module search path."""
 
 
 def build() -> Path:
-    """Builds it; the folder to put first on the module search path."""
+    """Builds it; its place."""
     command = ["cargo", "build", "--release", "--quiet", "--features", "python,mutants,faults"]
     subprocess.run(command, cwd=ROOT, check=True)
     package = PLACE / "pyqueue"

@@ -25,7 +25,8 @@ def main() -> int:
     core = (["cargo", "test", "--release", "--quiet"], re.compile(r"^test result:"))
     face = ([sys.executable, "-m", "pytest"], re.compile(r" in \d+(\.\d+)?s"))
     if "--torture" in sys.argv:
-        parts = [(face[0] + ["-m", "slow"], face[1])]
+        seeds = ["env", "PYQUEUE_SEEDS=20000", *core[0], "--test", "simulation"]
+        parts = [(seeds, core[1]), (face[0] + ["-m", "slow"], face[1])]
     else:
         parts = [core, (face[0] + ["-m", "not slow"], face[1])]
     codes, total = [], {"passed": 0, "failed": 0, "skipped": 0}

@@ -161,6 +161,12 @@ impl Link {
         room::refuse_misfit(&self.conn, &self.path)
     }
 
+    /// Lets go of the pages in memory: one that was read wrong once must not fail every later look.
+    pub fn forget_pages(&self) {
+        // SAFETY: the connection is open.
+        unsafe { ffi::sqlite3_db_release_memory(self.conn.handle()) };
+    }
+
     /// Calls `act` with another busy timeout.
     pub fn hurried<T>(&self, limit: Duration, act: impl FnOnce() -> T) -> T {
         self.patience.limit_us.store(i64::try_from(limit.as_micros()).unwrap_or(i64::MAX), Ordering::Relaxed);

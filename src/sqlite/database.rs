@@ -21,8 +21,9 @@ use crate::error::{Error, Result};
 
 /// Readers that are kept open.
 const READERS: usize = 4;
-/// Above this size the WAL is made to start again, even if that takes a moment.
-const WAL_BYTES: u64 = 64 << 20;
+/// Above this size the WAL is made to start again, even if that takes a moment: 64 MB is what is promised, and writers
+/// go on until it is done.
+const WAL_BYTES: u64 = 40 << 20;
 /// How long a checkpoint may stand in the way of writers.
 const HURRY: Duration = Duration::from_millis(50);
 /// How long a switch to WAL waits for others (in steps of 5 ms): SQLite calls no busy handler there.
@@ -179,6 +180,9 @@ impl<S: Default + Send + 'static> Database<S> {
         self.own()?;
         let link = self.reader(&mut gate)?;
         let answer = read(&link, &mut gate, work);
+        if answer.is_err() {
+            link.forget_pages();
+        }
         self.put_back(link);
         answer
     }

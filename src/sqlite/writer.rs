@@ -103,6 +103,7 @@ impl<S: Default + Send + 'static> Writer<S> {
             // A rollback that fails is tried again by the next `begin`.
             let _ = self.execute("ROLLBACK");
         }
+        self.link.forget_pages();
     }
 
     /// Runs `work` and whatever waits in the line in one transaction. The own work comes first and needs no

@@ -12,6 +12,7 @@ use super::rules::Rules;
 use crate::clock::Env;
 use crate::error::Result;
 use crate::id::{self, PublicId, RowId};
+use crate::job::Errback;
 use crate::mutants::{self, Mutant};
 use crate::sqlite::Tx;
 
@@ -48,6 +49,8 @@ pub struct Change<'t> {
     pub clock: Arc<dyn crate::clock::Clock>,
     pub file: u32,
     pub rings: Rings,
+    /// Errbacks to be stored once every job of the change has its new place.
+    pub follows: Vec<Errback>,
     /// The last place given in each band that this transaction has enqueued to.
     pub tails: Vec<(i64, i64)>,
     /// The newest sequence number of the history, once this transaction has appended to it.
@@ -68,6 +71,7 @@ impl<'t> Change<'t> {
             clock: context.env.clock,
             file: context.file,
             rings: Rings::default(),
+            follows: Vec::new(),
             tails: Vec::new(),
             appended: Cell::new(0),
             random: context.env.random.next(),

@@ -11,7 +11,7 @@ use super::gate;
 use super::lease::{self, Lease};
 use super::leave::{self, Exit};
 use super::row::{self, HUSK, JobRow, columns};
-use super::{inbox, owner, rules, side};
+use super::{errback, inbox, owner, rules, side};
 use crate::error::Result;
 use crate::id::{self, RowId};
 use crate::job::{ClaimedJob, Failure, Payload};
@@ -98,6 +98,7 @@ pub fn claim(change: &mut Change, ask: &Ask) -> Result<Claimed> {
             lease::insert(change.conn, lease)?;
         }
     }
+    errback::settle(change)?;
     let next_us = if taking.jobs.len() < ask.limit { side::next_due(change.conn)? } else { None };
     Ok(Claimed { jobs: taking.jobs, more, unknown: taking.unknown, next_us })
 }

@@ -25,11 +25,11 @@ pub fn insert(conn: &Connection, id: RowId, errbacks: &[Errback]) -> Result<()> 
     Ok(())
 }
 
-/// Takes the errbacks of a job that ends in failure, to be stored once it has left: one that has its key would
-/// find it unfinished.
-pub fn take(change: &Change, job: &JobRow) -> Result<Vec<Errback>> {
+/// Takes up the errbacks of a job that ends in failure. They are stored by `settle`: before, they could find jobs
+/// of the same change that are under no lease any more and not yet back in line, and end them by their dedup keys.
+pub fn release(change: &mut Change, job: &JobRow) -> Result<()> {
     if !job.errbacks {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let list: Option<Vec<u8>> = change
         .conn
@@ -37,12 +37,13 @@ pub fn take(change: &Change, job: &JobRow) -> Result<Vec<Errback>> {
         .query_row([job.id.0], |row| row.get(0))
         .optional()?;
     // A list that can't be read must not keep its job from ending.
-    Ok(list.and_then(|list| read(&list).ok()).unwrap_or_default())
+    change.follows.extend(list.and_then(|list| read(&list).ok()).unwrap_or_default());
+    Ok(())
 }
 
-/// Stores the errbacks of a job that has left.
-pub fn release(change: &mut Change, errbacks: Vec<Errback>) -> Result<()> {
-    for errback in errbacks {
+/// Stores the errbacks that were taken up, once every job of the change has its new place.
+pub fn settle(change: &mut Change) -> Result<()> {
+    for errback in std::mem::take(&mut change.follows) {
         let run_at_us = errback.delay_us.map(|delay| change.now.saturating_add(delay));
         follow(change, NewJob { run_at_us: run_at_us.or(errback.job.run_at_us), ..errback.job })?;
     }

@@ -77,6 +77,7 @@ pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
         }
         at += 1;
     }
+    errback::settle(change)?;
     for (end, answer) in ends.iter().zip(&answers) {
         if *answer == Finished::Done && matches!(end.outcome, Outcome::Success(_) | Outcome::Failure(_)) {
             for job in &end.then {
@@ -170,9 +171,10 @@ fn one(change: &mut Change, job: &JobRow, lease: &Lease, end: &Finish) -> Result
             history::append(change, job, history::FAILURE, Some(state_of(failure)), run, Some(failure))?;
             change.heads.get(job.band())?.failed += 1;
             // Who says what follows knows better than what was stored with the job.
-            let errbacks = if end.then.is_empty() { errback::take(change, job)? } else { Vec::new() };
-            leave::remove(change, job)?;
-            errback::release(change, errbacks)
+            if end.then.is_empty() {
+                errback::release(change, job)?;
+            }
+            leave::remove(change, job)
         }
         Outcome::Retry { delay_us, payload, failure } => {
             history::append(change, job, history::RETRY, None, run, Some(failure))?;
@@ -202,7 +204,7 @@ fn state_of(failure: &Failure) -> State {
 }
 
 /// Ends an attempt whose process died under it: the job comes again, or is dead once it has taken too many
-/// processes with it. Its lease must be cut already.
+/// processes with it. Its lease must be cut already; the caller settles the errbacks.
 pub fn lose(change: &mut Change, job: &JobRow, run: Run, reason: &str, charged: bool) -> Result<()> {
     let losses = job.losses.saturating_add(u32::from(charged));
     // Losses that nobody can lay at the job's door are bounded too, or a job that spoils its child's pipe after
@@ -223,9 +225,8 @@ pub fn lose(change: &mut Change, job: &JobRow, run: Run, reason: &str, charged: 
     change.heads.get(job.band())?.lost += 1;
     if dead {
         change.heads.get(job.band())?.failed += 1;
-        let errbacks = errback::take(change, job)?;
-        leave::remove(change, job)?;
-        return errback::release(change, errbacks);
+        errback::release(change, job)?;
+        return leave::remove(change, job);
     }
     charge(change, job.id, 0, u32::from(charged))?;
     side::put_again(change, job.id, job.at())

@@ -29,10 +29,12 @@ pub fn leave(change: &mut Change, job: &JobRow, exit: Exit) -> Result<()> {
         Exit::Dead(failure) => (history::FAILURE, State::Dead, Some(failure)),
     };
     history::append(change, job, outcome, Some(state), Run::default(), failure)?;
-    let errbacks = if state == State::Dead { errback::take(change, job)? } else { Vec::new() };
+    if state == State::Dead {
+        errback::release(change, job)?;
+    }
     remove(change, job)?;
     change.heads.get(job.band())?.failed += 1;
-    errback::release(change, errbacks)
+    Ok(())
 }
 
 /// Removes a job that has ended from the job table, with everything that hangs on it but its side row.

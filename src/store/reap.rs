@@ -8,7 +8,7 @@ use super::change::Change;
 use super::history::Run;
 use super::lease::{self, Lease};
 use super::row::{self, JobRow, columns};
-use super::{finish, owner, progress, side};
+use super::{errback, finish, owner, progress, side};
 use crate::error::Result;
 use crate::id::RowId;
 use crate::mutants::{self, Mutant};
@@ -104,6 +104,7 @@ fn take_back(
             }
         }
     }
+    errback::settle(change)?;
     Ok(step)
 }
 

@@ -107,6 +107,7 @@ impl Room {
 
     /// What new work has to leave; looks first whether a shortage is over.
     pub fn limits(&self, db: &Database<Rules>) -> Limits {
+        self.bell.mend();
         let short = self.is_short() && !self.set_aside().unwrap_or(false);
         let cramped = short && db.slack().unwrap_or(0) < NEEDED / 4 * 3;
         Limits { short, cramped, bound: self.bound }

@@ -107,7 +107,6 @@ impl Bell {
 
     /// Whether the file is short of room, as far as somebody has found out.
     pub fn is_short(&self) -> bool {
-        self.shared.mend();
         self.shared.word(SHORT).load(SeqCst) != 0
     }
 
@@ -120,6 +119,17 @@ impl Bell {
     /// How often the line was rung. Read it before you look at the store, then look, then `wait`.
     pub fn seen(&self, line: Line) -> u32 {
         self.word(line).load(SeqCst) & !ASLEEP
+    }
+
+    /// The same without a look at the file's length, for a supervisor: each look is a system call, and it has its
+    /// page cut off no less easily.
+    pub fn peek(&self, line: Line) -> u32 {
+        self.shared.word(line.offset()).load(SeqCst) & !ASLEEP
+    }
+
+    /// Makes good what somebody has cut off the file; see [`Shared::mend`].
+    pub fn mend(&self) {
+        self.shared.mend();
     }
 
     /// Sleeps until the line is rung again after `seen`. A sleeper that is killed leaves its bit behind, which

@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from pyqueue import PyQueue
 from pyqueue.doctor.machine import judged
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    PyQueue(tmp_path / "jobs.db").send_task("app.add", (1, 2), countdown=3600)
+def file(tmp_path: Path, cli: Cli) -> Path:
+    # Not by this process: it would keep the file open, beside whatever copies of SQLite other tests have loaded.
+    assert cli("call", "app.add", "--countdown", "3600", "--db", "jobs.db").returncode == 0
     return tmp_path / "jobs.db"
 
 

@@ -145,11 +145,12 @@ def main() -> int:
     parser.add_argument(
         "--every", type=int, default=1, metavar="N", help="beyond the 40th, each N-th call only"
     )
+    parser.add_argument("--calls", nargs="+", default=list(CALLS), metavar="CALL", help="only these calls")
     arguments = parser.parse_args()
     runs, met, wrongs = 0, 0, 0
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
-        for call in CALLS:
+        for call in arguments.calls:
             learn(bench, call)
             for name, fault in FAULTS.items():
                 first = 1

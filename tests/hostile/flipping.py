@@ -56,7 +56,9 @@ class Run:
             self.start()
         assert self.process is not None
         assert self.process.stdout is not None
-        if not select.select([self.process.stdout], [], [], 0.1)[0]:
+        poll = select.poll()
+        poll.register(self.process.stdout, select.POLLIN)
+        if not poll.poll(100):
             if time.monotonic() - self.since > HANG:
                 yield self.charge("hang")
             return

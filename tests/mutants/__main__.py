@@ -1,6 +1,6 @@
 """Runs the promises' tests on a build in which one guard is off: each must fail, and pass with all guards on.
 
-``python -m tests.mutants [NAME ...]``. What was seen is kept in ``target/mutants/seen.jsonl`` and not run again for
+``python -m tests.mutants [NAME ...]``. What was seen is kept in ``target/mutants.jsonl`` and not run again for
 the same commit. ``--functional`` also runs what users see (face, apps, command line) on each mutant, to tell which of
 them only the promise's test notices.
 """
@@ -12,34 +12,18 @@ import contextlib
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from tests.faulty import PLACE, ROOT, build
 from tests.mutants.table import MUTANTS
 
-ROOT = Path(__file__).parent.parent.parent
-BUILD = ROOT / "target" / "mutants"
-SEEN = BUILD / "seen.jsonl"
+SEEN = PLACE.with_name("mutants.jsonl")
 FUNCTIONAL = "pytest -x tests/face tests/apps tests/cli tests/test_examples.py"
 LONGEST = 600
 """Seconds for one test; one that hangs has noticed too."""
-
-
-def build() -> None:
-    """The mutants' extension beside links to the package, so that the sound build stays where it is."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    for command in (["build", "--features", "python,mutants"], ["test", "--no-run", "--features", "mutants"]):
-        subprocess.run(["cargo", *command, "--release", "--quiet"], cwd=ROOT, check=True)
-    package = BUILD / "path" / "pyqueue"
-    shutil.rmtree(package, ignore_errors=True)
-    package.mkdir(parents=True)
-    for entry in (ROOT / "pyqueue").iterdir():
-        if not entry.name.startswith("_core.abi3"):
-            (package / entry.name).symlink_to(entry)
-    shutil.copy(ROOT / "target" / "release" / "libpyqueue_core.so", package / "_core.abi3.so")
 
 
 def command_of(test: str) -> tuple[list[str], dict[str, str]]:
@@ -63,7 +47,7 @@ def command_of(test: str) -> tuple[list[str], dict[str, str]]:
 def passes(test: str, mutant: str) -> bool:
     """Whether a test passes with a guard off (or with all on, for the empty name)."""
     command, environment = command_of(test)
-    environment |= {"PYQUEUE_MUTANT": mutant, "PYTHONPATH": str(BUILD / "path")}
+    environment |= {"PYQUEUE_MUTANT": mutant, "PYTHONPATH": f"{PLACE}:{ROOT}"}
     with subprocess.Popen(
         command,
         cwd=ROOT,
@@ -127,6 +111,9 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no mutant {', '.join(sorted(unknown))}")
     build()
+    subprocess.run(
+        ["cargo", "test", "--no-run", "--release", "--quiet", "--features", "mutants"], cwd=ROOT, check=True
+    )
     seen = Seen()
     alive, hidden = [], 0
     for name in arguments.names or MUTANTS:

@@ -35,7 +35,9 @@ MUTANTS = {
     "SyncSkipped": Row("P1", "a commit in `full` is not synced", "power 500"),
     "FailedSyncForgotten": Row("P1", "a sync that succeeds after one that failed is believed", "power 4000"),
     "CommitUnchecked": Row(
-        "P1", "an enqueue is acknowledged although its commit failed", "core sqlite::tests"
+        "P1",
+        "an enqueue is acknowledged although its commit failed",
+        "run tests.faults --calls 'enqueue one'",
     ),
     "StaleRulesAfterRollback": Row(
         "P15", "what was read in a transaction that failed is kept", "simulation 300"

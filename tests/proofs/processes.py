@@ -82,8 +82,10 @@ def seconds_to_end(pids: Sequence[int], timeout: float) -> float | None:
                 stack.callback(os.close, max(waiting))
         while waiting:
             left = timeout - (time.monotonic() - start)
-            ended, _, _ = select.select(list(waiting), [], [], max(0.0, left))
-            waiting -= set(ended)
+            poll = select.poll()
+            for descriptor in waiting:
+                poll.register(descriptor, select.POLLIN)
+            waiting -= {descriptor for descriptor, _ in poll.poll(1000 * max(0.0, left))}
             if waiting and left <= 0:
                 return None
     return time.monotonic() - start

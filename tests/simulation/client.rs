@@ -12,7 +12,8 @@ use rusqlite::{Connection, OpenFlags};
 use crate::dice::Dice;
 use crate::process::Process;
 use crate::verbs::{Answer, Told, Verb};
-use crate::world::{Page, State, World, locked};
+use crate::weather::State;
+use crate::world::{Page, World, locked};
 
 /// What a process mostly does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Client {
         let number = self.process.number;
         self.at_place(|state, me| state.note(|| format!("p{me} {what}")));
         let answer = act(&self.store);
-        self.at_place(|state, me| (state.places[me].rush, state.places[me].locked) = (false, false));
+        self.at_place(|state, me| state.places[me].rush = false);
         if self.dead() {
             return None;
         }
@@ -116,7 +117,7 @@ impl Client {
             state.operations += 1;
             state.budget = state.budget.saturating_sub(1);
             let place = &mut state.places[me];
-            (place.locked, place.wrote, place.rush, place.moment) = (false, false, false, None);
+            (place.wrote, place.rush, place.moment) = (false, false, None);
             state.note(|| format!("p{me} {}", verb.text()));
         });
         if verb_is_foreign(&verb) {
@@ -129,14 +130,19 @@ impl Client {
         }
         let (moment, wrote) = self.at_place(|state, me| {
             let place = &mut state.places[me];
-            (place.rush, place.locked) = (false, false);
+            place.rush = false;
             let told = told.as_ref().map(|told| &told.answer);
             let (moment, wrote) = (place.moment, place.wrote);
             state.note(|| format!("p{me} -> {told:?}"));
             (moment, wrote)
         });
         let told = match told {
-            Ok(told) => told,
+            Ok(mut told) => {
+                if let Some(lie) = self.world().lie {
+                    lie.tell(&verb, &mut told);
+                }
+                told
+            }
             Err(error) => {
                 self.world().fail(format!("p{} {verb:?}: {error}", self.process.number));
                 return None;
@@ -144,7 +150,9 @@ impl Client {
         };
         let entered = locked(&self.world().book).end(self.process.number, &told, moment, wrote);
         if let Err(text) = entered {
-            self.world().fail(text);
+            let file = locked(&self.world().book).look(&self.world().disk);
+            let sound = self.quietly("examines", Store::examine);
+            self.world().fail(format!("{text}; the file after it: {file:?}, {sound:?}"));
             return None;
         }
         self.keep(&told.jobs);
@@ -180,7 +188,8 @@ impl Client {
         self.held.clear();
         let Answer::Number(worker) = self.ask(Verb::Join(self.visibility))?.answer else { return None };
         self.worker = Some(worker);
-        let page = Page { process: self.process.number, started: Default::default() };
+        let identity = self.process.identity.clone();
+        let page = Page { process: self.process.number, identity, started: Default::default() };
         locked(&self.world().pages).insert(worker, page);
         Some(())
     }

@@ -32,6 +32,8 @@ pub struct Book {
     settled: bool,
     current: BTreeMap<usize, Verb>,
     transactions: u64,
+    /// Whoever traces a seed wants the first difference.
+    often: bool,
     /// Every claim there was: row and token.
     pub tokens: Vec<(RowId, i64)>,
     pub looks: u64,
@@ -39,15 +41,22 @@ pub struct Book {
 }
 
 impl Book {
+    /// An empty book. `often`: look at the file in every transaction.
+    pub fn new(often: bool) -> Book {
+        Book { often, ..Book::default() }
+    }
+
     /// A process asks.
     pub fn begin(&mut self, process: usize, verb: &Verb) {
         self.current.insert(process, verb.clone());
     }
 
-    /// A process is killed. `moment`: its transaction's clocks, if it ever had the write lock.
+    /// A process is killed. `moment`: its transaction's clocks, if it has appended anything to the WAL.
     pub fn died(&mut self, process: usize, moment: Option<(i64, i64)>) {
         let Some(verb) = self.current.remove(&process) else { return };
         let Some((now, boot)) = moment else { return };
+        // It may have put delayed jobs in line.
+        self.promises.saw(now);
         self.base.get_or_insert_with(|| self.model.clone());
         self.doubts.push(Doubt { verb, now, boot });
         self.settled = false;
@@ -127,7 +136,7 @@ impl Book {
     /// Whether somebody who has just got the write lock should look at the file.
     pub fn wants_a_look(&mut self) -> bool {
         self.transactions += 1;
-        !self.doubts.is_empty() || self.transactions.is_multiple_of(LOOKS)
+        !self.doubts.is_empty() || self.often || self.transactions.is_multiple_of(LOOKS)
     }
 
     /// Whether the reference may be behind the file.
@@ -135,16 +144,15 @@ impl Book {
         !self.doubts.is_empty()
     }
 
-    /// Compares the whole file, and decides what is in doubt.
-    pub fn look(&mut self, disk: &Disk) -> Result<(), String> {
-        // While the WAL is being recovered nobody can read; the write lock is taken again before anything is written.
-        let Some(seen) = seen::look(disk) else { return Ok(()) };
+    /// Compares the whole file, and decides what is in doubt; false if somebody is in the way.
+    pub fn look(&mut self, disk: &Disk) -> Result<bool, String> {
+        let Some(seen) = seen::look(disk) else { return Ok(!self.in_doubt()) };
         self.looks += 1;
         self.settled = true;
         let Some(base) = &self.base else {
             self.model.compare(&seen)?;
             self.model.learn(&seen);
-            return Ok(());
+            return Ok(true);
         };
         let mut wrong = Vec::new();
         for chosen in 0..1_u32 << self.doubts.len() {
@@ -158,7 +166,7 @@ impl Book {
                 Ok(()) => {
                     model.learn(&seen);
                     self.model = model;
-                    return Ok(());
+                    return Ok(true);
                 }
                 Err(difference) => wrong.push(difference),
             }

@@ -8,6 +8,9 @@ use pyqueue_core::clock::{Clock, Env, NoSignals, Random};
 use crate::vfs::{Caller, Kind};
 use crate::world::{World, locked};
 
+/// How often a look is tried again.
+const PATIENCE: u32 = 30;
+
 pub struct Process {
     pub world: Arc<World>,
     pub number: usize,
@@ -75,11 +78,18 @@ impl Caller for Process {
             if !taken {
                 return;
             }
-            place.locked = true;
         }
-        let look = locked(&self.world.book).wants_a_look();
-        if look && let Err(text) = locked(&self.world.book).look(&self.world.disk) {
-            self.world.fail(text);
+        if !locked(&self.world.book).wants_a_look() {
+            return;
+        }
+        for _ in 0..PATIENCE {
+            let looked = locked(&self.world.book).look(&self.world.disk);
+            match looked {
+                Ok(true) => return,
+                // Somebody is in the way who needs a turn; or this process recovers the WAL and comes again.
+                Ok(false) => self.world.sleep(self.number, 100),
+                Err(text) => return self.world.fail(text),
+            }
         }
     }
 

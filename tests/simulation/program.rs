@@ -4,63 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pyqueue_core::id::RowId;
-use pyqueue_core::job::{Dedup, Errback, Failure, Finish, NewJob, Outcome, Payload};
+use pyqueue_core::job::{Dedup, Finish};
 use pyqueue_core::store::{Ask, Scope};
 
 use crate::client::{Client, Trade};
 use crate::dice::Dice;
+use crate::making::{QUEUES, SECOND, Scene, TASKS, jobs, outcome, queue};
 use crate::verbs::{Answer, Verb};
-use crate::world::{Weather, locked};
+use crate::weather::Weather;
+use crate::world::locked;
 
-const QUEUES: [&str; 3] = ["a", "b", "c"];
-const TASKS: [&str; 3] = ["t0", "t1", "t2"];
-const SECOND: i64 = 1_000_000;
 /// Above this many unfinished jobs nobody makes new ones.
 const CROWD: usize = 50;
-
-/// Mostly one of few; now and then one that may be new.
-fn queue(dice: &mut Dice) -> String {
-    if dice.one_in(12) { format!("rare-{}", dice.below(8)) } else { (*dice.pick(&QUEUES)).to_owned() }
-}
-
-/// A random new job.
-fn bare(dice: &mut Dice, now: i64) -> NewJob {
-    let in_a_while = |dice: &mut Dice| now + [-1, 1, 20, 3_000][dice.below(4) as usize] * SECOND;
-    let number = dice.next();
-    NewJob {
-        task: (*dice.pick(&TASKS)).into(),
-        payload: Payload {
-            content_type: dice.one_in(4).then(|| "x/y".into()),
-            body: number.to_le_bytes().to_vec(),
-        },
-        queue: queue(dice),
-        priority: *dice.pick(&[0, 0, 0, 5, -3]),
-        run_at_us: dice.one_in(4).then(|| in_a_while(dice)),
-        expires_us: dice.one_in(6).then(|| in_a_while(dice)),
-        dedup_key: dice.one_in(3).then(|| format!("k{}", dice.below(3))),
-        dedup: *dice.pick(&[Dedup::Return, Dedup::Return, Dedup::Refuse, Dedup::Replace]),
-        dedup_window_us: dice.one_in(3).then(|| *dice.pick(&[1, 60, 4_000]) * SECOND),
-        alias: dice.one_in(6).then(|| format!("own-{}", dice.below(40))),
-        max_losses: 1 + dice.below(3) as u32,
-        time_limit_us: None,
-        soft_time_limit_us: None,
-        errbacks: Vec::new(),
-    }
-}
-
-/// One that may bring errbacks along.
-fn job(dice: &mut Dice, now: i64) -> NewJob {
-    let mut job = bare(dice, now);
-    if dice.one_in(6) {
-        let delay_us = dice.one_in(2).then(|| dice.below(20) as i64 * SECOND);
-        job.errbacks = (0..1 + dice.below(2)).map(|_| Errback { delay_us, job: bare(dice, now) }).collect();
-    }
-    job
-}
-
-fn jobs(dice: &mut Dice, now: i64, most: u64) -> Vec<NewJob> {
-    (0..1 + dice.below(most)).map(|_| job(dice, now)).collect()
-}
 
 impl Client {
     /// Works until the budget is spent or it is killed.
@@ -83,8 +38,9 @@ impl Client {
         }
     }
 
-    fn now(&self) -> i64 {
-        self.world().state().wall()
+    fn scene(&self) -> Scene {
+        let queues = locked(&self.world().book).model.queues.len() as u64;
+        Scene { now: self.world().state().wall(), queues }
     }
 
     fn step(&mut self) -> Option<()> {
@@ -101,12 +57,14 @@ impl Client {
             (Trade::Caller, 69..74) => self.about(Verb::Forget),
             (Trade::Keeper, 0..30) => self.rule(),
             (Trade::Keeper, 30..34) => {
-                let queue = queue(&mut self.dice);
+                let scene = self.scene();
+                let queue = queue(&mut self.dice, scene);
                 self.ask(Verb::Purge(queue)).map(drop)
             }
             (Trade::Keeper, 34..55) => self.ask(Verb::Upkeep).map(drop),
             (Trade::Keeper, 55..65) => self.aside("checkpoints", |store| store.checkpoint().map(drop)),
             (Trade::Keeper, 65..75) => self.reap(),
+            (Trade::Keeper, 75..85) => self.enqueue(),
             (Trade::Foreign, 0..50) => self.foreign(),
             _ => self.read(),
         }
@@ -120,8 +78,8 @@ impl Client {
         if self.crowded() {
             return None;
         }
-        let now = self.now();
-        let jobs = jobs(&mut self.dice, now, 4);
+        let scene = self.scene();
+        let jobs = jobs(&mut self.dice, scene, 4);
         self.ask(Verb::Enqueue(jobs)).map(drop)
     }
 
@@ -129,8 +87,8 @@ impl Client {
         if self.crowded() {
             return None;
         }
-        let now = self.now();
-        let mut jobs = jobs(&mut self.dice, now, 3);
+        let scene = self.scene();
+        let mut jobs = jobs(&mut self.dice, scene, 3);
         for (at, job) in jobs.iter_mut().enumerate() {
             job.alias = Some(format!("foreign-{}-{at}", self.dice.next()));
             (job.dedup, job.dedup_window_us, job.max_losses) =
@@ -180,18 +138,18 @@ impl Client {
     }
 
     fn finish(&mut self) -> Option<()> {
-        let now = self.now();
+        let scene = self.scene();
         let mut ends: Vec<Finish> = Vec::new();
         for _ in 0..1 + self.dice.below(6) {
             let Some((row, token)) = self.some_token() else { break };
             if ends.iter().all(|end| end.row != row) {
                 let outcome = outcome(&mut self.dice);
                 let then = if self.dice.one_in(12) && !self.crowded() {
-                    jobs(&mut self.dice, now, 2)
+                    jobs(&mut self.dice, scene, 2)
                 } else {
                     Vec::new()
                 };
-                ends.push(Finish { row, token, outcome, started_us: Some(now), then });
+                ends.push(Finish { row, token, outcome, started_us: Some(scene.now), then });
             }
         }
         if ends.is_empty() {
@@ -245,12 +203,20 @@ impl Client {
         let own = self.worker;
         let workers = self.quietly("looks for the dead", |store| store.workers())?;
         for worker in workers.into_iter().filter(|worker| Some(worker.id) != own) {
-            let (dead, page) = {
+            let (dead, rebooted, page) = {
                 let pages = locked(&self.process.world.pages);
                 let page = pages.get(&worker.id);
                 let dead = page.is_some_and(|page| !self.process.world.alive(page.process));
-                (dead, page.map(|page| page.started.iter().map(|(row, charged)| (*row, *charged)).collect()))
+                let rebooted = page.is_some_and(|page| page.identity != self.process.identity);
+                (
+                    dead,
+                    rebooted,
+                    page.map(|page| page.started.iter().map(|(row, charged)| (*row, *charged)).collect()),
+                )
             };
+            if rebooted && !worker.overdue {
+                self.world().fail(format!("P6: worker {} of before the reboot is not overdue", worker.id));
+            }
             if dead || worker.overdue {
                 let evidence = if self.dice.one_in(3) { None } else { page };
                 self.ask(Verb::Reap(worker.id, evidence))?;
@@ -260,31 +226,13 @@ impl Client {
     }
 
     fn rule(&mut self) -> Option<()> {
+        let scene = self.scene();
         let scope = if self.dice.one_in(2) {
             Scope::Task((*self.dice.pick(&TASKS)).into())
         } else {
-            Scope::Queue(queue(&mut self.dice))
+            Scope::Queue(queue(&mut self.dice, scene))
         };
         let verb = if self.dice.one_in(3) { Verb::Pause(scope) } else { Verb::Resume(scope) };
         self.ask(verb).map(drop)
-    }
-}
-
-fn outcome(dice: &mut Dice) -> Outcome {
-    let failure = || Failure { error: "x.Y".into(), message: "no".into(), ..Failure::default() };
-    match dice.below(14) {
-        0..6 => Outcome::Success(dice.one_in(2).then(|| Payload { content_type: None, body: b"1".to_vec() })),
-        6 => Outcome::Failure(failure()),
-        7 => Outcome::Failure(Failure { error: "pyqueue.exceptions.DecodeError".into(), ..failure() }),
-        8 => {
-            let other = Payload { content_type: None, body: dice.next().to_le_bytes().to_vec() };
-            Outcome::Retry { delay_us: 0, payload: Some(other), failure: failure() }
-        }
-        9 => {
-            Outcome::Retry { delay_us: 1 + dice.below(30) as i64 * SECOND, payload: None, failure: failure() }
-        }
-        10 => Outcome::Lost { reason: "signal 9".into(), charged: true },
-        11 => Outcome::Lost { reason: "signal 9".into(), charged: false },
-        _ => Outcome::GivenBack,
     }
 }

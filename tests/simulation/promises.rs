@@ -21,8 +21,13 @@ pub struct Promises {
 }
 
 impl Promises {
-    pub fn hold(&mut self, verb: &Verb, answer: &Answer, now: i64, model: &Model) -> Result<(), String> {
+    /// A transaction saw this wall time.
+    pub fn saw(&mut self, now: i64) {
         self.latest = self.latest.max(now);
+    }
+
+    pub fn hold(&mut self, verb: &Verb, answer: &Answer, now: i64, model: &Model) -> Result<(), String> {
+        self.saw(now);
         match (verb, answer) {
             (Verb::Claim(_), Answer::Taken(taken)) => self.taken(taken, model),
             (Verb::Finish(ends, _), Answer::Finished(finished, taken)) => {

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use pyqueue_core::job::{Finish, Outcome};
-use pyqueue_core::store::{Ask, Scope};
+use pyqueue_core::store::{Ask, Options, Scope, Store};
 
-use crate::client::{Client, Trade};
+use crate::client::{Client, Trade, options};
 use crate::dice::Dice;
-use crate::doubts::Book;
+use crate::lies::Lie;
 use crate::process::Process;
 use crate::verbs::{Answer, Verb};
 use crate::vfs::Disk;
-use crate::world::{Weather, World, locked};
+use crate::weather::Weather;
+use crate::world::{World, locked};
 
 /// What became of a seed.
 pub struct Report {
@@ -27,17 +28,17 @@ pub struct Report {
 }
 
 /// Runs a seed. `name` tells its disk from others that are there at the same time.
-pub fn run(seed: u64, name: &str, log: bool) -> Report {
+pub fn run(seed: u64, name: &str, lie: Option<Lie>, log: bool) -> Report {
     let mut dice = Dice::new(seed ^ 0x5eed);
-    let disk = Disk::new(&format!("{name}-{seed}"));
-    let budget = 150 + dice.below(300);
-    let world = World::new(seed, disk, Book::default(), budget, log);
+    let disk = Disk::unrecorded(&format!("{name}-{seed}"));
+    let budget = 120 + dice.below(240);
+    let world = World::new(seed, disk, lie, budget, log);
     let count = 2 + dice.below(3);
     for number in 0..count {
         let trade = match number {
             0 => Trade::Worker,
             1 => Trade::Caller,
-            _ => *dice.pick(&[Trade::Worker, Trade::Keeper, Trade::Foreign]),
+            _ => *dice.pick(&[Trade::Worker, Trade::Caller, Trade::Keeper, Trade::Foreign]),
         };
         start(&world, trade, 0);
     }
@@ -117,9 +118,27 @@ fn empty(client: &mut Client) -> Option<()> {
         if locked(&client.world().book).model.jobs.values().all(|job| !job.live()) {
             client.ask(Verb::Upkeep)?;
             let done = locked(&client.world().book).look(&client.world().disk);
-            return done.map_err(|text| client.world().fail(text)).ok();
+            done.map_err(|text| client.world().fail(text)).ok()?;
+            return tidy(client);
         }
         client.world().sleep(client.process.number, 1_000_000_000);
     }
     None
+}
+
+/// The file is sound, and its history can grow old.
+fn tidy(client: &mut Client) -> Option<()> {
+    let wrong = client.quietly("examines", Store::examine)?;
+    if !wrong.is_empty() {
+        client.world().fail(format!("the drained file: {wrong:?}"));
+    }
+    client.world().sleep(client.process.number, 10_000_000_000);
+    let short = Options { history_age_us: 1, failed_age_us: 1, history_count: 1, ..options() };
+    let store = Store::new(client.world().disk.path("jobs.db"), short, client.process.env());
+    while store.upkeep().ok()?.more {}
+    let wrong = store.examine().ok()?;
+    if !wrong.is_empty() {
+        client.world().fail(format!("the file without its history: {wrong:?}"));
+    }
+    Some(())
 }

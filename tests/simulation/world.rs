@@ -4,143 +4,34 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
+use std::thread::{self, JoinHandle};
 
 use pyqueue_core::id::RowId;
 
 use crate::dice::Dice;
 use crate::doubts::Book;
+use crate::lies::Lie;
 use crate::process::Process;
 use crate::vfs::Disk;
+use crate::weather::{Place, State, Weather};
 
 const SECOND: i64 = 1_000_000;
-
-/// One simulated process, as the scheduler sees it.
-#[derive(Default)]
-pub struct Place {
-    thread: Option<Thread>,
-    ended: bool,
-    /// To be killed when its turn comes, which is next.
-    condemned: bool,
-    pub dead: bool,
-    stopped_until: i64,
-    wakes: i64,
-    /// Its transaction is over: nobody else runs until its answer is in the book.
-    pub rush: bool,
-    /// It reads what must not change meanwhile.
-    pub quiet: bool,
-    pub holds_lock: bool,
-    /// What the current operation has done so far.
-    pub locked: bool,
-    pub wrote: bool,
-    /// Wall and boot clock as the transaction saw them.
-    pub moment: Option<(i64, i64)>,
-}
-
-/// How rough a seed is: one event in so many points; 0 is never.
-#[derive(Clone, Copy)]
-pub struct Weather {
-    pub switch: u64,
-    pub kill: u64,
-    pub stop: u64,
-    pub step: u64,
-    pub suspend: u64,
-    pub reboot: u64,
-}
-
-impl Weather {
-    /// While the file is made, and once it is drained.
-    pub const CALM: Weather = Weather { switch: 0, kill: 0, stop: 0, step: 0, suspend: 0, reboot: 0 };
-
-    pub fn calm(&self) -> bool {
-        self.switch == 0
-    }
-
-    /// Of a seed.
-    pub fn of(dice: &mut Dice) -> Weather {
-        let mut rate = |usual: u64| usual * [0, 1, 1, 1, 3][dice.below(5) as usize];
-        let (kill, stop, step) = (rate(1_500), rate(4_000), rate(4_000));
-        let (suspend, reboot) = (rate(6_000), rate(20_000));
-        Weather { switch: [2, 4, 8, 32][dice.below(4) as usize], kill, stop, step, suspend, reboot }
-    }
-}
-
-pub struct State {
-    pub dice: Dice,
-    pub weather: Weather,
-    /// Time that only grows (µs).
-    now: i64,
-    wall_offset: i64,
-    boot_offset: i64,
-    boots: u32,
-    pub places: Vec<Place>,
-    pub hash: u64,
-    pub log: Option<Vec<String>>,
-    pub operations: u64,
-    /// Operations left until the processes sign off.
-    pub budget: u64,
-    pub failure: Option<String>,
-    pub kills: u64,
-}
-
-impl State {
-    pub fn wall(&self) -> i64 {
-        self.now + self.wall_offset
-    }
-
-    pub fn boot(&self) -> i64 {
-        self.now - self.boot_offset
-    }
-
-    /// Adds to the trace.
-    pub fn note(&mut self, text: impl FnOnce() -> String) {
-        if let Some(log) = &mut self.log {
-            let line = format!("{:>12} {}", self.now, text());
-            log.push(line);
-        }
-    }
-
-    fn mix(&mut self, value: u64) {
-        self.hash = (self.hash ^ value).wrapping_mul(0x0100_0000_01b3);
-    }
-
-    fn runnable(&self, number: usize) -> bool {
-        let place = &self.places[number];
-        !place.ended && place.wakes <= self.now && place.stopped_until <= self.now
-    }
-
-    /// Who runs next: a condemned one, one at random of those that can, or the first for whom time makes it
-    /// possible. Number 0 is the thread that runs the seed; it comes back when all others have ended.
-    fn next(&mut self) -> usize {
-        let all = 1..self.places.len();
-        if let Some(condemned) = all.clone().find(|n| self.places[*n].condemned && !self.places[*n].ended) {
-            return condemned;
-        }
-        loop {
-            let able: Vec<usize> = all.clone().filter(|number| self.runnable(*number)).collect();
-            if !able.is_empty() {
-                return able[self.dice.below(able.len() as u64) as usize];
-            }
-            let due = all.clone().filter(|number| !self.places[*number].ended);
-            let due = due.map(|number| self.places[number].wakes.max(self.places[number].stopped_until));
-            match due.min() {
-                Some(due) => self.now = due,
-                None => return 0,
-            }
-        }
-    }
-}
 
 /// What a worker's page says, which outlives the worker.
 pub struct Page {
     pub process: usize,
+    /// Of its boot clock.
+    pub identity: String,
     pub started: BTreeMap<RowId, bool>,
 }
 
 pub struct World {
     pub disk: Arc<Disk>,
+    /// Told about every answer, in a control arm.
+    pub lie: Option<Lie>,
     state: Mutex<State>,
     turn: AtomicUsize,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     pub book: Mutex<Book>,
     pub pages: Mutex<BTreeMap<i64, Page>>,
 }
@@ -150,7 +41,7 @@ pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl World {
-    pub fn new(seed: u64, disk: Arc<Disk>, book: Book, budget: u64, log: bool) -> Arc<World> {
+    pub fn new(seed: u64, disk: Arc<Disk>, lie: Option<Lie>, budget: u64, log: bool) -> Arc<World> {
         let state = State {
             dice: Dice::new(seed),
             weather: Weather::CALM,
@@ -166,13 +57,14 @@ impl World {
             failure: None,
             kills: 0,
         };
-        let pages = Mutex::default();
         Arc::new(World {
             disk,
+            lie,
             state: Mutex::new(state),
             turn: AtomicUsize::new(0),
-            book: Mutex::new(book),
-            pages,
+            threads: Mutex::default(),
+            book: Mutex::new(Book::new(log)),
+            pages: Mutex::default(),
         })
     }
 
@@ -211,11 +103,15 @@ impl World {
             world.end(number);
         });
         self.state().places[number].thread = Some(thread.thread().clone());
+        locked(&self.threads).push(thread);
     }
 
     /// Lets the processes run until all have ended.
     pub fn run(&self) {
         self.pass_on(0);
+        for thread in std::mem::take(&mut *locked(&self.threads)) {
+            let _ = thread.join();
+        }
     }
 
     fn pass_on(&self, me: usize) {
@@ -252,13 +148,13 @@ impl World {
             return;
         }
         (place.dead, place.condemned, place.holds_lock) = (true, true, false);
-        let (locked_once, moment) = (place.locked, place.moment);
+        let (wrote, moment) = (place.wrote, place.moment);
         state.kills += 1;
         state.note(|| format!("p{me} is killed"));
         state.mix(0xdead);
         drop(state);
         self.disk.kill(me as u32);
-        locked(&self.book).died(me, moment.filter(|_| locked_once));
+        locked(&self.book).died(me, moment.filter(|_| wrote));
     }
 
     fn end(&self, me: usize) {

@@ -123,6 +123,22 @@ fn one_with_the_key_of_its_job_finds_it_ended() {
 }
 
 #[test]
+fn one_that_replaces_a_job_of_the_same_dead_worker_finds_it_back_in_line() {
+    let bench = bench();
+    let worker = bench.join();
+    let keyed = NewJob { dedup_key: Some("k".into()), dedup: Dedup::Replace, ..job("keyed") };
+    let errbacks = vec![Errback { delay_us: None, job: NewJob { task: "then".into(), ..keyed.clone() } }];
+    let id = bench.add(NewJob { errbacks, max_losses: 1, ..job("t") });
+    let other = bench.add(keyed);
+    assert_eq!(bench.claim(worker, 2).len(), 2);
+    bench.store.reap(worker, Evidence::None, "it died").unwrap();
+    assert_eq!((bench.state(&id), bench.state(&other)), ("dead", "cancelled"));
+    assert_eq!(bench.store.examine().unwrap(), Vec::<String>::new());
+    let next = bench.join();
+    assert_eq!(names(&bench.claim(next, 5)), ["then"]);
+}
+
+#[test]
 fn one_that_is_refused_keeps_no_job_from_ending() {
     let bench = bench();
     let worker = bench.join();

@@ -24,6 +24,7 @@ impl Model {
 
     pub fn finish(&mut self, ends: &[Finish]) -> Vec<Finished> {
         let answers: Vec<Finished> = ends.iter().map(|end| self.one(end)).collect();
+        self.settle();
         for (end, answer) in ends.iter().zip(&answers) {
             if *answer == Finished::Done && matches!(end.outcome, Outcome::Success(_) | Outcome::Failure(_)) {
                 for job in &end.then {
@@ -89,9 +90,13 @@ impl Model {
         Finished::Done
     }
 
-    /// What follows a failure of which nobody says what follows.
+    /// What follows a failure of which nobody says what follows, once all ends of the call are made.
     fn errbacks(&mut self, row: i64) {
-        for errback in self.jobs[&row].new.errbacks.clone() {
+        self.follows.extend(self.jobs[&row].new.errbacks.clone());
+    }
+
+    fn settle(&mut self) {
+        for errback in std::mem::take(&mut self.follows) {
             let run_at_us = errback.delay_us.map(|delay| self.now + delay).or(errback.job.run_at_us);
             let _ = self.enqueue(&NewJob { run_at_us, ..errback.job });
         }
@@ -106,6 +111,7 @@ impl Model {
                 None => self.place(row, Place::Ready),
             }
         }
+        self.settle();
     }
 
     fn leased(&self, which: impl Fn(i64, Option<i64>) -> bool) -> Vec<(i64, i64)> {
@@ -142,6 +148,7 @@ impl Model {
         for (row, token) in &overdue {
             self.lose(*row, *token, true);
         }
+        self.settle();
         let late =
             |row: &i64| self.jobs[row].live() && !self.jobs[row].leased() && self.jobs[row].expired(self.now);
         let rows: Vec<i64> = self.jobs.keys().copied().filter(late).collect();

@@ -10,7 +10,7 @@ pub use enqueues::MAX_LOSSES;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pyqueue_core::job::{Dedup, NewJob, State};
+use pyqueue_core::job::{Dedup, Errback, NewJob, State};
 use pyqueue_core::store::Scope;
 
 use crate::verbs::{Answer, Verb};
@@ -66,6 +66,7 @@ pub struct Model {
     pub inbox: Vec<NewJob>,
     /// Row, token and outcome of each attempt that has ended.
     pub written: BTreeSet<(i64, i64, u8)>,
+    follows: Vec<Errback>,
     pub now: i64,
     pub boot: i64,
 }
@@ -102,7 +103,8 @@ impl Model {
         (self.now, self.boot) = (now, boot);
         match verb {
             Verb::Enqueue(jobs) => {
-                let refuses = jobs.iter().any(|job| job.dedup == Dedup::Refuse && job.dedup_key.is_some());
+                let refuses =
+                    jobs.iter().any(|job| job.dedup == Dedup::Refuse && self.may_be_held(job, jobs));
                 let before = refuses.then(|| self.clone());
                 match jobs.iter().map(|job| self.enqueue(job)).collect() {
                     Ok(rows) => Answer::Rows(rows),
@@ -174,6 +176,13 @@ impl Model {
                 Answer::Nothing
             }
         }
+    }
+
+    /// Whether a job's key may be taken, by then: worth a copy to go back to.
+    fn may_be_held(&self, job: &NewJob, beside: &[NewJob]) -> bool {
+        let Some(key) = &job.dedup_key else { return false };
+        let same = |other: &&NewJob| other.dedup_key == job.dedup_key;
+        self.keys.keys().any(|(_, taken)| taken == key) || beside.iter().filter(same).count() > 1
     }
 
     /// The row that an id names.

@@ -7,120 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use pyqueue_core::clock::Vfs;
 use rusqlite::ffi;
 
-use super::locks::{FileLocks, Handle, Shm};
+use super::locks::Handle;
+use super::record::File;
 use super::register::{self, NAME};
 use super::{KINDS, Kind};
-
-/// The smallest piece of a write that a power cut takes or leaves as a whole.
-const SECTOR: usize = 512;
-
-/// What has been done to a file since its last sync.
-enum Change {
-    Create,
-    Write(usize, Vec<u8>),
-    Truncate(usize),
-    Delete,
-}
-
-/// A file, or the memory of one that was there.
-#[derive(Default)]
-pub struct File {
-    /// What the living see.
-    pub live: Option<Vec<u8>>,
-    /// What a power cut leaves for certain.
-    durable: Option<Vec<u8>>,
-    /// What it takes or leaves.
-    pending: Vec<Change>,
-    pub locks: FileLocks,
-    pub shm: Shm,
-}
-
-fn apply(content: &mut Option<Vec<u8>>, change: &Change) {
-    match (change, content) {
-        (Change::Create, content) => *content = Some(content.take().unwrap_or_default()),
-        (Change::Delete, content) => *content = None,
-        (Change::Write(at, bytes), Some(content)) => {
-            let end = at + bytes.len();
-            if content.len() < end {
-                content.resize(end, 0);
-            }
-            content[*at..end].copy_from_slice(bytes);
-        }
-        (Change::Truncate(size), Some(content)) => content.resize(*size, 0),
-        (_, None) => {}
-    }
-}
-
-impl File {
-    fn change(&mut self, change: Change) {
-        apply(&mut self.live, &change);
-        self.pending.push(change);
-    }
-
-    pub fn create(&mut self) {
-        self.change(Change::Create);
-    }
-
-    pub fn write(&mut self, at: usize, bytes: &[u8]) {
-        self.change(Change::Write(at, bytes.to_vec()));
-    }
-
-    pub fn truncate(&mut self, size: usize) {
-        self.change(Change::Truncate(size));
-    }
-
-    /// Everything done so far survives a power cut. True if its name is new.
-    fn sync(&mut self) -> bool {
-        let new = self.pending.iter().any(|change| matches!(change, Change::Create));
-        for change in self.pending.drain(..) {
-            apply(&mut self.durable, &change);
-        }
-        new
-    }
-
-    /// A sync that fails: what was written is seen until the power fails, and no later sync brings it to the
-    /// platter (Linux takes the pages for clean).
-    fn fail_sync(&mut self) {
-        self.pending.retain(|change| !matches!(change, Change::Write(..)));
-    }
-
-    /// Whether the file is there or not survives a power cut; what it holds may not.
-    fn sync_name(&mut self) {
-        let ends = self.pending.iter().rposition(|change| matches!(change, Change::Delete));
-        for change in self.pending.drain(..ends.map_or(0, |at| at + 1)) {
-            apply(&mut self.durable, &change);
-        }
-        if self.live.is_some() {
-            apply(&mut self.durable, &Change::Create);
-        }
-    }
-
-    fn delete(&mut self) {
-        self.change(Change::Delete);
-    }
-
-    /// What a power cut leaves: all that was synced, and each later sector if `keeps` says so.
-    fn cut(&self, keeps: &mut dyn FnMut() -> bool) -> Option<Vec<u8>> {
-        let mut content = self.durable.clone();
-        for change in &self.pending {
-            let Change::Write(at, bytes) = change else {
-                if keeps() {
-                    apply(&mut content, change);
-                }
-                continue;
-            };
-            let (mut from, end) = (*at, at + bytes.len());
-            while from < end {
-                let to = (from - from % SECTOR + SECTOR).min(end);
-                if keeps() {
-                    apply(&mut content, &Change::Write(from, bytes[from - at..to - at].to_vec()));
-                }
-                from = to;
-            }
-        }
-        content
-    }
-}
 
 /// An error on order.
 #[derive(Debug, Clone, Copy)]
@@ -132,8 +22,8 @@ pub struct Fault {
     /// At which of them, from 1, counted from `Disk::arm`.
     pub nth: u64,
     /// SQLite's code. `SQLITE_IOERR_SHORT_READ` at a read gives half of what was asked for; an error at a
-    /// write has written the first half, except for `SQLITE_IOERR`, which has written nothing; an error at a
-    /// sync leaves all that was written since the last one to be lost with the power.
+    /// write has written the first half, except for `SQLITE_IOERR`, which has written nothing;
+    /// `SQLITE_IOERR_FSYNC` at a sync leaves all that was written since the last one to be lost with the power.
     pub code: i32,
     /// Whether all later ones fail too.
     pub lasting: bool,
@@ -146,6 +36,7 @@ pub struct Inner {
     last_handle: Handle,
     dead: BTreeSet<u32>,
     shadows: BTreeMap<String, Vec<Vec<u64>>>,
+    unrecorded: bool,
     calls: [u64; KINDS],
     fault: Option<Fault>,
     met: u64,
@@ -154,6 +45,13 @@ pub struct Inner {
 }
 
 impl Inner {
+    /// A file, or a name for one.
+    pub fn file(&mut self, name: &str) -> &mut File {
+        let unrecorded = self.unrecorded;
+        let new = || File::new(unrecorded);
+        self.files.entry(name.to_owned()).or_insert_with(new)
+    }
+
     /// Counts a call; the code of the error it has to answer.
     pub fn strike(&mut self, process: u32, kind: Kind, file: &str) -> Option<i32> {
         if self.dead.contains(&process) {
@@ -246,6 +144,13 @@ impl Disk {
         disk
     }
 
+    /// A disk that does not record what a power cut would leave: a tenth faster.
+    pub fn unrecorded(name: &str) -> Arc<Disk> {
+        let disk = Disk::new(name);
+        disk.inner().unrecorded = true;
+        disk
+    }
+
     /// The disk on which a path lies.
     pub(super) fn of(path: &str) -> Option<Arc<Disk>> {
         let name = path.strip_prefix('/')?.split('/').next()?;
@@ -314,7 +219,7 @@ impl Disk {
         for (path, file) in &self.inner().files {
             let content = file.cut(keeps);
             let path = path.replacen(&self.name, name, 1);
-            let copy = File { live: content.clone(), durable: content, ..File::default() };
+            let copy = File::of(content);
             disk.inner().files.insert(path, copy);
         }
         disk
@@ -339,7 +244,7 @@ impl Vfs for Disk {
     fn create(&self, path: &Path) -> bool {
         let mut inner = self.inner();
         let process = super::caller().map_or(0, |caller| caller.process());
-        let file = inner.files.entry(path.to_string_lossy().into_owned()).or_default();
+        let file = inner.file(&path.to_string_lossy());
         let fresh = file.live.is_none();
         if fresh {
             file.create();

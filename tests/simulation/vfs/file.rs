@@ -8,7 +8,7 @@ use rusqlite::ffi;
 
 use super::disk::Disk;
 use super::locks::Handle;
-use super::{Kind, caller, register};
+use super::{Kind, NOBODY, caller, register};
 
 /// The memory that SQLite keeps for an open file.
 #[repr(C)]
@@ -134,7 +134,9 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
     // SAFETY: SQLite's open file.
     let state = unsafe { state(file) };
     if let Some(code) = state.before(Kind::Sync) {
-        state.disk.inner().fail_sync(&state.name, state.handle);
+        if code == ffi::SQLITE_IOERR_FSYNC {
+            state.disk.inner().fail_sync(&state.name, state.handle);
+        }
         return code;
     }
     let mut inner = state.disk.inner();
@@ -162,6 +164,9 @@ unsafe extern "C" fn lock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
     let state = unsafe { state(file) };
     if let Some(code) = state.before(Kind::Lock) {
         return code;
+    }
+    if state.process == NOBODY && level == ffi::SQLITE_LOCK_SHARED {
+        return ffi::SQLITE_OK;
     }
     let taken = state
         .disk

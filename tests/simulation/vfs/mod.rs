@@ -1,6 +1,6 @@
 //! An in-memory VFS for SQLite: the product's own code runs on it, unchanged.
 //!
-//! * `disk`: named disks with files, a record of what has reached the platter, faults, killed processes
+//! * `disk`: named disks, faults, killed processes; `record`: files, and what of them has reached the platter
 //! * `locks`: file locks and the shared memory of the WAL, between handles as between real processes
 //! * `register`, `file`: SQLite's two tables of functions
 //!
@@ -10,6 +10,7 @@
 mod disk;
 mod file;
 mod locks;
+mod record;
 mod register;
 
 use std::cell::RefCell;
@@ -52,6 +53,9 @@ pub trait Caller {
     /// SQLite's own busy handler waits.
     fn sleep(&self, _us: i64) {}
 }
+
+/// Who reads beside all processes: a closing one that was stopped does not keep it out of the file.
+pub const NOBODY: u32 = u32::MAX;
 
 thread_local! {
     static CALLER: RefCell<Option<Arc<dyn Caller>>> = const { RefCell::new(None) };

@@ -109,7 +109,7 @@ unsafe extern "C" fn open(
     }
     let handle = {
         let mut inner = disk.inner();
-        let file = inner.files.entry(name.to_owned()).or_default();
+        let file = inner.file(name);
         if file.live.is_none() {
             if flags & ffi::SQLITE_OPEN_CREATE == 0 {
                 return ffi::SQLITE_CANTOPEN;

@@ -1,0 +1,45 @@
+//! The control arm: an answer is falsified on its way into the book, as if a guard of the store were off. A checker
+//! that does not notice is none.
+
+use pyqueue_core::job::Finished;
+
+use crate::verbs::{Answer, Told, Verb};
+
+/// What is claimed to have happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// A write without a lease was accepted (P4).
+    StaleAccepted,
+    /// An enqueue that happened was not acknowledged, and comes again (P1, seen from the other side).
+    EnqueueForgotten,
+    /// A claim came under the token of the one before (P3).
+    TokenRepeated,
+    /// A dedup key that is taken was given (P9).
+    KeyGiven,
+    /// A worker that was taken for dead could renew its leases (P3).
+    FencedBeats,
+}
+
+impl Lie {
+    pub const ALL: [Lie; 5] =
+        [Lie::StaleAccepted, Lie::EnqueueForgotten, Lie::TokenRepeated, Lie::KeyGiven, Lie::FencedBeats];
+
+    /// Falsifies an answer, if this is one.
+    pub fn tell(self, verb: &Verb, told: &mut Told) {
+        match (self, verb, &mut told.answer) {
+            (Lie::StaleAccepted, _, Answer::Finished(finished, _)) => finished
+                .iter_mut()
+                .filter(|one| **one == Finished::LeaseLost)
+                .for_each(|one| *one = Finished::Done),
+            (Lie::EnqueueForgotten, Verb::Enqueue(_), answer) => *answer = Answer::Busy,
+            (Lie::TokenRepeated, _, Answer::Taken(taken)) => {
+                taken.iter_mut().filter(|(_, token, _)| *token > 1).for_each(|(_, token, _)| *token -= 1);
+            }
+            (Lie::KeyGiven, Verb::Enqueue(_), Answer::Rows(_)) => {
+                told.ids.iter_mut().for_each(|one| one.created = true);
+            }
+            (Lie::FencedBeats, Verb::Beat(..), Answer::Flag(renewed)) => *renewed = true,
+            _ => {}
+        }
+    }
+}
