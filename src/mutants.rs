@@ -14,6 +14,7 @@ pub enum Mutant {
     NoForkGate,
     InheritedHandlesLive,
     SyncSkipped,
+    FailedSyncForgotten,
     CommitUnchecked,
     StaleRulesAfterRollback,
     HardLinkAdmitted,

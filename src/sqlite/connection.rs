@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -127,7 +127,7 @@ impl Link {
 
     /// Runs a checkpoint; the code and how many frames of the WAL are not in the database, with how many
     /// there are in all.
-    pub fn checkpoint(&self, mode: c_int) -> (c_int, Frames) {
+    fn checkpoint(&self, mode: c_int) -> (c_int, Frames) {
         let (mut all, mut done) = (0, 0);
         // SAFETY: the connection is open and both numbers are valid for the call.
         let code = unsafe {
@@ -138,16 +138,21 @@ impl Link {
         (code, Frames { all: count(all), left: count(all).saturating_sub(count(done)) })
     }
 
-    /// Moves a WAL that has grown long into the database, where that fits. Who is in the way, or an error, leaves
-    /// it for a later commit.
-    pub fn shorten(&self) {
-        let fits = match self.length.advice(&self.path, self.page.get()) {
+    /// Runs a checkpoint, and notes where a sync of the WAL may have failed in it.
+    pub fn watched(&self, mode: c_int, suspect: &AtomicBool) -> (c_int, Frames) {
+        let (code, frames) = self.checkpoint(mode);
+        if code & 0xff == ffi::SQLITE_IOERR {
+            suspect.store(true, Ordering::Relaxed);
+        }
+        (code, frames)
+    }
+
+    /// Whether it is time to move the WAL into the database, and that fits.
+    pub fn is_long(&self) -> bool {
+        match self.length.advice(&self.path, self.page.get()) {
             Advice::Nothing => false,
             Advice::Checkpoint => true,
             Advice::Ask => self.refuse_misfit().is_ok(),
-        };
-        if fits {
-            self.checkpoint(ffi::SQLITE_CHECKPOINT_PASSIVE);
         }
     }
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::mem::forget;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -40,6 +41,8 @@ pub struct Database<S: 'static> {
     pub(super) line: Line<S>,
     writer: Mutex<Option<Writer<S>>>,
     readers: Mutex<Vec<Link>>,
+    /// See `Writer`.
+    suspect: Arc<AtomicBool>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -63,7 +66,8 @@ impl<S: Default + Send + 'static> Database<S> {
         let mut gate = fork::enter();
         syscalls::install();
         let place = check::admit(path, embed, env)?;
-        match Self::writer(&mut gate, &place, env, admit, prepare) {
+        let suspect = Arc::<AtomicBool>::default();
+        match Self::writer(&mut gate, &place, env, &suspect, admit, prepare) {
             Ok(writer) => Ok(Database {
                 path: place.path,
                 env: env.clone(),
@@ -71,6 +75,7 @@ impl<S: Default + Send + 'static> Database<S> {
                 line: Line::new(),
                 writer: Mutex::new(Some(writer)),
                 readers: Mutex::new(Vec::new()),
+                suspect,
             }),
             Err(error) => {
                 if place.created {
@@ -85,11 +90,12 @@ impl<S: Default + Send + 'static> Database<S> {
         gate: &mut Gate,
         place: &check::Place,
         env: &Env,
+        suspect: &Arc<AtomicBool>,
         admit: impl FnOnce(&Connection, bool) -> Result<bool>,
         prepare: impl FnOnce(&mut Tx<'_, S>) -> Result<()>,
     ) -> Result<Writer<S>> {
         let link = Link::open(&place.path, env)?;
-        let mut writer = Writer::new(link, env.clock.clone());
+        let mut writer = Writer::new(link, env.clock.clone(), suspect.clone());
         match Self::make_ready(&mut writer, gate, place, env, admit, prepare) {
             Ok(()) => Ok(writer),
             Err(error) => Err(room::explain(&writer.link.conn, error)),
@@ -199,19 +205,19 @@ impl<S: Default + Send + 'static> Database<S> {
             self.own()?;
             let link = self.reader(&mut gate)?;
             let fits = read(&link, &mut gate, |_| link.refuse_misfit());
-            if fits.is_ok() {
-                link.checkpoint(ffi::SQLITE_CHECKPOINT_PASSIVE);
+            if fits.is_ok() && !self.suspect.load(Ordering::Relaxed) {
+                link.watched(ffi::SQLITE_CHECKPOINT_PASSIVE, &self.suspect);
             }
             self.put_back(link);
             fits?;
         }
-        self.with_writer(|writer, _| {
+        self.with_writer(|writer, gate| {
+            writer.link.refuse_misfit()?;
+            let (code, frames) = writer.checkpoint(gate, ffi::SQLITE_CHECKPOINT_PASSIVE)?;
             let link = &writer.link;
-            link.refuse_misfit()?;
-            let (code, frames) = link.checkpoint(ffi::SQLITE_CHECKPOINT_PASSIVE);
             let page: u32 = link.conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
             if code == ffi::SQLITE_OK && frames.left == 0 && frames.all * (u64::from(page) + 24) > WAL_BYTES {
-                link.hurried(HURRY, || link.checkpoint(ffi::SQLITE_CHECKPOINT_TRUNCATE));
+                link.hurried(HURRY, || link.watched(ffi::SQLITE_CHECKPOINT_TRUNCATE, &writer.suspect));
             }
             match code {
                 ffi::SQLITE_OK | ffi::SQLITE_BUSY => Ok(frames.left),
@@ -283,6 +289,13 @@ impl<S: 'static> Drop for Database<S> {
         if self.generation != fork::generation() {
             // A close in the child would act on the parent's files.
             forget((writer, readers));
+            return;
+        }
+        if self.suspect.load(Ordering::Relaxed) {
+            // The last connection that closes would make a checkpoint.
+            for link in writer.iter().map(|writer| &writer.link).chain(&readers) {
+                let _ = link.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            }
         }
     }
 }

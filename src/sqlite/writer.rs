@@ -4,11 +4,12 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, ffi};
 
 use super::Durability;
-use super::connection::Link;
+use super::connection::{Frames, Link};
 use super::faults::{self, Kind};
 use super::fork::Gate;
 use super::room;
@@ -36,13 +37,14 @@ pub(super) struct Writer<S> {
     pub clock: Arc<dyn Clock>,
     /// The `data_version` that was reported last.
     pub version: i64,
-    /// A sync of the WAL failed: what it holds may never reach the disk, though later syncs succeed.
-    suspect: bool,
+    /// A sync of the WAL failed, through whichever connection of this file: what it holds may never reach the
+    /// disk, though later syncs succeed.
+    pub suspect: Arc<AtomicBool>,
 }
 
 impl<S: Default + Send + 'static> Writer<S> {
-    pub fn new(link: Link, clock: Arc<dyn Clock>) -> Self {
-        Writer { link, state: S::default(), clock, version: 0, suspect: false }
+    pub fn new(link: Link, clock: Arc<dyn Clock>, suspect: Arc<AtomicBool>) -> Self {
+        Writer { link, state: S::default(), clock, version: 0, suspect }
     }
 
     /// The open transaction.
@@ -72,9 +74,24 @@ impl<S: Default + Send + 'static> Writer<S> {
         if mutants::on(Mutant::CommitUnchecked) {
             return Ok(());
         }
-        committed.map_err(|error| room::explain(&self.link.conn, error.into()))?;
-        self.link.shorten();
-        Ok(())
+        committed.map_err(|error| room::explain(&self.link.conn, error.into()))
+    }
+
+    /// Moves a WAL that has grown long into the database, where that fits. Who is in the way, or an error, leaves
+    /// it for a later commit.
+    fn shorten(&mut self, gate: &mut Gate) {
+        if self.link.is_long() {
+            let _ = self.checkpoint(gate, ffi::SQLITE_CHECKPOINT_PASSIVE);
+        }
+    }
+
+    /// Runs a checkpoint, as `Link::checkpoint`; never of a WAL that may not be on the disk. Half of it in the
+    /// database would be left by a power cut without the other half.
+    pub fn checkpoint(&mut self, gate: &mut Gate, mode: i32) -> Result<(i32, Frames)> {
+        if self.suspect.load(Ordering::Relaxed) {
+            self.mend(gate)?;
+        }
+        Ok(self.link.watched(mode, &self.suspect))
     }
 
     /// Rolls back what is open, if SQLite has not done so by itself (FULL, IOERR, NOMEM).
@@ -120,8 +137,11 @@ impl<S: Default + Send + 'static> Writer<S> {
         let failure = self.serve(line, &mut served).and_then(|()| self.commit()).err();
         let full = |wants| wants == Some(Durability::Full);
         let mut unsynced = None;
-        if failure.is_none() && (full(Some(durability)) || served.iter().any(|one| full(one.wants()))) {
-            unsynced = self.sync().err();
+        if failure.is_none() {
+            self.shorten(gate);
+            if full(Some(durability)) || served.iter().any(|one| full(one.wants())) {
+                unsynced = self.sync(gate).err();
+            }
         }
         for one in served {
             let unsynced = unsynced.as_ref().filter(|_| full(one.wants()));
@@ -173,32 +193,37 @@ impl<S: Default + Send + 'static> Writer<S> {
     /// header after a restart of the WAL happens in NORMAL as well.) The difference is that others can see
     /// the commit before it is durable, and theirs come later in the same file. The first xSync of a new
     /// WAL syncs its directory too.
-    fn sync(&mut self) -> Result<()> {
+    fn sync(&mut self, gate: &mut Gate) -> Result<()> {
         if mutants::on(Mutant::SyncSkipped) {
             return Ok(());
         }
-        if !self.suspect {
-            let code = self.sync_wal();
-            if code == ffi::SQLITE_OK {
-                return Ok(());
-            }
-            self.suspect = true;
+        if !self.suspect.load(Ordering::Relaxed) && self.wal(sync) == ffi::SQLITE_OK {
+            return Ok(());
         }
-        // A checkpoint of the whole WAL writes and syncs all of it again, into the database.
-        let (code, _) = self.link.checkpoint(ffi::SQLITE_CHECKPOINT_FULL);
+        self.suspect.store(true, Ordering::Relaxed);
+        self.mend(gate)
+    }
+
+    /// Writes all of the WAL once more where it stands, and syncs it: after a sync that failed the system takes
+    /// what it did not write for written. (A checkpoint would not do: a power cut can leave the beginning of the
+    /// WAL, whose older pages then hide newer ones in the database.) Under the write lock nobody else writes there,
+    /// and readers see the same bytes.
+    fn mend(&mut self, gate: &mut Gate) -> Result<()> {
+        self.begin(gate)?;
+        let code = self.wal(if mutants::on(Mutant::FailedSyncForgotten) { sync } else { rewrite });
+        // Nothing was written: what fails here is rolled back by the next `begin`.
+        let _ = self.execute("ROLLBACK");
         if code != ffi::SQLITE_OK {
             return Err(Error::Io(format!(
                 "the write-ahead log could not be synced to the disk (SQLite code {code}): the write is visible but may not survive a power loss"
             )));
         }
-        self.suspect = false;
+        self.suspect.store(false, Ordering::Relaxed);
         Ok(())
     }
 
-    fn sync_wal(&self) -> i32 {
-        if faults::fails(Kind::Sync).is_some() {
-            return ffi::SQLITE_IOERR_FSYNC;
-        }
+    /// Does something with the file of the WAL.
+    fn wal(&self, act: unsafe fn(*mut ffi::sqlite3_file, &ffi::sqlite3_io_methods) -> i32) -> i32 {
         let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
         // SAFETY: the connection is open; with this code the answer is its WAL's file, which lives as long
         // as the connection, and methods of an open file are never null.
@@ -210,11 +235,46 @@ impl<S: Default + Send + 'static> Writer<S> {
             if code != ffi::SQLITE_OK || file.is_null() || (*file).pMethods.is_null() {
                 return ffi::SQLITE_IOERR;
             }
-            match (*(*file).pMethods).xSync {
-                Some(sync) => sync(file, ffi::SQLITE_SYNC_NORMAL),
-                None => ffi::SQLITE_IOERR,
-            }
+            act(file, &*(*file).pMethods)
         }
+    }
+}
+
+/// # Safety
+/// `file` is open and these are its methods.
+unsafe fn sync(file: *mut ffi::sqlite3_file, methods: &ffi::sqlite3_io_methods) -> i32 {
+    if faults::fails(Kind::Sync).is_some() {
+        return ffi::SQLITE_IOERR_FSYNC;
+    }
+    match methods.xSync {
+        // SAFETY: the caller's promise.
+        Some(sync) => unsafe { sync(file, ffi::SQLITE_SYNC_NORMAL) },
+        None => ffi::SQLITE_IOERR,
+    }
+}
+
+/// Writes what a file holds into it and syncs it.
+///
+/// # Safety
+/// As for `sync`.
+unsafe fn rewrite(file: *mut ffi::sqlite3_file, methods: &ffi::sqlite3_io_methods) -> i32 {
+    let (Some(size), Some(read), Some(write)) = (methods.xFileSize, methods.xRead, methods.xWrite) else {
+        return ffi::SQLITE_IOERR;
+    };
+    let mut buffer = vec![0_u8; 1 << 18];
+    let (mut at, mut end) = (0, 0);
+    // SAFETY: the caller's promise; the buffer is as long as it is said to be.
+    unsafe {
+        let mut code = size(file, &raw mut end);
+        while code == ffi::SQLITE_OK && at < end {
+            let part = (end - at).min(buffer.len() as i64) as i32;
+            code = read(file, buffer.as_mut_ptr().cast(), part, at);
+            if code == ffi::SQLITE_OK {
+                code = write(file, buffer.as_ptr().cast(), part, at);
+            }
+            at += i64::from(part);
+        }
+        if code == ffi::SQLITE_OK { sync(file, methods) } else { code }
     }
 }
 

@@ -33,6 +33,7 @@ MUTANTS = {
     ),
     "InheritedHandlesLive": Row("P14", "a child keeps the parent's descriptors", "core sqlite::tests"),
     "SyncSkipped": Row("P1", "a commit in `full` is not synced", "power 500"),
+    "FailedSyncForgotten": Row("P1", "a sync that succeeds after one that failed is believed", "power 4000"),
     "CommitUnchecked": Row(
         "P1",
         "an enqueue is acknowledged although its commit failed",

@@ -56,7 +56,7 @@ fn full_is_acknowledged_after_a_sync_and_never_without() {
     assert!(matches!(syncs(Durability::Full, 4), (1.., Err(Error::Io(_)))));
     assert!(matches!(syncs(Durability::Full, 5), (1.., Err(Error::Io(_)))));
     // A sync that succeeds again says nothing about what the failed ones left out: all of the WAL is written
-    // to the database first.
+    // once more first.
     BROKEN.store(false, Ordering::Relaxed);
     assert!(matches!(syncs(Durability::Full, 6), (1.., Ok(()))));
     assert_eq!(numbers.checkpoint().unwrap(), 0);

@@ -22,7 +22,8 @@ pub struct Fault {
     /// At which of them, from 1, counted from `Disk::arm`.
     pub nth: u64,
     /// SQLite's code. `SQLITE_IOERR_SHORT_READ` at a read gives half of what was asked for; an error at a
-    /// write has written the first half, except for `SQLITE_IOERR`, which has written nothing.
+    /// write has written the first half, except for `SQLITE_IOERR`, which has written nothing;
+    /// `SQLITE_IOERR_FSYNC` at a sync leaves all that was written since the last one to be lost with the power.
     pub code: i32,
     /// Whether all later ones fail too.
     pub lasting: bool,
@@ -39,6 +40,8 @@ pub struct Inner {
     calls: [u64; KINDS],
     fault: Option<Fault>,
     met: u64,
+    /// Who has not been told of a sync that failed.
+    untold: BTreeSet<Handle>,
 }
 
 impl Inner {
@@ -69,6 +72,20 @@ impl Inner {
         if self.files.get_mut(name).is_some_and(File::sync) && journal {
             self.sync_directory();
         }
+    }
+
+    /// A sync that fails. Everybody else who has the file open is told at the next one.
+    pub fn fail_sync(&mut self, name: &str, handle: Handle) {
+        let others = self.handles.iter().filter(|(other, (_, of))| **other != handle && of == name);
+        self.untold.extend(others.map(|(other, _)| *other));
+        if let Some(file) = self.files.get_mut(name) {
+            file.fail_sync();
+        }
+    }
+
+    /// Whether a sync through this handle has to tell of one that failed.
+    pub fn tells(&mut self, handle: Handle) -> bool {
+        self.untold.remove(&handle)
     }
 
     /// Deletes a file; `durably` syncs the directory too. False if there was none.

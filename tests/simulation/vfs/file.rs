@@ -134,9 +134,16 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
     // SAFETY: SQLite's open file.
     let state = unsafe { state(file) };
     if let Some(code) = state.before(Kind::Sync) {
+        if code == ffi::SQLITE_IOERR_FSYNC {
+            state.disk.inner().fail_sync(&state.name, state.handle);
+        }
         return code;
     }
-    state.disk.inner().sync(&state.name);
+    let mut inner = state.disk.inner();
+    if inner.tells(state.handle) {
+        return ffi::SQLITE_IOERR_FSYNC;
+    }
+    inner.sync(&state.name);
     ffi::SQLITE_OK
 }
 

@@ -90,6 +90,12 @@ impl File {
         new
     }
 
+    /// A sync that fails: what was written is seen until the power fails, and no later sync brings it to the
+    /// platter (Linux takes the pages for clean).
+    pub fn fail_sync(&mut self) {
+        self.pending.retain(|change| !matches!(change, Change::Write(..)));
+    }
+
     /// Whether the file is there or not survives a power cut; what it holds may not.
     pub fn sync_name(&mut self) {
         let ends = self.pending.iter().rposition(|change| matches!(change, Change::Delete));
