@@ -156,6 +156,11 @@ impl Link {
         }
     }
 
+    /// Whether the WAL has to start again even if that keeps others waiting for a slice; see [`Length::presses`].
+    pub fn presses(&self) -> bool {
+        self.length.presses(self.page.get())
+    }
+
     /// Refuses a checkpoint for which there is no room.
     pub fn refuse_misfit(&self) -> Result<()> {
         room::refuse_misfit(&self.conn, &self.path)

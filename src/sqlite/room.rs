@@ -28,11 +28,15 @@ pub(super) enum Advice {
     Ask,
 }
 
+/// A WAL of so many bytes is made to start again: 64 MB is what is promised.
+const PRESSING: u64 = 40 << 20;
+
 /// The frames in the WAL after the last commit of a connection.
 #[derive(Default)]
 pub(super) struct Length {
     frames: AtomicI32,
     looked: AtomicI32,
+    pressed: AtomicI32,
 }
 
 impl Length {
@@ -42,6 +46,17 @@ impl Length {
         let context = &raw const *self as *mut c_void;
         // SAFETY: whoever owns the connection owns this and drops it later; the hook touches only atomics.
         unsafe { ffi::sqlite3_wal_hook(conn.handle(), Some(committed), context) };
+    }
+
+    /// Whether the WAL has grown so long that it must start again although others write too: they keep it from
+    /// starting again by itself, to 70 MB within a second. Where a reader keeps it, this is tried again once it has
+    /// grown by as much as makes a WAL long.
+    pub fn presses(&self, page: u64) -> bool {
+        let frames = self.frames.load(Ordering::Relaxed);
+        let pressed = self.pressed.load(Ordering::Relaxed).min(frames);
+        let presses = u64::try_from(frames).unwrap_or(0) * page >= PRESSING && frames >= pressed + LONG;
+        self.pressed.store(if presses { frames } else { pressed }, Ordering::Relaxed);
+        presses
     }
 
     /// Whether it is time for a checkpoint: when the WAL is long, and earlier where the disk is nearly full.

@@ -81,7 +81,12 @@ impl<S: Default + Send + 'static> Writer<S> {
     /// it for a later commit.
     fn shorten(&mut self, gate: &mut Gate) {
         if self.link.is_long() {
-            let _ = self.checkpoint(gate, ffi::SQLITE_CHECKPOINT_PASSIVE);
+            let mode = if self.link.presses() {
+                ffi::SQLITE_CHECKPOINT_RESTART
+            } else {
+                ffi::SQLITE_CHECKPOINT_PASSIVE
+            };
+            let _ = self.checkpoint(gate, mode);
         }
     }
 
