@@ -347,10 +347,19 @@ fn wait_for_tables(link: &Link, gate: &mut Gate, env: &Env) -> Result<()> {
     Ok(())
 }
 
+/// To the statement's end: it answers first and commits then.
+fn ask_for_wal(conn: &Connection) -> rusqlite::Result<String> {
+    let mut statement = conn.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = statement.query([])?;
+    let mode = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.get(0)?;
+    rows.next()?;
+    Ok(mode)
+}
+
 fn switch_to_wal(link: &Link, gate: &mut Gate, path: &Path, env: &Env) -> Result<()> {
     let mut steps = 0;
     let mode: String = loop {
-        match link.conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
+        match ask_for_wal(&link.conn) {
             Err(error) if is_busy(&error) && steps < SWITCH_STEPS => {
                 steps += 1;
                 env.clock.sleep(Duration::from_millis(5));

@@ -214,14 +214,16 @@ impl<S: Default + Send + 'static> Writer<S> {
     /// WAL, whose older pages then hide newer ones in the database.) Under the write lock nobody else writes there,
     /// and readers see the same bytes.
     fn mend(&mut self, gate: &mut Gate) -> Result<()> {
-        self.begin(gate)?;
+        self.begin(gate).map_err(|error| match error {
+            // "Busy" would say that nothing was written.
+            Error::Busy { .. } => unsynced(&error.to_string()),
+            error => error,
+        })?;
         let code = self.wal(if mutants::on(Mutant::FailedSyncForgotten) { sync } else { rewrite });
         // Nothing was written: what fails here is rolled back by the next `begin`.
         let _ = self.execute("ROLLBACK");
         if code != ffi::SQLITE_OK {
-            return Err(Error::Io(format!(
-                "the write-ahead log could not be synced to the disk (SQLite code {code}): the write is visible but may not survive a power loss"
-            )));
+            return Err(unsynced(&format!("SQLite code {code}")));
         }
         self.suspect.store(false, Ordering::Relaxed);
         Ok(())
@@ -281,6 +283,12 @@ unsafe fn rewrite(file: *mut ffi::sqlite3_file, methods: &ffi::sqlite3_io_method
         }
         if code == ffi::SQLITE_OK { sync(file, methods) } else { code }
     }
+}
+
+fn unsynced(why: &str) -> Error {
+    Error::Io(format!(
+        "the write-ahead log could not be synced to the disk ({why}): the write is visible but may not survive a power loss"
+    ))
 }
 
 fn vanished() -> Error {
