@@ -68,6 +68,7 @@ fn first_page() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sqlite::{fork, syscalls};
     use rusqlite::Connection;
 
     #[test]
@@ -75,6 +76,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("jobs.db");
         publish(&path, ".draft").unwrap();
+        // As in the product: no lock may have been taken through the system calls that another test replaces.
+        let _gate = fork::enter();
+        syscalls::install();
         let conn = Connection::open(&path).unwrap();
         // Tests beside this one fork, and their children hold our locks for a moment.
         conn.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
