@@ -45,7 +45,7 @@ MUTANTS = {
     "HardLinkAdmitted": Row("P16", "a file with two names is opened", "core sqlite::tests::refusal"),
     "FileForAll": Row("P19", "the file is readable for everybody", "core sqlite::tests"),
     "AnyToken": Row(
-        "P4", "a write is not held against the lease's token", "pytest tests/proofs/test_zombie.py"
+        "P4", "a write is not held against the lease's token", "pytest tests/crash/test_zombie_writes.py"
     ),
     "TokenRepeated": Row("P3", "two claims get the same token", "simulation 300"),
     "CursorWithoutMax": Row("P1", "a place is given again below the cursor", "simulation 300"),
@@ -55,9 +55,7 @@ MUTANTS = {
     "ReapAsUnstarted": Row("P7", "a loss is not counted when its worker died too", "simulation 300"),
     "LossesUncounted": Row("P7", "a job may kill its process for ever", "core store::tests::verbs"),
     "WallClockLease": Row("P17", "leases are judged by the wall clock", "simulation 300"),
-    "RebootUnseen": Row(
-        "P6", "leases of before a reboot are judged by their time", "core store::tests::verbs"
-    ),
+    "RebootUnseen": Row("P6", "leases of before a reboot are judged by their time", "simulation 300"),
     "FenceOpen": Row("P3", "a worker that was taken for dead may go on claiming", "simulation 300"),
     "KeyUnheld": Row("P9", "a dedup key does not keep a second job out", "core store::tests::verbs"),
     "KeyLeaked": Row("P9", "a dedup key stays taken when its job ends", "core store::tests::verbs"),
@@ -69,7 +67,9 @@ MUTANTS = {
     "HistoryUnbounded": Row("P18", "the history is not pruned", "core store::tests::verbs"),
     "BellSilent": Row("P6", "nobody is woken", "pytest tests/proofs/test_first_use.py"),
     "ForeignUnheard": Row("P6", "commits of other programs are not noticed", "core worker::tests"),
-    "DeathUnseen": Row("P6", "a dead worker is noticed by its lease only", "pytest tests/proofs"),
+    "DeathUnseen": Row(
+        "P6", "a dead worker is noticed by its lease only", "pytest tests/crash/test_loss_seen.py"
+    ),
     "OrphansLive": Row("P3", "children outlive their supervisor", "pytest tests/proofs/test_orphans.py"),
     "TakenBackTwice": Row("P3", "a started job is offered to another child", "core worker::tests"),
     "NeighboursCharged": Row("P7", "a death is charged to jobs that were not started", "core worker::tests"),
