@@ -8,6 +8,7 @@ from argparse import SUPPRESS
 from typing import TYPE_CHECKING
 
 from pyqueue.cli.celerys import add_flags
+from pyqueue.cli.numbers import positive
 from pyqueue.cli.parser import add_command
 from pyqueue.knobs import grace
 
@@ -101,13 +102,6 @@ def run(arguments: Namespace) -> int:
             json_logs=arguments.json_logs,
         )
     )
-
-
-def positive(text: str) -> int:
-    """A whole number above 0."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
 
 
 def length(text: str) -> float:

@@ -58,14 +58,16 @@ MUTANTS = {
     "RebootUnseen": Row("P6", "leases of before a reboot are judged by their time", "simulation 300"),
     "FenceOpen": Row("P3", "a worker that was taken for dead may go on claiming", "simulation 300"),
     "KeyUnheld": Row("P9", "a dedup key does not keep a second job out", "core store::tests::verbs"),
-    "KeyLeaked": Row("P9", "a dedup key stays taken when its job ends", "core store::tests::verbs"),
+    "KeyLeaked": Row("P9", "a dedup key stays taken when its job ends", "simulation 300"),
     "Early": Row("P12", "delayed jobs start half a second early", "simulation 300"),
     "ExpiredRuns": Row("P12", "an expired job starts", "simulation 300"),
     "ChecksumUnread": Row("P16", "damaged arguments are run", "pytest tests/hostile/test_payload_damage.py"),
-    "NewerSchemaAdmitted": Row("P20", "a file of a newer version is used", "core store::tests::verbs"),
+    "NewerSchemaAdmitted": Row(
+        "P20", "a file of a newer version is used", "pytest tests/bad_input/test_bad_files.py"
+    ),
     "RulesStale": Row("P3", "a pause of another process is not seen", "simulation 300"),
     "HistoryUnbounded": Row("P18", "the history is not pruned", "core store::tests::verbs"),
-    "BellSilent": Row("P6", "nobody is woken", "pytest tests/proofs/test_first_use.py"),
+    "BellSilent": Row("P6", "nobody is woken", "core wake::bell::tests::the_file_is_private"),
     "ForeignUnheard": Row("P6", "commits of other programs are not noticed", "core worker::tests"),
     "DeathUnseen": Row(
         "P6", "a dead worker is noticed by its lease only", "pytest tests/crash/test_loss_seen.py"
