@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -15,7 +17,6 @@ from pyqueue.retrying import delay_after
 from pyqueue.states import FAILURE, RETRY, SUCCESS
 
 if TYPE_CHECKING:
-    from pyqueue.request import Context
     from pyqueue.signature import Signature
     from pyqueue.task import Task
 
@@ -42,33 +43,43 @@ class Ended(NamedTuple):
         return (self.error.exc or self.error) if isinstance(self.error, Retry) else self.error
 
 
-def attempt(
-    task: Task[Any, Any],
-    context: Context,
-    call: Callable[[], Any],
-    *,
-    keep: Callable[[Any], Any],
-    rewrite: Callable[[Signature[Any]], Any],
-    middleware: Sequence[Middleware] = (),
-) -> Ended:
-    """Makes one attempt; whatever it raises is in what is returned.
+class Attempt(request.Running, ABC):
+    """One call, to be attempted."""
 
-    ``call`` calls the function. ``keep`` turns its value into what is kept, ``rewrite`` the call of a retry with
-    other arguments into its message; what either raises fails the attempt.
-    """
-    with request.running(task, context):
-        if signals.task_prerun:
-            signals.task_prerun.send(task, **_call_of(task, context))
-        ended = _ended(task, context, call, keep=keep, rewrite=rewrite, middleware=middleware)
-        _tell(task, context, ended)
-        if signals.task_postrun:
+    __slots__ = ()
+
+    @abstractmethod
+    def called(self) -> Any:
+        """Calls the function."""
+
+    @abstractmethod
+    def keep(self, value: Any) -> Any:
+        """What is kept of what it returned. What this raises fails the attempt."""
+
+    @abstractmethod
+    def rewrite(self, anew: Signature[Any]) -> Any:
+        """The message of a retry with other arguments. What this raises fails the attempt."""
+
+
+def attempt(run: Attempt, middleware: Sequence[Middleware] = ()) -> Ended:
+    """Makes one attempt; whatever it raises is in what is returned."""
+    mark = request.begin(run)
+    try:
+        if signals.task_prerun.connected:
+            signals.task_prerun.send(run.task, **_call_of(run))
+        ended = _ended(run, middleware)
+        _tell(run, ended)
+        if signals.task_postrun.connected:
             retval = ended.value if ended.error is None else ended.error
-            signals.task_postrun.send(task, **_call_of(task, context), retval=retval, state=ended.state)
+            signals.task_postrun.send(run.task, **_call_of(run), retval=retval, state=ended.state)
+    finally:
+        request.end(mark)
     return ended
 
 
-def _call_of(task: Task[Any, Any], context: Context) -> dict[str, Any]:
-    return {"task_id": context.id, "task": task, "args": context.args, "kwargs": context.kwargs}
+def _call_of(run: Attempt) -> dict[str, Any]:
+    context = run.context
+    return {"task_id": context.id, "task": run.task, "args": context.args, "kwargs": context.kwargs}
 
 
 def invoke(
@@ -88,33 +99,15 @@ def invoke(
     return value
 
 
-def _ended(
-    task: Task[Any, Any],
-    context: Context,
-    call: Callable[[], Any],
-    *,
-    keep: Callable[[Any], Any],
-    rewrite: Callable[[Signature[Any]], Any],
-    middleware: Sequence[Middleware],
-) -> Ended:
-    def guarded() -> Any:
-        try:
-            return call()
-        except (Retry, Ignore, Reject):
-            raise
-        except BaseException as error:
-            delay = delay_after(error, task.options, context.retries)
-            if delay is None:
-                raise
-            raise Retry(exc=error, when=delay) from error
-
+def _ended(run: Attempt, middleware: Sequence[Middleware]) -> Ended:
     try:
-        task.before_start(context.id or "", context.args, context.kwargs)
-        value = through(middleware, guarded, context) if middleware else guarded()
-        return Ended(SUCCESS, value, keep(value))
+        if run.task.hooked:
+            run.task.before_start(run.context.id or "", run.context.args, run.context.kwargs)
+        value = through(middleware, partial(_called, run), run.context) if middleware else _called(run)
+        return Ended(SUCCESS, value, run.keep(value))
     except Retry as retry:
         try:
-            kept = None if retry.sig is None else rewrite(retry.sig)
+            kept = None if retry.sig is None else run.rewrite(retry.sig)
             return Ended(RETRY, kept=kept, error=retry, delay=seconds_until(retry.when))
         except Exception as wrong:  # noqa: BLE001  both are the user's and may be anything
             return Ended(FAILURE, error=wrong)
@@ -126,33 +119,47 @@ def _ended(
         return Ended(FAILURE, error=error)
 
 
-def _tell(task: Task[Any, Any], context: Context, ended: Ended) -> None:
-    call = (context.id, context.args, context.kwargs)
+def _called(run: Attempt) -> Any:
+    """Calls the function; an error that the task's options try again becomes a Retry."""
+    try:
+        return run.called()
+    except (Retry, Ignore, Reject):
+        raise
+    except BaseException as error:
+        delay = delay_after(error, run.task.options, run.context.retries)
+        if delay is None:
+            raise
+        raise Retry(exc=error, when=delay) from error
+
+
+def _tell(run: Attempt, ended: Ended) -> None:
+    task = run.task
     if ended.state == SUCCESS:
         if task.hooked:
+            call = _positional(run)
             _quietly(task.on_success, ended.value, *call)
             _quietly(task.after_return, SUCCESS, ended.value, *call, None)
-        if signals.task_success:
+        if signals.task_success.connected:
             signals.task_success.send(task, result=ended.value)
     elif ended.state == FAILURE and ended.error is not None:
-        einfo = ExceptionInfo(ended.error)
+        call, einfo = _positional(run), ExceptionInfo(ended.error)
         _quietly(task.on_failure, ended.error, *call, einfo)
         _quietly(task.after_return, FAILURE, ended.error, *call, einfo)
-        if signals.task_failure:
+        if signals.task_failure.connected:
+            about = {name: value for name, value in _call_of(run).items() if name != "task"}
             signals.task_failure.send(
-                task,
-                task_id=context.id,
-                exception=ended.error,
-                args=context.args,
-                kwargs=context.kwargs,
-                traceback=ended.error.__traceback__,
-                einfo=einfo,
+                task, **about, exception=ended.error, traceback=ended.error.__traceback__, einfo=einfo
             )
     elif ended.state == RETRY and ended.reason is not None:
         einfo = ExceptionInfo(ended.reason)
-        _quietly(task.on_retry, ended.reason, *call, einfo)
-        if signals.task_retry:
-            signals.task_retry.send(task, request=context, reason=ended.error, einfo=einfo)
+        _quietly(task.on_retry, ended.reason, *_positional(run), einfo)
+        if signals.task_retry.connected:
+            signals.task_retry.send(task, request=run.context, reason=ended.error, einfo=einfo)
+
+
+def _positional(run: Attempt) -> tuple[str | None, list[Any], dict[str, Any]]:
+    context = run.context
+    return context.id, context.args, context.kwargs
 
 
 def _quietly(hook: Callable[..., Any], *args: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ class Overridable:
     serializer: str
     rate_limit: str | float | None
 
-    @property
+    @cached_property
     def hooked(self) -> bool:
-        """Whether a hook of the end is overridden, so that most tasks need not call five that do nothing."""
-        cls = type(self)
-        return (
-            cls.on_success is not Overridable.on_success or cls.after_return is not Overridable.after_return
+        """Whether a hook of an attempt that succeeds is overridden: most tasks need not call those."""
+        return any(
+            getattr(type(self), name) is not getattr(Overridable, name)
+            for name in ("before_start", "on_success", "after_return")
         )
 
     def before_start(self, task_id: str, args: list[Any], kwargs: dict[str, Any]) -> None:

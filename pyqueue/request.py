@@ -86,21 +86,48 @@ class Context(NamedTuple):
 
 _MAX_CHILDREN: Final = 1_000
 
-_DIRECT = Context()
-_running: ContextVar[tuple[Any, Context] | None] = ContextVar("pyqueue_running", default=None)
+_DIRECT: Final = Context()
+
+
+class Running:
+    """What runs here. Its context is made when somebody asks for it: most tasks never do, and it has 22 fields."""
+
+    __slots__ = ("_context", "children", "task")
+
+    def __init__(self, task: Any, context: Context | None = None) -> None:
+        self.task = task
+        self.children: list[str] | None = None if context is None else context.children
+        self._context = context
+
+    @property
+    def context(self) -> Context:
+        """What the task sees as its request."""
+        if self._context is None:
+            self._context = self.described()
+        return self._context
+
+    def described(self) -> Context:
+        """The context, made anew."""
+        raise NotImplementedError
+
+
+_running: ContextVar[Running | None] = ContextVar("pyqueue_running", default=None)
+begin: Final = _running.set
+"""Makes something what runs here; ``end`` takes the mark it returns."""
+end: Final = _running.reset
 _loading: ContextVar[str | None] = ContextVar("pyqueue_loading", default=None)
 
 
 def of(task: object) -> Context:
     """The request of the running job if ``task`` is what it runs: one task may simply call another."""
     running = _running.get()
-    return running[1] if running is not None and running[0] is task else _DIRECT
+    return running.context if running is not None and running.task is task else _DIRECT
 
 
 def current() -> Context:
     """The request of the running job; an empty one outside of a job."""
     running = _running.get()
-    return running[1] if running is not None else _DIRECT
+    return running.context if running is not None else _DIRECT
 
 
 def following(id: str) -> Context:
@@ -112,19 +139,18 @@ def following(id: str) -> Context:
 def made(ids: list[str]) -> None:
     """Notes jobs as children of the running one."""
     running = _running.get()
-    children = running[1].children if running is not None else None
-    if children is not None:
-        children += ids[: _MAX_CHILDREN - len(children)]
+    if running is not None and running.children is not None:
+        running.children.extend(ids[: _MAX_CHILDREN - len(running.children)])
 
 
 @contextmanager
 def running(task: object, request: Context) -> Iterator[None]:
     """Makes ``task`` and ``request`` the current ones."""
-    mark = _running.set((task, request))
+    mark = begin(Running(task, request))
     try:
         yield
     finally:
-        _running.reset(mark)
+        end(mark)
 
 
 @contextmanager
@@ -154,7 +180,7 @@ class CurrentTask:
         running = _running.get()
         if running is None:
             raise AttributeError(f"no task is running here, so current_task has no {name!r}")
-        return getattr(running[0], name)
+        return getattr(running.task, name)
 
 
 current_task = CurrentTask()

@@ -4,7 +4,7 @@
     def tell(sender, task_id, exception, **_):
         ...
 
-A signal that nobody is connected to costs one test of a tuple. Receivers are kept until they are disconnected.
+A signal that nobody is connected to costs one test of a tuple, ``connected``. Receivers are kept until they are disconnected.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class _Connected(NamedTuple):
 class Signal:
     """One thing that happens. True if somebody is connected."""
 
-    __slots__ = ("_connected", "name")
+    __slots__ = ("connected", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
         # Replaced and never changed, so that another thread may be walking through it.
-        self._connected: tuple[_Connected, ...] = ()
+        self.connected: tuple[_Connected, ...] = ()
 
     def connect(
         self,
@@ -48,8 +48,8 @@ class Signal:
         if not callable(receiver):
             raise TypeError(f"{self.name}.connect takes a function, not {receiver!r}")
         key = dispatch_uid if dispatch_uid is not None else receiver
-        if not any(each.key == key and each.sender is sender for each in self._connected):
-            self._connected = (*self._connected, _Connected(key, sender, receiver))
+        if not any(each.key == key and each.sender is sender for each in self.connected):
+            self.connected = (*self.connected, _Connected(key, sender, receiver))
         return receiver
 
     def disconnect(
@@ -61,9 +61,9 @@ class Signal:
     ) -> bool:
         """Ends a connection; False if there was none."""
         key = dispatch_uid if dispatch_uid is not None else receiver
-        left = tuple(each for each in self._connected if not (each.key == key and each.sender is sender))
-        found = len(left) < len(self._connected)
-        self._connected = left
+        left = tuple(each for each in self.connected if not (each.key == key and each.sender is sender))
+        found = len(left) < len(self.connected)
+        self.connected = left
         return found
 
     def send(self, sender: Any, **told: Any) -> list[tuple[Callable[..., Any], Any]]:
@@ -72,7 +72,7 @@ class Signal:
         What a receiver raises is logged and harms nothing.
         """
         answers: list[tuple[Callable[..., Any], Any]] = []
-        for each in self._connected:
+        for each in self.connected:
             if each.sender is None or each.sender is sender or each.sender == sender:
                 answers.append((each.receiver, self._called(each.receiver, sender, told)))
         return answers
@@ -88,7 +88,7 @@ class Signal:
             return error
 
     def __bool__(self) -> bool:
-        return bool(self._connected)
+        return bool(self.connected)
 
     def __repr__(self) -> str:
         return f"<Signal: {self.name}>"

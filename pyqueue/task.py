@@ -21,7 +21,7 @@ from typing import (
 
 from pyqueue import request
 from pyqueue.arguments import stub_of
-from pyqueue.attempt import attempt, invoke
+from pyqueue.attempt import Attempt, attempt, invoke
 from pyqueue.canvas import Chunks, GroupSender, Starmap
 from pyqueue.eager import EagerResult
 from pyqueue.exceptions import ImproperlyConfigured, MaxRetriesExceededError, Retry
@@ -51,6 +51,23 @@ class TaskSender(Sender, GroupSender, Protocol):
 
     @property
     def middleware(self) -> Sequence[Middleware]: ...
+
+
+class Local(Attempt):
+    """A call that runs where it is made, with no job behind it."""
+
+    __slots__ = ()
+
+    def called(self) -> Any:
+        """Calls the function."""
+        return invoke(self.task, self.context.args, self.context.kwargs)
+
+    def keep(self, value: Any) -> None:
+        """Nothing: nobody reads it elsewhere."""
+
+    def rewrite(self, anew: Signature[Any]) -> Signature[Any]:
+        """The call itself."""
+        return anew
 
 
 class Task(Overridable, Generic[P, R]):
@@ -134,14 +151,14 @@ class Task(Overridable, Generic[P, R]):
         """
         import uuid  # noqa: PLC0415
 
-        positional, named = list(args or ()), dict(kwargs or {})
+        call = Signature[R](self.name, args or (), kwargs)
         id = task_id or str(uuid.uuid4())
         for each in range(retries, 2**63):
             context = request.Context(
                 id,
                 self.name,
-                positional,
-                named,
+                list(call.args),
+                dict(call.kwargs),
                 each,
                 each + 1,
                 root_id=id,
@@ -149,19 +166,10 @@ class Task(Overridable, Generic[P, R]):
                 is_eager=True,
                 called_directly=False,
             )
-            call = functools.partial(invoke, self, positional, named)
-            ended = attempt(
-                self,
-                context,
-                call,
-                keep=lambda _: None,
-                rewrite=lambda anew: anew,
-                middleware=self._sender.middleware,
-            )
+            ended = attempt(Local(self, context), self._sender.middleware)
             if ended.state != RETRY:
                 break
-            if ended.kept is not None:
-                positional, named = list(ended.kept.args), dict(ended.kept.kwargs)
+            call = ended.kept or call
         error = ended.error
         if error is not None and (throw or not isinstance(error, Exception)):
             raise error

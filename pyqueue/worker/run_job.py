@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pyqueue import request, signals
 from pyqueue._core import Outcome
-from pyqueue.attempt import IGNORED, REJECTED, Ended, attempt, invoke
+from pyqueue.attempt import IGNORED, REJECTED, Attempt, Ended, attempt, invoke
 from pyqueue.callbacks import following
 from pyqueue.einfo import ExceptionInfo
 from pyqueue.exceptions import DecodeError, NotRegistered
@@ -19,6 +19,9 @@ from pyqueue.worker.failing import failure_of
 from pyqueue.worker.soft_limit import SoftLimit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import CoroutineType
+
     from pyqueue._core import Job, NewJob
     from pyqueue.app import PyQueue
     from pyqueue.signature import Signature
@@ -27,34 +30,45 @@ if TYPE_CHECKING:
 log: Final = logging.getLogger("pyqueue.task")
 
 
-class Run(NamedTuple):
+class Run(Attempt):
     """A job, with all that is needed to run it."""
 
-    app: PyQueue
-    job: Job
-    task: Task[Any, Any]
-    call: Call
-    hostname: str | None
+    __slots__ = ("app", "call", "hostname", "job", "then")
+
+    def __init__(
+        self, app: PyQueue, job: Job, task: Task[Any, Any], call: Call, hostname: str | None
+    ) -> None:
+        self.app: Final = app
+        self.job: Final = job
+        self.task = task
+        self.call: Final = call
+        self.hostname: Final = hostname
+        self.children = []
+        self.then: Sequence[NewJob] = ()
+        self._context = None
 
     def called(self) -> Any:
         """Calls the function."""
-        with EndsCopies(), SoftLimit(self.job.soft_time_limit_us) as limit:
-            run = None if self.job.soft_time_limit_us is None else limit.run
-            if self.call.mapped:
-                return [invoke(self.task, args, self.call.kwargs, run) for args in self.call.args]
-            return invoke(self.task, self.call.args, self.call.kwargs, run)
+        with EndsCopies():
+            limit_us = self.job.soft_time_limit_us
+            if limit_us is None:
+                return self._invoked(None)
+            with SoftLimit(limit_us) as limit:
+                return self._invoked(limit.run)
 
-    def keep(self, value: Any) -> Kept:
-        """What is stored when it has returned."""
+    def _invoked(self, run: Callable[[CoroutineType[Any, Any, Any]], Any] | None) -> Any:
+        if self.call.mapped:
+            return [invoke(self.task, args, self.call.kwargs, run) for args in self.call.args]
+        return invoke(self.task, self.call.args, self.call.kwargs, run)
+
+    def keep(self, value: Any) -> bytes | None:
+        """The result's body, if it is wanted; ``then`` are the jobs that follow it."""
         body = None
         if not self.call.ignore_result:
-            body = encode_result(
-                value,
-                f"the result of {self.task.name}",
-                self.app.max_body,
-                request.current().children,
-            )
-        return Kept(body, self.following(self.call.extras.link, value))
+            what = f"the result of {self.task.name}"
+            body = encode_result(value, what, self.app.max_body, self.children)
+        self.then = self.following(self.call.extras.link, value)
+        return body
 
     def rewrite(self, anew: Signature[Any]) -> bytes:
         """The job's message with other arguments."""
@@ -63,16 +77,37 @@ class Run(NamedTuple):
         call = self.call._replace(args=list(anew.args), kwargs=dict(anew.kwargs))
         return encode_call(call, f"the retry of {self.task.name}", self.app.max_body)
 
-    def following(self, callbacks: list[dict[str, Any]] | None, first: Any) -> list[NewJob]:
+    def following(self, callbacks: list[dict[str, Any]] | None, first: Any) -> Sequence[NewJob]:
         """The jobs of the callbacks."""
-        return [self.app.job_of(each) for each in following(callbacks, first)] if callbacks else []
+        return [self.app.job_of(each) for each in following(callbacks, first)] if callbacks else ()
 
-
-class Kept(NamedTuple):
-    """A success as it is stored: the result, and the jobs that follow."""
-
-    body: bytes | None
-    then: list[NewJob]
+    def described(self) -> request.Context:
+        """What the task sees as its request."""
+        job, extras = self.job, self.call.extras
+        return request.Context(
+            id=job.id,
+            task=job.task,
+            args=self.call.args,
+            kwargs=self.call.kwargs,
+            retries=job.retries,
+            attempt=job.attempt,
+            queue=job.queue,
+            priority=job.priority,
+            hostname=self.hostname,
+            timelimit=(_seconds(job.time_limit_us), _seconds(job.soft_time_limit_us)),
+            is_eager=self.app.in_place is not None,
+            called_directly=False,
+            root_id=extras.root_id or job.id,
+            parent_id=extras.parent_id,
+            headers=extras.headers,
+            eta=extras.eta,
+            expires=extras.expires,
+            callbacks=extras.link,
+            errbacks=extras.link_error,
+            ignore_result=self.call.ignore_result,
+            report=partial(_report, self),
+            children=self.children,
+        )
 
 
 def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
@@ -83,52 +118,18 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
     except (DecodeError, NotRegistered) as error:
         log.error("%s[%s] can't be run: %s", job.task, job.id, error)
         return Outcome.failure(failure_of(error))
-    context = context_of(run)
-    if signals.task_received:
-        signals.task_received.send(run.task, request=context)
-    ended = attempt(
-        run.task, context, run.called, keep=run.keep, rewrite=run.rewrite, middleware=app.middleware
-    )
-    return _outcome(run, context, ended)
-
-
-def context_of(run: Run) -> request.Context:
-    """What the task sees as its request."""
-    job, extras = run.job, run.call.extras
-    return request.Context(
-        id=job.id,
-        task=job.task,
-        args=run.call.args,
-        kwargs=run.call.kwargs,
-        retries=job.retries,
-        attempt=job.attempt,
-        queue=job.queue,
-        priority=job.priority,
-        hostname=run.hostname,
-        timelimit=(_seconds(job.time_limit_us), _seconds(job.soft_time_limit_us)),
-        is_eager=run.app.in_place is not None,
-        called_directly=False,
-        root_id=extras.root_id or job.id,
-        parent_id=extras.parent_id,
-        headers=extras.headers,
-        eta=extras.eta,
-        expires=extras.expires,
-        callbacks=extras.link,
-        errbacks=extras.link_error,
-        ignore_result=run.call.ignore_result,
-        report=partial(_report, run),
-        children=[],
-    )
+    if signals.task_received.connected:
+        signals.task_received.send(run.task, request=run.context)
+    return _outcome(run, attempt(run, app.middleware))
 
 
 def _report(run: Run, state: str, meta: Any) -> None:
     run.app.store.progress(run.job, state, encode_result(meta, f"the meta of {state}", run.app.max_body))
 
 
-def _outcome(run: Run, context: request.Context, ended: Ended) -> Outcome:
+def _outcome(run: Run, ended: Ended) -> Outcome:
     if ended.state == SUCCESS:
-        content_type = None if ended.kept.body is None else CONTENT_TYPE
-        return Outcome.success(ended.kept.body, content_type, ended.kept.then)
+        return Outcome.success(ended.kept, None if ended.kept is None else CONTENT_TYPE, run.then)
     if ended.state == IGNORED:
         return Outcome.success()
     if ended.state == REJECTED:
@@ -145,16 +146,18 @@ def _outcome(run: Run, context: request.Context, ended: Ended) -> Outcome:
     else:
         told = (type(error), error, ExceptionInfo(error).tb)
         log.error("%s[%s] raised %s", run.job.task, run.job.id, type(error).__name__, exc_info=told)
-    return Outcome.failure(failure_of(error), _errbacks(run, context))
+    return Outcome.failure(failure_of(error), _errbacks(run))
 
 
-def _errbacks(run: Run, context: request.Context) -> list[NewJob]:
+def _errbacks(run: Run) -> Sequence[NewJob]:
+    mark = request.begin(run)
     try:
-        with request.running(run.task, context):
-            return run.following(run.call.extras.link_error, run.job.id)
+        return run.following(run.call.extras.link_error, run.job.id)
     except Exception:
         log.exception("%s[%s]: a link_error can't be made", run.job.task, run.job.id)
-        return []
+        return ()
+    finally:
+        request.end(mark)
 
 
 def _seconds(length_us: int | None) -> float | None:
