@@ -81,6 +81,9 @@ class NewJob:
         of what follows: in the same transaction, their delays counted from it, their own errbacks dropped. Raises InvalidJob for a priority outside -128…127, a name that is empty or over 255
         characters."""
 
+    def with_body(self, body: bytes) -> NewJob:
+        """The same with another body."""
+
 @final
 class Failure:
     """Why an attempt failed. ``error`` is the class as ``module.QualName``; ``body`` its encoded arguments."""

@@ -11,7 +11,7 @@ from pyqueue import publishing, request, shared, signals
 from pyqueue._core import NewJob, Store
 from pyqueue.configured import Configured
 from pyqueue.group_result import GroupResult
-from pyqueue.message import new_job
+from pyqueue.message import new_job, pattern
 from pyqueue.middleware import Middleware
 from pyqueue.moments import is_instant
 from pyqueue.options import CallOptions, merge, task_options
@@ -72,11 +72,14 @@ class PyQueue(Configured):
         self._registry = Registry()
         self.middleware: list[Middleware] = []
         self._defaults: dict[str, CallOptions] = {}
+        self._patterns: dict[str, NewJob | None] = {}
+        """Of the calls that say nothing of their own: all but the arguments, made once."""
         shared.adopts(self)
 
     def _forget(self) -> None:
         super()._forget()
         self._defaults = {}
+        self._patterns = {}
 
     @property
     def tasks(self) -> Registry:
@@ -122,6 +125,7 @@ class PyQueue(Configured):
             task = make_task(function, options, self)
             self._registry.add(task, task.given)
             self._defaults.pop(task.name, None)
+            self._patterns.pop(task.name, None)
             return task
 
         return register if function is None else register(function)
@@ -249,7 +253,13 @@ class PyQueue(Configured):
             errback = partial(self._errback_of, str(options.task_id))
         if signals.before_task_publish:
             publishing.before(signature, options)
-        return new_job(signature, options, self.store.now_us, self.max_body, errback)
+        usual = options is self._defaults.get(signature.task)
+        like = self._patterns.get(signature.task) if usual else None
+        job = new_job(signature, options, self.store.now_us, self.max_body, errback=errback, like=like)
+        if usual and like is None:
+            # Only now: options that can't be had have been told of, as of this call.
+            self._patterns[signature.task] = pattern(signature.task, options)
+        return job
 
     def _errback_of(self, id: str, signature: Signature[Any]) -> NewJob:
         """The job that follows if the job ``id`` fails with nobody to say so."""

@@ -26,16 +26,19 @@ def new_job(
     options: CallOptions,
     now_us: Callable[[], int],
     max_body: int,
+    *,
     errback: Callable[[Signature[Any]], NewJob] | None = None,
+    like: NewJob | None = None,
 ) -> NewJob:
     """The job of one call. ``now_us`` is asked only where the call expires after a length of time.
 
-    ``errback`` makes the job of each ``link_error``, stored for an end that the core itself makes.
+    ``errback`` makes the job of each ``link_error``, stored for an end that the core itself makes. ``like`` is the
+    ``pattern`` of the same task and options.
 
     Raises EncodeError or InvalidJob, which name the argument or option that is wrong.
     """
     try:
-        return _new_job(signature, options, now_us, max_body, errback)
+        return _new_job(signature, options, now_us, max_body, errback=errback, like=like)
     except EncodeError as error:
         raise _of_argument(signature, max_body) or error from None
     except QueueError:
@@ -63,7 +66,9 @@ def _new_job(
     options: CallOptions,
     now_us: Callable[[], int],
     max_body: int,
+    *,
     errback: Callable[[Signature[Any]], NewJob] | None,
+    like: NewJob | None,
 ) -> NewJob:
     if options[:3] == (None, None, None):
         delay = run_at = expires = None
@@ -78,16 +83,34 @@ def _new_job(
         isinstance(signature, Starmap),
         _extras(options, run_at if delay is None else now_us() + delay, expires),
     )
-    errbacks = call.extras.link_error if errback is not None else None
     body = encode_call(call, f"the call of {signature.task}", max_body)
-    return NewJob(
+    if like is not None:
+        return like.with_body(body)
+    errbacks = call.extras.link_error if errback is not None else None
+    return _row(
         signature.task,
         body,
-        queue=options.queue,
-        priority=options.priority,
+        options,
         delay_us=delay,
         run_at_us=run_at,
         expires_us=expires,
+        errbacks=[errback(each) for each in following(errbacks, options.task_id)] if errback else (),
+    )
+
+
+def pattern(task: str, options: CallOptions) -> NewJob | None:
+    """The job of every call of a task with these options, but for its body; None where they say more than that."""
+    if options[:3] != (None, None, None) or options.task_id is not None or options.link_error is not None:
+        return None
+    return _row(task, b"", options)
+
+
+def _row(task: str, body: bytes, options: CallOptions, **moments: Any) -> NewJob:
+    return NewJob(
+        task,
+        body,
+        queue=options.queue,
+        priority=options.priority,
         dedup_key=options.dedup_key,
         dedup=options.dedup,
         dedup_window_us=None
@@ -97,7 +120,7 @@ def _new_job(
         max_losses=options.max_losses,
         time_limit_us=_limit(options.time_limit),
         soft_time_limit_us=_limit(options.soft_time_limit),
-        errbacks=[errback(each) for each in following(errbacks, options.task_id)] if errback else (),
+        **moments,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -15,6 +15,7 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _NO_ARGUMENTS = (
     "a call of {} takes a list or tuple and a dict of arguments, not {}; write (value,) for a single one"
 )
@@ -69,12 +70,12 @@ class Signature(Generic[R]):
             raise TypeError(_NO_ARGUMENTS.format(task, type(args).__name__))
         try:
             put(self, "args", tuple(args))
-            put(self, "kwargs", MappingProxyType(dict(kwargs or {})))
+            put(self, "kwargs", MappingProxyType(dict(kwargs)) if kwargs else _NONE)
         except (TypeError, ValueError):
             raise TypeError(
                 _NO_ARGUMENTS.format(task, f"{type(args).__name__} and {type(kwargs).__name__}")
             ) from None
-        put(self, "options", MappingProxyType(dict(options or {})))
+        put(self, "options", MappingProxyType(dict(options)) if options else _NONE)
         put(self, "immutable", immutable)
         put(self, "_sender", sender)
 

@@ -76,6 +76,22 @@ impl NewJob {
         crate::store::check(&inner).map_err(to_py)?;
         Ok(NewJob { inner, delay_us })
     }
+
+    /// The same with another body.
+    fn with_body(&self, body: Vec<u8>) -> NewJob {
+        let payload = Payload { content_type: self.inner.payload.content_type.clone(), body };
+        // Not by cloning all of it: the body would be copied to be dropped.
+        let inner = job::NewJob {
+            payload,
+            task: self.inner.task.clone(),
+            queue: self.inner.queue.clone(),
+            dedup_key: self.inner.dedup_key.clone(),
+            alias: self.inner.alias.clone(),
+            errbacks: self.inner.errbacks.clone(),
+            ..self.inner
+        };
+        NewJob { inner, delay_us: self.delay_us }
+    }
 }
 
 impl NewJob {

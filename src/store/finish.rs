@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::change::Change;
-use super::history::{self, Run};
+use super::history::{self, Run, Success};
 use super::lease::{self, Lease};
 use super::row::{self, JobRow};
 use super::{dedup, errback, leave, progress, side};
@@ -119,16 +119,18 @@ fn run_of_successes(ends: &[Finish], order: &[usize], lease: &Lease) -> usize {
 /// Ends a run of neighbours as successes: a history row each, then one range statement.
 fn succeed(change: &mut Change, lease: &Lease, ends: &[Finish], run: &[usize]) -> Result<Option<Lease>> {
     let (first, last) = (ends[run[0]].row, ends[run[run.len() - 1]].row);
+    let mut successes = Vec::with_capacity(run.len());
     for &index in run {
         let end = &ends[index];
         let Outcome::Success(result) = &end.outcome else { continue };
-        history::append_success(change, end.row, ran(lease, end), result.as_ref())?;
+        successes.push(Success { id: end.row, run: ran(lease, end), result: result.as_ref() });
         if first.band() == SHELF {
             let home = home(change, end.row)?;
             change.heads.get(home)?.succeeded += 1;
         }
         change.rings.ended.push(end.row);
     }
+    history::append_successes(change, &successes)?;
     if first.band() != SHELF {
         change.heads.get(first.band())?.succeeded += run.len() as i64;
     }
@@ -163,7 +165,7 @@ fn one(change: &mut Change, job: &JobRow, lease: &Lease, end: &Finish) -> Result
     let run = ran(lease, end);
     match &end.outcome {
         Outcome::Success(result) => {
-            history::append_success(change, job.id, run, result.as_ref())?;
+            history::append_successes(change, &[Success { id: job.id, run, result: result.as_ref() }])?;
             change.heads.get(job.band())?.succeeded += 1;
             leave::remove(change, job)
         }

@@ -357,10 +357,7 @@ impl Store {
             open.bell.ring(Line::Control);
         }
         if !rings.ended.is_empty() {
-            for row in rings.ended {
-                open.bell.ring(Line::result(row));
-            }
-            open.bell.ring(Line::Ended);
+            open.bell.ring_ended(&rings.ended);
         }
         Ok(value)
     }

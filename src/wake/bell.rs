@@ -98,11 +98,20 @@ impl Bell {
         if mutants::on(Mutant::BellSilent) {
             return;
         }
-        let word = self.word(line);
-        let rung = word.fetch_update(SeqCst, SeqCst, |now| Some((now | ASLEEP).wrapping_add(1)));
-        if rung.is_ok_and(|before| before & ASLEEP != 0) {
-            futex::wake_all(word);
+        ring(self.word(line));
+    }
+
+    /// Rings the line of each job that has ended, then `Ended`.
+    pub fn ring_ended(&self, rows: &[RowId]) {
+        if mutants::on(Mutant::BellSilent) {
+            return;
         }
+        // One look at the file's length for all of them: each is a system call.
+        self.shared.mend();
+        for row in rows {
+            ring(self.shared.word(Line::result(*row).offset()));
+        }
+        ring(self.shared.word(Line::Ended.offset()));
     }
 
     /// Whether the file is short of room, as far as somebody has found out.
@@ -147,6 +156,13 @@ impl Bell {
             Err(Errno::INTR) => Wake::Interrupted,
             Ok(()) | Err(_) => Wake::Rung,
         }
+    }
+}
+
+fn ring(word: &AtomicU32) {
+    let rung = word.fetch_update(SeqCst, SeqCst, |now| Some((now | ASLEEP).wrapping_add(1)));
+    if rung.is_ok_and(|before| before & ASLEEP != 0) {
+        futex::wake_all(word);
     }
 }
 
