@@ -101,6 +101,8 @@ pub(super) struct Supervisor {
     pub ear: Ear,
     pub foreign: Foreign,
     pub peers: Vec<Peer>,
+    /// The rings of the bell before the last look who they are.
+    pub met: u32,
     /// Others have committed since the last tick. Kept, since a change is reported once, and most often to the
     /// look for jobs.
     pub news: bool,
@@ -156,6 +158,7 @@ impl Supervisor {
             failures: 0,
             announced: false,
             peers: Vec::new(),
+            met: bell.peek(Line::Control),
             news: false,
             beat_us: now + options.visibility_us / 3,
             tick_us: now,
