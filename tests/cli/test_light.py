@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("valgrind") is None and os.environ.get("CI") != "true",
-    reason="valgrind is not installed (CI=true makes this a failure)",
-)
+from tests.cost.counting import instructions, needs
+
+pytestmark = needs("valgrind")
 
 # In bare interpreters.
 BOUND = 3.0
@@ -22,37 +18,20 @@ START = "import sys; from pyqueue.cli.main import main; sys.exit(main())"
 HEAVY = "import asyncio, argparse, json; "
 
 
-def instructions(folder: Path, program: str, *arguments: str) -> int:
-    """Instructions of a fresh interpreter with bytecode in place."""
-    command = [sys.executable, "-c", program, *arguments]
-    subprocess.run(command, cwd=folder, capture_output=True, check=True)
-    counted = subprocess.run(
-        ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONHASHSEED": "0"},
-    )
-    found = re.search(r"Collected : (\d+)", counted.stderr)
-    assert found is not None, counted.stderr
-    return int(found[1])
-
-
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> int:
-    return instructions(tmp_path_factory.mktemp("bare"), "pass")
+    return instructions(tmp_path_factory.mktemp("bare"), sys.executable, "-c", "pass")
 
 
 @pytest.mark.parametrize("word", ["--help", "--version"])
 def test_help_costs_little(tmp_path: Path, bare: int, word: str) -> None:
-    shown = instructions(tmp_path, START, word)
+    shown = instructions(tmp_path, sys.executable, "-c", START, word)
     print(f"{word}: {shown / bare:.2f} of a bare interpreter")
     assert shown <= BOUND * bare
 
 
 def test_control_usual_imports_exceed_the_bound(tmp_path: Path, bare: int) -> None:
-    shown = instructions(tmp_path, HEAVY + START, "--help")
+    shown = instructions(tmp_path, sys.executable, "-c", HEAVY + START, "--help")
     print(f"{shown / bare:.2f} of a bare interpreter")
     assert shown > BOUND * bare
 
