@@ -27,6 +27,7 @@ mod room;
 mod row;
 mod rules;
 mod schema;
+mod shape;
 mod side;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Behaviour of the store on real files and a virtual clock.
 
+mod damaged;
 mod depth;
 mod errbacks;
 mod examine;
