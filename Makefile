@@ -56,8 +56,12 @@ fix: $(VENV)/.dev ## Format, and repair what lint can repair
 	@$(BIN)/ruff format .
 	@cargo fmt
 
-bench: build $(VENV)/.dev ## Measure; prints ratios with their spread
-	@$(BIN)/python -m bench
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.build
+	@$(BIN)/pip install -q -r requirements/bench.txt
+	@touch $@
+
+bench: build $(VENV)/.dev $(VENV)/.bench ## Measure beside Celery and others, in 10 minutes; python -m bench --help says more
+	@$(BIN)/python -m bench --quick
 	@$(BIN)/python -m pytest -q bench/micro.py
 
 clean: ## Remove what was built

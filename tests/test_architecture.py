@@ -17,7 +17,7 @@ PYTHON_LAYERS = [
     "plain redaction",
     "face message waiting result group_result attempt publishing task shared registry configured app celery loading",
     "worker testing embedded",
-    "cli demo doctor __main__",
+    "cli demo bench doctor __main__",
 ]
 
 # Methods of the app that start something: they import the running layer when they are called, and types.

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "resume": "let them start again",
     "config": "show the configuration and where each value is from",
     "completion": "print a completion script for bash or zsh",
+    "bench": "measure on this machine's own disk",
     "demo": "run a demonstration",
 }
 
@@ -105,6 +106,10 @@ def load(name: str) -> Command:
             from pyqueue.cli import completion
 
             return completion
+        case "bench":
+            from pyqueue.cli import bench
+
+            return bench
         case "demo":
             from pyqueue.cli import demo
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import IO, Final
 
 from pyqueue.exceptions import QueueError
@@ -21,12 +22,21 @@ _REACT_WITHIN: Final = 2.0
 class WorkerProcess:
     """One ``pyqueue worker`` that this program has started; its log goes to ``log``."""
 
-    def __init__(self, name: str, target: str, path: str, concurrency: int, log: IO[bytes]) -> None:
+    def __init__(
+        self,
+        name: str,
+        target: str,
+        path: str,
+        concurrency: int,
+        log: IO[bytes],
+        *,
+        flags: Sequence[str] = (),
+    ) -> None:
         self.name = name
         self._process = subprocess.Popen(
             (
                 *(sys.executable, "-m", "pyqueue", "worker", "-A", target, "--db", path),
-                *("-c", str(concurrency), "-n", name),
+                *("-c", str(concurrency), "-n", name, *flags),
             ),
             stdout=subprocess.PIPE,
             stderr=log,

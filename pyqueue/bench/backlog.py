@@ -1,0 +1,43 @@
+"""How fast jobs that are there already are run."""
+
+from __future__ import annotations
+
+import time
+
+from pyqueue._core import Outcome
+from pyqueue.bench.counting import counted_twice
+from pyqueue.bench.figures import Figures
+from pyqueue.bench.place import Place
+
+
+def drain(place: Place) -> Figures:
+    """No-op jobs from a backlog by 2 children, until the last success is written."""
+    return _drained(place, place.many(400_000, least=2_000))
+
+
+def drain_by_threads(place: Place) -> Figures:
+    """The same by one child with 2 threads: a frame holds as many jobs as threads are free, mostly one."""
+    return _drained(place, place.many(100_000, least=2_000), "-P", "threads")
+
+
+def _drained(place: Place, jobs: int, *flags: str) -> Figures:
+    place.fill(jobs)
+    with place.worker(2, *flags):
+        # What ran before the first look is not counted.
+        start = place.until(lambda: place.tallies.total() > 0)
+        first = place.tallies.total()
+        place.until(lambda: place.tallies.total() >= jobs)
+        end = place.until(lambda: place.succeeded() >= jobs)
+    return {"rate": (jobs - first) / (end - start), **counted_twice(place, jobs)}
+
+
+def one_by_one(place: Place) -> Figures:
+    """Claim of one, finish of one, each in a transaction of its own, through the border and with no child."""
+    jobs = place.many(20_000)
+    place.fill(jobs)
+    store, done = place.app.store, Outcome.success(b"null")
+    worker = store.join("bench", 1, 60_000_000)
+    start = time.perf_counter()
+    while claimed := store.claim(worker, 1):
+        store.finish([(claimed[0], done)])
+    return {"rate": jobs / (time.perf_counter() - start), "succeeded": place.succeeded()}

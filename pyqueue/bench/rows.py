@@ -1,0 +1,90 @@
+"""The table of what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from pyqueue.bench import (
+    backlog,
+    beside_long,
+    crowd,
+    depth,
+    enqueueing,
+    floors,
+    idle,
+    latency,
+    life,
+    starting,
+)
+from pyqueue.bench.figures import Figures
+from pyqueue.bench.place import Place
+
+
+class Row(NamedTuple):
+    """One measure: its name, what it says in a few words, the file's durability, and who measures it."""
+
+    name: str
+    title: str
+    durability: str
+    measure: Callable[[Place], Figures]
+    shown: tuple[str, ...] = ("rate",)
+    """The figures worth a line; the others stand beside them in the JSON."""
+    long: bool = False
+    """Over a million jobs, or minutes: not in a quick run."""
+
+
+_LATENCY: Final = ("p50_ms", "p99_ms")
+
+ROWS: Final = (
+    Row("sync", "floor: 4 KiB append + fdatasync", "normal", floors.synced_appends),
+    Row("drain-normal", "no-op tasks from a backlog, 2 children", "normal", backlog.drain),
+    Row("drain-full", "no-op tasks from a backlog, 2 children", "full", backlog.drain),
+    Row("threads", "the same by one child with 2 threads", "normal", backlog.drain_by_threads),
+    Row("one-by-one", "claim of 1, finish of 1, no child", "normal", backlog.one_by_one),
+    Row("mixed", "4 processes delay(), 2 children", "normal", crowd.mixed, ("rate", "p99_ms")),
+    Row(
+        "beside-long", "a 2 s task among 100,000 short", "normal", beside_long.long_among_short, ("free_ms",)
+    ),
+    Row("delay-normal", "delay() one by one", "normal", enqueueing.delay),
+    Row("delay-full", "delay() one by one", "full", enqueueing.delay),
+    Row("delay-threads", "delay() from 16 threads", "full", enqueueing.delay_from_threads),
+    Row("many", "enqueue_many of 1,000", "normal", enqueueing.enqueue_many),
+    Row("pickup", "idle pickup, from before delay() to the task", "normal", latency.pickup, _LATENCY),
+    Row("round-trip", "delay().get()", "normal", latency.round_trip, _LATENCY),
+    Row("idle", "a worker with 2 idle children", "normal", idle.idle, ("cpu_percent", "pss_mb")),
+    Row("empty", "rate with nothing else in line", "normal", depth.nothing_else),
+    Row(
+        "waiting-1m",
+        "with 1,000,000 waiting",
+        "normal",
+        depth.million_waiting,
+        ("rate", "file_bytes_a_job"),
+    ),
+    Row(
+        "waiting-10m",
+        "with 10,000,000 waiting",
+        "normal",
+        depth.ten_million_waiting,
+        ("rate", "file_bytes_a_job"),
+        long=True,
+    ),
+    Row("delayed-1m", "with 1,000,000 delayed", "normal", depth.million_delayed),
+    Row("writers", "8 processes delay()", "normal", crowd.writers, ("p99.9_ms", "least_to_most")),
+    Row(
+        "life",
+        "10,000,000 jobs through, 10,000 kept",
+        "normal",
+        life.ten_million_through,
+        ("file_to_live", "wal_mb"),
+        long=True,
+    ),
+    Row(
+        "starting",
+        "import pyqueue, pyqueue status",
+        "normal",
+        starting.starting,
+        ("import_to_bare", "status_cpu_s"),
+    ),
+    Row("catalogue", "pyqueue demo catalog", "full", starting.catalogue, ("seconds",)),
+)
