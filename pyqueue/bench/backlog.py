@@ -26,7 +26,7 @@ def _drained(place: Place, jobs: int, *flags: str) -> Figures:
         # What ran before the first look is not counted.
         start = place.until(lambda: place.tallies.total() > 0)
         first = place.tallies.total()
-        place.until(lambda: place.tallies.total() >= jobs)
+        place.until(lambda: place.tallies.total() >= jobs, every=0.005)
         end = place.until(lambda: place.succeeded() >= jobs)
     return {"rate": (jobs - first) / (end - start), **counted_twice(place, jobs)}
 

@@ -27,7 +27,7 @@ def measure(row: str, folder: str, scale: float) -> tuple[Figures, str]:
 
     Raises QueueError with what it said if it fails.
     """
-    with tempfile.TemporaryDirectory(dir=folder, prefix="bench-") as place:
+    with tempfile.TemporaryDirectory(dir=folder, prefix="bench-", ignore_cleanup_errors=True) as place:
         done = subprocess.Popen(
             (sys.executable, "-m", "pyqueue.bench.measure", row, place, str(scale)),
             stdout=subprocess.PIPE,
