@@ -16,6 +16,7 @@ import tempfile
 from typing import Final
 
 from pyqueue.bench.figures import Figures
+from pyqueue.bench.tally import FOLDER
 from pyqueue.exceptions import QueueError
 
 _BYTES_A_JOB: Final = 700
@@ -33,6 +34,7 @@ def measure(row: str, folder: str, scale: float) -> tuple[Figures, str]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env={**os.environ, FOLDER: os.path.abspath(place)},
             start_new_session=True,
         )
         try:
