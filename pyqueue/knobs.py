@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from typing import Any, Final
@@ -32,12 +33,14 @@ def _flag(value: Any) -> bool:
     return value
 
 
-def _number(lowest: int) -> Callable[[Any], int]:
+def _number(lowest: int, highest: float = math.inf) -> Callable[[Any], int]:
+    bounds = f"from {lowest}" + (f" to {highest}" if highest < math.inf else "")
+
     def check(value: Any) -> int:
         if isinstance(value, str) and value.removeprefix("-").isdecimal():
             value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-            raise ValueError(f"a whole number from {lowest}")
+        if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
+            raise ValueError(f"a whole number {bounds}")
         return value
 
     return check
@@ -93,7 +96,7 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "history_count": _number(1),
     "failure_expires": _kept,
     "default_queue": _text,
-    "default_priority": _number(-128),
+    "default_priority": _number(-128, 127),
     "ignore_result": _flag,
     "time_limit": seconds,
     "soft_time_limit": seconds,

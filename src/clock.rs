@@ -17,6 +17,12 @@ pub trait Clock: Send + Sync {
     fn identity(&self) -> &str;
     /// Waits.
     fn sleep(&self, time: Duration);
+    /// Waits until `come` holds, but no longer than `time`. `doze` does that on the system's clock, and may return
+    /// early; a clock of another kind asks `come` as its own time goes by.
+    fn wait(&self, time: Duration, come: &dyn Fn() -> bool, doze: &dyn Fn(Duration)) {
+        let _ = come;
+        doze(time);
+    }
 }
 
 /// Where random bits come from.
@@ -45,12 +51,18 @@ impl Signals for NoSignals {
 pub trait Vfs: Send + Sync {
     /// The name under which it is registered with SQLite.
     fn name(&self) -> &str;
+    /// The process that calls, where several are played: who inherits a handle may not use it.
+    fn process(&self) -> u64;
     /// The size of a file, or `None` if there is none.
     fn size(&self, path: &Path) -> Option<u64>;
-    /// Makes an empty file; false if it is there already.
-    fn create(&self, path: &Path) -> bool;
-    /// Removes a file.
-    fn remove(&self, path: &Path);
+    /// Puts a file with this content at a path, whole at once; false if there is a file.
+    fn publish(&self, path: &Path, content: &[u8]) -> bool;
+    /// Removes a file; false if there was none.
+    fn remove(&self, path: &Path) -> bool;
+    /// How many bytes may still be written.
+    fn free(&self) -> u64;
+    /// Sets so many bytes of the disk aside in a file.
+    fn allocate(&self, path: &Path, size: u64) -> rustix::io::Result<()>;
     /// A directory of the system, for what lies beside a database and is mapped into memory.
     fn side(&self, path: &Path) -> PathBuf;
 }

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from pyqueue.cli import disk
 from pyqueue.cli.codes import EXIT_DONE, EXIT_FAILED
-from pyqueue.cli.file import add_options, existing, named
+from pyqueue.cli.file import add_options, existing, named_if_any
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.words import coloured, plain, print_json
 from pyqueue.doctor import machine, place, queue, users
 from pyqueue.doctor.finding import Finding, worst
-from pyqueue.exceptions import ImproperlyConfigured, QueueError
+from pyqueue.exceptions import QueueError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -34,10 +34,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
-    try:
-        path: str | None = named(arguments)
-    except ImproperlyConfigured:
-        path = None
+    path = named_if_any(arguments)
     findings = list(machine.look())
     if path is not None:
         # Raises where there is no file, before anything is said.

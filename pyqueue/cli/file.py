@@ -58,6 +58,14 @@ def named(arguments: Namespace) -> str:
     return os.path.abspath(path)
 
 
+def named_if_any(arguments: Namespace) -> str | None:
+    """The path of the queue file; None where none is named, for commands that have something to say without."""
+    try:
+        return named(arguments)
+    except ImproperlyConfigured:
+        return None
+
+
 def note(text: str) -> None:
     """Says something beside the answer."""
     from pyqueue.redaction import masked_text  # noqa: PLC0415

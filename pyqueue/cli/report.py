@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from pyqueue._core import Store, __version__, sqlite_version
 from pyqueue.cli import disk
-from pyqueue.cli.file import NoFile, add_options, existing, named
+from pyqueue.cli.file import NoFile, add_options, existing, named_if_any
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.status import totals
 from pyqueue.cli.words import plain, print_json
-from pyqueue.exceptions import ImproperlyConfigured, QueueError
+from pyqueue.exceptions import QueueError
 from pyqueue.redaction import masked_text
 
 if TYPE_CHECKING:
@@ -36,10 +36,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
-    try:
-        path: str | None = named(arguments)
-    except ImproperlyConfigured:
-        path = None
+    path = named_if_any(arguments)
     told = {"versions": _versions(), "machine": _machine()}
     try:
         store = existing(arguments) if path is not None else None

@@ -57,9 +57,11 @@ def tell(event: Event, app: PyQueue) -> None:
     task = _task_of(event.job, app.store) if event.job is not None else None
     about = {"event": event.kind, "about_job": event.job, "about_pid": event.pid, "about_task": task}
     text = event.text
+    # Those two say nothing that the level does not.
+    label = "" if event.kind in ("warning", "error") else f"{event.kind}: "
     if event.kind == "unknown_task" and task is not None:
         text = f"{app.tasks.missing(task)}; its jobs wait for a worker that knows it"
-    log.log(_OF_EVENTS.get(event.kind, logging.INFO), "%s: %s", event.kind, plain(text), extra=about)
+    log.log(_OF_EVENTS.get(event.kind, logging.INFO), "%s%s", label, plain(text), extra=about)
 
 
 def _task_of(id: str, store: Store) -> str | None:

@@ -53,132 +53,63 @@ impl JobView {
 }
 
 /// A job in a list.
-#[pyclass(frozen, module = "pyqueue._core")]
+#[pyclass(frozen, get_all, module = "pyqueue._core")]
 pub struct JobSummary {
-    inner: job::JobSummary,
+    id: String,
+    task: String,
+    queue: String,
+    priority: i8,
+    state: &'static str,
+    attempts: u32,
+    retries: u32,
+    enqueued_us: i64,
+    run_at_us: Option<i64>,
+    finished_us: Option<i64>,
+    error: Option<String>,
+    message: Option<String>,
+    body: Option<Vec<u8>>,
+    content_type: Option<String>,
 }
 
 impl From<job::JobSummary> for JobSummary {
-    fn from(inner: job::JobSummary) -> Self {
-        JobSummary { inner }
-    }
-}
-
-#[pymethods]
-impl JobSummary {
-    #[getter]
-    fn id(&self) -> &str {
-        &self.inner.id
-    }
-
-    #[getter]
-    fn task(&self) -> &str {
-        &self.inner.task
-    }
-
-    #[getter]
-    fn queue(&self) -> &str {
-        &self.inner.queue
-    }
-
-    #[getter]
-    fn priority(&self) -> i8 {
-        self.inner.priority
-    }
-
-    #[getter]
-    fn state(&self) -> &'static str {
-        self.inner.state.name()
-    }
-
-    #[getter]
-    fn attempts(&self) -> u32 {
-        self.inner.attempts
-    }
-
-    #[getter]
-    fn retries(&self) -> u32 {
-        self.inner.retries
-    }
-
-    #[getter]
-    fn enqueued_us(&self) -> i64 {
-        self.inner.enqueued_us
-    }
-
-    #[getter]
-    fn run_at_us(&self) -> Option<i64> {
-        self.inner.run_at_us
-    }
-
-    #[getter]
-    fn finished_us(&self) -> Option<i64> {
-        self.inner.finished_us
-    }
-
-    #[getter]
-    fn error(&self) -> Option<&str> {
-        self.inner.failure.as_ref().map(|failure| failure.error.as_str())
-    }
-
-    #[getter]
-    fn message(&self) -> Option<&str> {
-        self.inner.failure.as_ref().map(|failure| failure.message.as_str())
-    }
-
-    #[getter]
-    fn body<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        self.inner.payload.as_ref().map(|payload| PyBytes::new(py, &payload.body))
-    }
-
-    #[getter]
-    fn content_type(&self) -> Option<&str> {
-        self.inner.payload.as_ref().and_then(|payload| payload.content_type.as_deref())
+    fn from(job: job::JobSummary) -> Self {
+        let (error, message) = job.failure.map(|failure| (failure.error, failure.message)).unzip();
+        let (body, content_type) = job.payload.map(|payload| (payload.body, payload.content_type)).unzip();
+        JobSummary {
+            id: job.id,
+            task: job.task,
+            queue: job.queue,
+            priority: job.priority,
+            state: job.state.name(),
+            attempts: job.attempts,
+            retries: job.retries,
+            enqueued_us: job.enqueued_us,
+            run_at_us: job.run_at_us,
+            finished_us: job.finished_us,
+            error,
+            message,
+            body,
+            content_type: content_type.flatten(),
+        }
     }
 }
 
 /// One ended attempt.
-#[pyclass(frozen, module = "pyqueue._core")]
+#[pyclass(frozen, get_all, module = "pyqueue._core")]
 pub struct Attempt {
-    inner: job::AttemptView,
+    number: u32,
+    outcome: &'static str,
+    started_us: Option<i64>,
+    finished_us: i64,
+    worker: Option<i64>,
+    failure: Option<Failure>,
 }
 
 impl From<job::AttemptView> for Attempt {
-    fn from(inner: job::AttemptView) -> Self {
-        Attempt { inner }
-    }
-}
-
-#[pymethods]
-impl Attempt {
-    #[getter]
-    fn number(&self) -> u32 {
-        self.inner.number
-    }
-
-    #[getter]
-    fn outcome(&self) -> &'static str {
-        self.inner.outcome
-    }
-
-    #[getter]
-    fn started_us(&self) -> Option<i64> {
-        self.inner.started_us
-    }
-
-    #[getter]
-    fn finished_us(&self) -> i64 {
-        self.inner.finished_us
-    }
-
-    #[getter]
-    fn worker(&self) -> Option<i64> {
-        self.inner.worker
-    }
-
-    #[getter]
-    fn failure(&self) -> Option<Failure> {
-        self.inner.failure.clone().map(|inner| Failure { inner })
+    fn from(view: job::AttemptView) -> Self {
+        let job::AttemptView { number, outcome, started_us, finished_us, worker, failure } = view;
+        let failure = failure.map(|inner| Failure { inner });
+        Attempt { number, outcome, started_us, finished_us, worker, failure }
     }
 }
 

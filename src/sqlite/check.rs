@@ -6,7 +6,6 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use rustix::fs::statfs;
 
@@ -22,8 +21,6 @@ pub(super) struct Place {
     pub path: PathBuf,
     /// Whether we made the file.
     pub created: bool,
-    /// Whether another process may be creating it right now.
-    pub nascent: bool,
     /// Whether a WAL with content lay beside it.
     pub has_wal: bool,
 }
@@ -46,11 +43,6 @@ const SHARED: [(i64, &str); 13] = [
     (0x4750_4653, "GPFS"),
 ];
 
-/// How long a file without a table is watched where another process may be creating it right now.
-pub(super) const CREATION: Duration = Duration::from_secs(3);
-/// How often it is looked at.
-pub(super) const CREATION_STEP: Duration = Duration::from_millis(5);
-
 fn refused(path: &Path, reason: impl Into<String>) -> Error {
     Error::Refused { path: path.to_owned(), reason: reason.into() }
 }
@@ -60,9 +52,8 @@ fn refused(path: &Path, reason: impl Into<String>) -> Error {
 pub(super) fn admit(path: &Path, embed: bool, env: &Env) -> Result<Place> {
     if let Some(vfs) = &env.vfs {
         // The disks of the system have no say.
-        let created = vfs.create(path);
-        let has_wal = vfs.size(&wal_of(path)).is_some_and(|size| size > 0);
-        return Ok(Place { path: path.to_owned(), created, nascent: !created && !embed, has_wal });
+        let created = vfs.publish(path, &draft::first_page());
+        return Ok(Place { path: path.to_owned(), created, has_wal: wal_size(path, env) > 0 });
     }
     let path = resolve(path)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -83,15 +74,18 @@ pub(super) fn admit(path: &Path, embed: bool, env: &Env) -> Result<Place> {
     if !exists && !created {
         refuse_file(&path, embed)?;
     }
-    let has_wal = fs::metadata(wal_of(&path)).is_ok_and(|wal| wal.len() > 0);
-    // What was created on the system's disks has been whole from its first moment.
-    Ok(Place { path, created, nascent: false, has_wal })
+    let has_wal = wal_size(&path, env) > 0;
+    Ok(Place { path, created, has_wal })
 }
 
-fn wal_of(path: &Path) -> PathBuf {
+/// How many bytes the WAL of a database holds.
+pub(super) fn wal_size(path: &Path, env: &Env) -> u64 {
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
-    wal.into()
+    match &env.vfs {
+        Some(vfs) => vfs.size(Path::new(&wal)).unwrap_or(0),
+        None => fs::metadata(wal).map_or(0, |file| file.len()),
+    }
 }
 
 /// Whether the file that was admitted is still the only one of its name.

@@ -12,12 +12,13 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::fork::{self, Gate};
 use super::room::{self, Advice, Length};
-use crate::clock::{Clock, Env, Signals};
+use crate::clock::{Clock, Env};
 use crate::error::{Error, Result};
 
 /// How long a write waits for another connection.
 const BUSY_TIMEOUT_US: i64 = 30_000_000;
-/// The busy handler gives up this often, so that forks and signals are answered in between.
+/// The busy handler gives up this often, so that forks and signals are answered in between. So long a checkpoint may
+/// stand in the way of writers, too.
 const SLICE_US: i64 = 50_000;
 
 /// A connection and its patience. The connection is dropped first: SQLite has pointers to the boxes.
@@ -28,7 +29,7 @@ pub(super) struct Link {
     length: Box<Length>,
     /// The size of a page in bytes.
     page: Cell<u64>,
-    signals: Arc<dyn Signals>,
+    env: Env,
 }
 
 /// The WAL after a checkpoint.
@@ -44,7 +45,6 @@ pub(super) struct Frames {
 struct Patience {
     clock: Arc<dyn Clock>,
     dice: AtomicU64,
-    limit_us: AtomicI64,
     since_us: AtomicI64,
 }
 
@@ -61,7 +61,6 @@ impl Link {
         let patience = Box::new(Patience {
             clock: env.clock.clone(),
             dice: AtomicU64::new(env.random.next() | 1),
-            limit_us: AtomicI64::new(SLICE_US),
             since_us: AtomicI64::new(0),
         });
         let context = &raw const *patience as *mut c_void;
@@ -73,14 +72,7 @@ impl Link {
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         conn.set_prepared_statement_cache_capacity(256);
         let length = Box::<Length>::default();
-        Ok(Link {
-            conn,
-            path: path.to_owned(),
-            patience,
-            length,
-            page: Cell::new(0),
-            signals: env.signals.clone(),
-        })
+        Ok(Link { conn, path: path.to_owned(), patience, length, page: Cell::new(0), env: env.clone() })
     }
 
     /// The settings that take a look at the file. A commit is NORMAL for SQLite; `Durability::Full` syncs
@@ -111,7 +103,7 @@ impl Link {
                 Err(error) if is_busy(&error) => {
                     // With no outside, a fork that waits does so for our own outer gate: only giving up lets
                     // it go on.
-                    let arrived = gate.outside(|| self.signals.arrived());
+                    let arrived = gate.outside(|| self.env.signals.arrived());
                     if arrived == Some(true) {
                         return Err(Error::Interrupted);
                     }
@@ -149,7 +141,7 @@ impl Link {
 
     /// Whether it is time to move the WAL into the database, and that fits.
     pub fn is_long(&self) -> bool {
-        match self.length.advice(&self.path, self.page.get()) {
+        match self.length.advice(&self.path, &self.env, self.page.get()) {
             Advice::Nothing => false,
             Advice::Checkpoint => true,
             Advice::Ask => self.refuse_misfit().is_ok(),
@@ -163,21 +155,13 @@ impl Link {
 
     /// Refuses a checkpoint for which there is no room.
     pub fn refuse_misfit(&self) -> Result<()> {
-        room::refuse_misfit(&self.conn, &self.path)
+        room::refuse_misfit(&self.conn, &self.path, &self.env)
     }
 
     /// Lets go of the pages in memory: one that was read wrong once must not fail every later look.
     pub fn forget_pages(&self) {
         // SAFETY: the connection is open.
         unsafe { ffi::sqlite3_db_release_memory(self.conn.handle()) };
-    }
-
-    /// Calls `act` with another busy timeout.
-    pub fn hurried<T>(&self, limit: Duration, act: impl FnOnce() -> T) -> T {
-        self.patience.limit_us.store(i64::try_from(limit.as_micros()).unwrap_or(i64::MAX), Ordering::Relaxed);
-        let answer = act();
-        self.patience.limit_us.store(SLICE_US, Ordering::Relaxed);
-        answer
     }
 }
 
@@ -199,7 +183,7 @@ unsafe extern "C" fn wait(context: *mut c_void, count: c_int) -> c_int {
     if count == 0 {
         patience.since_us.store(now, Ordering::Relaxed);
     }
-    if now - patience.since_us.load(Ordering::Relaxed) >= patience.limit_us.load(Ordering::Relaxed) {
+    if now - patience.since_us.load(Ordering::Relaxed) >= SLICE_US {
         return 0;
     }
     patience.clock.sleep(Duration::from_micros(patience.pause_us(count)));

@@ -21,11 +21,6 @@ use crate::error::{Error, Result};
 
 /// Readers that are kept open.
 const READERS: usize = 4;
-/// Above this size the WAL is made to start again, even if that takes a moment: 64 MB is what is promised, and writers
-/// go on until it is done.
-const WAL_BYTES: u64 = 40 << 20;
-/// How long a checkpoint may stand in the way of writers.
-const HURRY: Duration = Duration::from_millis(50);
 /// How long a switch to WAL waits for others (in steps of 5 ms): SQLite calls no busy handler there.
 const SWITCH_STEPS: u32 = 1_000;
 
@@ -71,7 +66,7 @@ impl<S: Default + Send + 'static> Database<S> {
             Ok(writer) => Ok(Database {
                 path: place.path,
                 env: env.clone(),
-                generation: fork::generation(),
+                generation: fork::generation(env),
                 line: Line::new(),
                 writer: Mutex::new(Some(writer)),
                 readers: Mutex::new(Vec::new()),
@@ -113,9 +108,6 @@ impl<S: Default + Send + 'static> Database<S> {
         let link = &writer.link;
         // The last connection that closes would move a WAL left behind by a crash into the database.
         link.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, place.has_wal)?;
-        if place.nascent {
-            wait_for_tables(link, gate, env)?;
-        }
         let unprepared = read(link, gate, |conn| admit(conn, place.created))?;
         switch_to_wal(link, gate, &place.path, env)?;
         link.settle(gate, false)?;
@@ -216,8 +208,8 @@ impl<S: Default + Send + 'static> Database<S> {
             let (code, frames) = writer.checkpoint(gate, ffi::SQLITE_CHECKPOINT_PASSIVE)?;
             let link = &writer.link;
             let page: u32 = link.conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-            if code == ffi::SQLITE_OK && frames.left == 0 && frames.all * (u64::from(page) + 24) > WAL_BYTES {
-                link.hurried(HURRY, || link.watched(ffi::SQLITE_CHECKPOINT_TRUNCATE, &writer.suspect));
+            if code == ffi::SQLITE_OK && frames.left == 0 && frames.all * u64::from(page) >= room::PRESSING {
+                link.watched(ffi::SQLITE_CHECKPOINT_TRUNCATE, &writer.suspect);
             }
             match code {
                 ffi::SQLITE_OK | ffi::SQLITE_BUSY => Ok(frames.left),
@@ -228,7 +220,7 @@ impl<S: Default + Send + 'static> Database<S> {
 
     /// How many bytes can still be written before the disk is full.
     pub fn slack(&self) -> Result<u64> {
-        self.read(|conn| room::slack(conn, &self.path))
+        self.read(|conn| room::slack(conn, &self.path, &self.env))
     }
 
     /// The fork generation in which it was opened; see [`fork::generation`].
@@ -258,7 +250,7 @@ impl<S: Default + Send + 'static> Database<S> {
     }
 
     fn own(&self) -> Result<()> {
-        if self.generation == fork::generation() {
+        if self.generation == fork::generation(&self.env) {
             return Ok(());
         }
         Err(Error::Sqlite("this handle was opened before a fork; open the file again in this process".into()))
@@ -286,7 +278,7 @@ impl<S: 'static> Drop for Database<S> {
         let _gate = fork::enter();
         let writer = locked_mut(&mut self.writer).take();
         let readers = std::mem::take(locked_mut(&mut self.readers));
-        if self.generation != fork::generation() {
+        if self.generation != fork::generation(&self.env) {
             // A close in the child would act on the parent's files.
             forget((writer, readers));
             return;
@@ -332,21 +324,6 @@ fn data_version(link: &Link, gate: &mut Gate) -> Result<i64> {
     link.patiently(gate, || link.conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0)))
 }
 
-/// Whoever creates the file switches it to WAL before the tables are there, and that writes its first page.
-fn wait_for_tables(link: &Link, gate: &mut Gate, env: &Env) -> Result<()> {
-    for _ in 0..check::CREATION.as_millis() / check::CREATION_STEP.as_millis() {
-        let count: i64 = read(link, gate, |conn| {
-            Ok(conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?)
-        })?;
-        if count > 0 {
-            break;
-        }
-        env.clock.sleep(check::CREATION_STEP);
-        gate.step_aside();
-    }
-    Ok(())
-}
-
 /// To the statement's end: it answers first and commits then.
 fn ask_for_wal(conn: &Connection) -> rusqlite::Result<String> {
     let mut statement = conn.prepare("PRAGMA journal_mode = WAL")?;
@@ -386,7 +363,7 @@ fn remove_if_empty(path: &Path, env: &Env) {
     });
     if empty {
         match &env.vfs {
-            Some(vfs) => vfs.remove(path),
+            Some(vfs) => drop(vfs.remove(path)),
             None => drop(fs::remove_file(path)),
         }
     }

@@ -44,7 +44,7 @@ fn write(path: &Path) -> io::Result<()> {
 }
 
 /// The database file format, sections 1.3 and 1.6: a header, and the empty root of the schema.
-fn first_page() -> Vec<u8> {
+pub(super) fn first_page() -> Vec<u8> {
     let mut page = vec![0; usize::from(PAGE)];
     let mut put = |at: usize, bytes: &[u8]| page[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, b"SQLite format 3\0");

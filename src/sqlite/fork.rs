@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use rustix::thread::futex;
 
 use super::descriptors;
+use crate::clock::Env;
 use crate::mutants::{self, Mutant};
 
 const FORKING: u32 = 1 << 31;
@@ -86,8 +87,18 @@ pub fn pending() -> bool {
 }
 
 /// How often this process and its ancestors have forked since the handlers were registered.
-pub fn generation() -> u64 {
+pub(super) fn forks() -> u64 {
     GENERATION.load(Ordering::Relaxed)
+}
+
+/// The generation of whoever calls: a handle is used only in the one in which it was opened. Where processes are
+/// played, each is a generation of its own.
+pub fn generation(env: &Env) -> u64 {
+    match &env.vfs {
+        None => forks(),
+        Some(_) if mutants::on(Mutant::InheritedHandlesLive) => 0,
+        Some(vfs) => vfs.process(),
+    }
 }
 
 /// Registers the handlers, once per process.

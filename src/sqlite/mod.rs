@@ -5,9 +5,10 @@
 //! * `faults`: system calls that fail when a test orders it
 //! * `check`: refuses files that can't be safe; `draft`: how a new one appears
 //! * `connection`: settings and waiting
-//! * `room`: full disks
+//! * `room`, `blocks`: full disks
 //! * `database`, `writer`, `ticket`: one writer with group commit, readers beside it
 
+pub mod blocks;
 mod check;
 mod connection;
 mod database;

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use rusqlite::{Connection, ffi};
 
+use super::check;
+use crate::clock::Env;
 use crate::error::{Error, Result};
 
 /// A WAL of so many frames is moved into the database by whoever commits next.
@@ -28,8 +30,9 @@ pub(super) enum Advice {
     Ask,
 }
 
-/// A WAL of so many bytes is made to start again: 64 MB is what is promised.
-const PRESSING: u64 = 40 << 20;
+/// A WAL of so many bytes is made to start again, even if that takes a moment: 64 MB is what is promised, and writers
+/// go on until it is done.
+pub(super) const PRESSING: u64 = 40 << 20;
 
 /// The frames in the WAL after the last commit of a connection.
 #[derive(Default)]
@@ -60,7 +63,7 @@ impl Length {
     }
 
     /// Whether it is time for a checkpoint: when the WAL is long, and earlier where the disk is nearly full.
-    pub fn advice(&self, path: &Path, page: u64) -> Advice {
+    pub fn advice(&self, path: &Path, env: &Env, page: u64) -> Advice {
         let frames = self.frames.load(Ordering::Relaxed);
         let looked = self.looked.load(Ordering::Relaxed).min(frames);
         if frames < looked + STEP && !(looked < LONG && frames >= LONG) {
@@ -70,7 +73,7 @@ impl Length {
         self.looked.store(frames, Ordering::Relaxed);
         let most = u64::try_from(frames).unwrap_or(0) * page;
         let limit = file_limit().map_or(u64::MAX, |limit| limit.saturating_sub(most));
-        match free(path).min(limit) >= most + MARGIN {
+        match free(path, env).min(limit) >= most + MARGIN {
             true if frames < LONG => Advice::Nothing,
             true => Advice::Checkpoint,
             false => Advice::Ask,
@@ -90,8 +93,13 @@ unsafe extern "C" fn committed(
 }
 
 /// The bytes that this user may still write to the file system of a path; plenty where it can't be asked.
-pub fn free(path: &Path) -> u64 {
-    rustix::fs::statvfs(path).map_or(u64::MAX, |space| space.f_bavail.saturating_mul(space.f_frsize))
+pub fn free(path: &Path, env: &Env) -> u64 {
+    match &env.vfs {
+        Some(vfs) => vfs.free(),
+        None => {
+            rustix::fs::statvfs(path).map_or(u64::MAX, |space| space.f_bavail.saturating_mul(space.f_frsize))
+        }
+    }
 }
 
 /// The largest file this process may write, in bytes.
@@ -114,9 +122,9 @@ pub(super) fn survive_file_limit() {
 
 /// Refuses a checkpoint for which the database would have to grow beyond the free space. One that ran out of
 /// it would have used it up and not let the WAL start again.
-pub(super) fn refuse_misfit(conn: &Connection, path: &Path) -> Result<()> {
+pub(super) fn refuse_misfit(conn: &Connection, path: &Path, env: &Env) -> Result<()> {
     let (growth, whole) = growth(conn)?;
-    let free = free(path);
+    let free = free(path, env);
     if growth > 0 && (growth > free || file_limit().is_some_and(|limit| whole > limit)) {
         return Err(Error::Full(format!(
             "a checkpoint would make the database {growth} bytes larger, and {free} are free"
@@ -127,12 +135,10 @@ pub(super) fn refuse_misfit(conn: &Connection, path: &Path) -> Result<()> {
 
 /// How many bytes can still be written before the disk is full: what is free after a checkpoint, and the WAL,
 /// which then starts again; none if there is no room for a checkpoint.
-pub(super) fn slack(conn: &Connection, path: &Path) -> Result<u64> {
+pub(super) fn slack(conn: &Connection, path: &Path, env: &Env) -> Result<u64> {
     let (growth, _) = growth(conn)?;
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    let wal = std::fs::metadata(wal).map_or(0, |file| file.len());
-    Ok(free(path).checked_sub(growth).map_or(0, |rest| rest.saturating_add(wal)))
+    let wal = check::wal_size(path, env);
+    Ok(free(path, env).checked_sub(growth).map_or(0, |rest| rest.saturating_add(wal)))
 }
 
 /// How many bytes the database is larger than its file, and its size with them.

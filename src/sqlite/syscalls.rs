@@ -166,7 +166,7 @@ unsafe extern "C" fn close(fd: c_int) -> c_int {
 /// SQLite keys its lock counts by device and inode. The salt makes a child's fresh connections start from
 /// nothing: without it they believe in locks that the parent holds (100 of 101 committed rows lost).
 fn salt(stat: &mut libc::stat) {
-    stat.st_dev ^= fork::generation() << 40;
+    stat.st_dev ^= fork::forks() << 40;
 }
 
 unsafe extern "C" fn stat(path: *const c_char, into: *mut libc::stat) -> c_int {

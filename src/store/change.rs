@@ -30,7 +30,7 @@ pub struct Context {
 pub struct Rings {
     /// Jobs have come in line, or the time of the earliest delayed one has changed.
     pub ready: bool,
-    /// Workers have something to obey: a rule changed.
+    /// Workers have something to look at: a rule changed, or a worker entered.
     pub control: bool,
     /// Jobs that ended.
     pub ended: Vec<RowId>,

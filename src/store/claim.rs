@@ -11,7 +11,7 @@ use super::gate;
 use super::lease::{self, Lease};
 use super::leave::{self, Exit};
 use super::row::{self, HUSK, JobRow, columns};
-use super::{errback, inbox, owner, rules, side};
+use super::{errback, head, inbox, owner, rules, side};
 use crate::error::Result;
 use crate::id::{self, RowId};
 use crate::job::{ClaimedJob, Failure, Payload};
@@ -77,7 +77,7 @@ pub fn claim(change: &mut Change, ask: &Ask) -> Result<Claimed> {
     let queues = wanted(change, ask);
     let mut taking = Taking {
         ask,
-        token: change.heads.pos(super::head::TOKEN)? + 1,
+        token: change.heads.pos(head::TOKEN)? + 1,
         deadline: ask.visibility_us.map(|time| change.boot.saturating_add(time)),
         jobs: Vec::new(),
         leases: Vec::new(),
@@ -112,7 +112,7 @@ fn wanted(change: &mut Change, ask: &Ask) -> Vec<i64> {
     };
     numbers.retain(|num| !rules.paused(*num));
     if numbers.len() > 1 {
-        let turn = change.heads.pos(super::head::TOKEN).unwrap_or(0) as usize % numbers.len();
+        let turn = change.heads.pos(head::TOKEN).unwrap_or(0) as usize % numbers.len();
         numbers.rotate_left(turn);
     }
     numbers
@@ -184,7 +184,7 @@ fn fresh(change: &mut Change, low: i64, high: i64, limit: usize) -> Result<Vec<C
     {
         row::onward(from, place)?;
         let band = RowId(place).band();
-        let head = change.heads.touched(band).or(pos).unwrap_or_else(|| id::floor(band));
+        let head = head::within(band, change.heads.touched(band).or(pos).unwrap_or_else(|| id::floor(band)))?;
         let ceiling = id::ceiling(band);
         let mut ready = rows.query(params![head, ceiling, limit - found.len()])?;
         while let Some(row) = ready.next()? {

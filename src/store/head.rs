@@ -141,10 +141,22 @@ pub fn read(conn: &Connection, band: i64) -> Result<Head> {
         head.retried,
         head.lost,
     ];
-    if head.pos < 0 || !counts.into_iter().all(good) || (band < 0 && !good(head.pos)) {
+    if !counts.into_iter().all(good) || (band < 0 && !good(head.pos)) {
         return Err(Error::Corrupt(format!("the counters of band {band} are out of range")));
     }
+    if band >= 0 {
+        within(band, head.pos)?;
+    }
     Ok(head)
+}
+
+/// Refuses a head that stands outside its band: a claim would find rows of another band behind it, move that one's
+/// head, and come upon them again for ever.
+pub fn within(band: i64, pos: i64) -> Result<i64> {
+    if (id::floor(band)..=id::ceiling(band)).contains(&pos) {
+        return Ok(pos);
+    }
+    Err(Error::Corrupt(format!("the head of band {band} stands outside of it")))
 }
 
 /// The last row of a band.

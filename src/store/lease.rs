@@ -92,13 +92,16 @@ pub fn cut(conn: &Connection, lease: &Lease, from: i64, to: i64) -> Result<Optio
     let (left, right) = if lease.dense() {
         (from - lease.first, lease.last - to)
     } else {
-        (rows_between(conn, lease.first, from - 1)?, rows_between(conn, to.saturating_add(1), lease.last)?)
+        (
+            rows_between(conn, lease.first, from.saturating_sub(1))?,
+            rows_between(conn, to.saturating_add(1), lease.last)?,
+        )
     };
     let rest = Lease { first: to.saturating_add(1), jobs: right, ..*lease };
     if left > 0 {
         conn.prepare_cached("UPDATE pyqueue_lease SET last=?2, jobs=?3 WHERE first=?1")?.execute(params![
             lease.first,
-            from - 1,
+            from.saturating_sub(1),
             left
         ])?;
         if right > 0 {

@@ -27,6 +27,7 @@ mod room;
 mod row;
 mod rules;
 mod schema;
+mod shape;
 mod side;
 #[cfg(test)]
 mod tests;
@@ -77,6 +78,14 @@ impl Store {
     /// A handle; no file is touched.
     pub fn new(path: PathBuf, options: Options, env: Env) -> Store {
         Store { path, options: Arc::new(options), env, open: Mutex::new(None) }
+    }
+
+    /// This handle as the child of a fork finds it, for processes that are played. The system makes that copy by
+    /// itself.
+    #[doc(hidden)]
+    pub fn inherited(&self, env: Env) -> Store {
+        let open = self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        Store { path: self.path.clone(), options: self.options.clone(), env, open: Mutex::new(open) }
     }
 
     /// The database file.
@@ -309,7 +318,7 @@ impl Store {
         let _gate = crate::sqlite::fork::enter();
         let open = self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         if let Some(open) = open
-            && open.db.generation() != crate::sqlite::fork::generation()
+            && open.db.generation() != crate::sqlite::fork::generation(&self.env)
         {
             std::mem::forget(open);
         }
@@ -330,7 +339,10 @@ impl Store {
     fn current(&self) -> Option<Arc<Open>> {
         let _gate = crate::sqlite::fork::enter();
         let mut open = self.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if open.as_ref().is_some_and(|there| there.db.generation() != crate::sqlite::fork::generation()) {
+        if open
+            .as_ref()
+            .is_some_and(|there| there.db.generation() != crate::sqlite::fork::generation(&self.env))
+        {
             // Inherited over a fork: never closed, or the parent's locks would be in danger.
             std::mem::forget(open.take());
         }

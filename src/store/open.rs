@@ -47,7 +47,9 @@ impl Open {
     /// set aside, or no worker could start there and nobody could look.
     pub fn new(path: &Path, options: &Options, env: &Env) -> Result<Open> {
         match Open::attempt(path, options, env) {
-            Err(Error::Full(_)) if side_name(path).is_ok_and(|directory| room::give_up(&directory)) => {
+            Err(Error::Full(_))
+                if side_name(path, env).is_ok_and(|directory| room::give_up(&directory, env)) =>
+            {
                 let open = Open::attempt(path, options, env)?;
                 open.room.give_up();
                 Ok(open)
@@ -67,31 +69,31 @@ impl Open {
             move |tx| schema::migrate(tx.conn, random),
         )?;
         let file = db.read(schema::file_id)?;
-        let directory = match &env.vfs {
-            Some(vfs) => vfs.side(path),
-            None => side_directory(path)?,
-        };
+        let directory = side_directory(path, env)?;
         let bell = Arc::new(Bell::open(&directory)?);
-        let room = Room::new(db.path(), &directory, &bell, options.max_db_bytes);
+        let room = Room::new(db.path(), &directory, &bell, options.max_db_bytes, env);
         Ok(Open { db, bell, directory, room, file })
     }
 }
 
 /// `<db>-pyqueue/` beside the file itself, wherever a symlink to it lies.
-fn side_name(path: &Path) -> std::io::Result<PathBuf> {
+fn side_name(path: &Path, env: &Env) -> std::io::Result<PathBuf> {
+    if let Some(vfs) = &env.vfs {
+        return Ok(vfs.side(path));
+    }
     let mut name = canonicalize(path)?.into_os_string();
     name.push("-pyqueue");
     Ok(name.into())
 }
 
-fn side_directory(path: &Path) -> Result<PathBuf> {
+fn side_directory(path: &Path, env: &Env) -> Result<PathBuf> {
     let refused = |error: std::io::Error| Error::Refused {
         path: path.into(),
         reason: format!(
             "the directory for its side files can't be made: {error}; make the directory writable"
         ),
     };
-    let directory = side_name(path).map_err(refused)?;
+    let directory = side_name(path, env).map_err(refused)?;
     match DirBuilder::new().mode(0o700).create(&directory) {
         Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
             return Err(Error::Full("no room for the directory of side files".into()));
@@ -99,7 +101,9 @@ fn side_directory(path: &Path) -> Result<PathBuf> {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(refused(error)),
         _ => {}
     }
-    refuse_directory(path, &directory)?;
+    if env.vfs.is_none() {
+        refuse_directory(path, &directory)?;
+    }
     Ok(directory)
 }
 

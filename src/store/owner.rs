@@ -54,6 +54,10 @@ pub fn join(change: &mut Change, worker: &NewWorker) -> Result<i64> {
             change.now
         ],
     )?;
+    // Its peers watch for its end from now on. The line of the jobs is the one on which those with room sleep; the
+    // others look at their next turn.
+    change.rings.ready = true;
+    change.rings.control = true;
     Ok(id)
 }
 

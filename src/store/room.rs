@@ -3,22 +3,19 @@
 //! refused, so that what was freed is there for the outcomes of running jobs, for beats, and for whoever makes
 //! room. When there is room again, whoever notices first sets the blocks aside anew.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
 use super::Store;
 use super::change::Change;
 use super::rules::Rules;
+use crate::clock::Env;
 use crate::error::{Error, Result};
 use crate::sqlite::room::{file_limit, free};
-use crate::sqlite::{Database, Durability};
+use crate::sqlite::{Database, Durability, blocks};
 use crate::wake::{Bell, Line};
 
 /// What is needed once the disk is full, until the WAL starts again: an outcome alone takes 23–31 kB of it, 256 at
@@ -33,6 +30,7 @@ pub struct Room {
     database: PathBuf,
     reserve: PathBuf,
     bell: Arc<Bell>,
+    env: Env,
     /// The most that the file may hold while new jobs are taken in (bytes).
     bound: Option<u64>,
 }
@@ -51,17 +49,23 @@ fn path(directory: &Path) -> PathBuf {
 }
 
 /// Gives up what is set aside in a side directory; whether there was anything.
-pub fn give_up(directory: &Path) -> bool {
-    fs::remove_file(path(directory)).is_ok()
+pub fn give_up(directory: &Path, env: &Env) -> bool {
+    blocks::remove(&path(directory), env)
 }
 
 impl Room {
     /// `max` is what the user allows the file to hold.
-    pub fn new(database: &Path, directory: &Path, bell: &Arc<Bell>, max: Option<u64>) -> Room {
+    pub fn new(database: &Path, directory: &Path, bell: &Arc<Bell>, max: Option<u64>, env: &Env) -> Room {
         // Below the limit for files outcomes need a margin of their own.
         let limit = file_limit().map(|limit| limit.saturating_sub(NEEDED.min(limit / 2)));
         let bound = max.into_iter().chain(limit).min();
-        Room { database: database.into(), reserve: path(directory), bell: bell.clone(), bound }
+        Room {
+            database: database.into(),
+            reserve: path(directory),
+            bell: bell.clone(),
+            env: env.clone(),
+            bound,
+        }
     }
 
     /// Whether new jobs are refused for want of room.
@@ -71,31 +75,26 @@ impl Room {
 
     /// Gives up what is set aside; false if that was done before and changes nothing.
     pub fn give_up(&self) -> bool {
-        let given = fs::remove_file(&self.reserve).is_ok();
+        let given = blocks::remove(&self.reserve, &self.env);
         // The mark comes last: whoever sees it and finds room again sets aside anew.
         self.bell.mark_short(true) || given
     }
 
     /// Sets aside, and ends the shortage, if there is twice as much room as that takes. Whether it is there.
     pub fn set_aside(&self) -> Result<bool> {
-        if fs::metadata(&self.reserve).is_ok_and(|file| file.blocks() * 512 >= NEEDED) {
+        if blocks::held(&self.reserve, &self.env) >= NEEDED {
             self.end_shortage();
             return Ok(true);
         }
-        let free = free(&self.database);
+        let free = free(&self.database, &self.env);
         let Some(size) = [LARGE, NEEDED].into_iter().find(|size| free >= 2 * size) else { return Ok(false) };
-        match allocate(&self.reserve, size) {
+        match blocks::allocate(&self.reserve, size, &self.env) {
             Ok(()) => {
                 self.end_shortage();
                 Ok(true)
             }
-            Err(error) => {
-                let _ = fs::remove_file(&self.reserve);
-                match error {
-                    Errno::NOSPC | Errno::DQUOT | Errno::FBIG => Ok(false),
-                    source => Err(Error::System { call: "fallocate", source }),
-                }
-            }
+            Err(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Ok(false),
+            Err(source) => Err(Error::System { call: "fallocate", source }),
         }
     }
 
@@ -112,32 +111,6 @@ impl Room {
         let cramped = short && db.slack().unwrap_or(0) < NEEDED / 4 * 3;
         Limits { short, cramped, bound: self.bound }
     }
-}
-
-fn allocate(path: &Path, size: u64) -> rustix::io::Result<()> {
-    let errno = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
-    let mut options = OpenOptions::new();
-    let file = options
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)
-        .map_err(errno)?;
-    match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size) {
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => fill(&file, size).map_err(errno),
-        other => other,
-    }
-}
-
-/// Where a file system can't set blocks aside, they are written.
-fn fill(mut file: &File, size: u64) -> std::io::Result<()> {
-    let some = [0; 65_536];
-    for _ in 0..size / some.len() as u64 {
-        file.write_all(&some)?;
-    }
-    file.sync_data()
 }
 
 impl Limits {

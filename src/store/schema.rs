@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::head::VERSION;
+use super::shape;
 use crate::error::{Error, Result};
 use crate::mutants::{self, Mutant};
 use crate::sqlite::APPLICATION_ID;
@@ -38,6 +39,7 @@ pub fn admit(conn: &Connection, created: bool, embed: bool) -> Result<bool> {
         check_version(conn)?;
         file_id(conn)?;
         refuse_triggers(conn, version)?;
+        refuse_shape(conn, version)?;
         return Ok(version < SCHEMA_VERSION);
     }
     if created || embed {
@@ -84,6 +86,18 @@ fn refuse_triggers(conn: &Connection, version: i64) -> Result<()> {
             format!(
                 "the trigger {name:?} on a table of the queue is not pyqueue's; drop it and open the file again"
             ),
+        )),
+    }
+}
+
+/// Refuses a file in which a column of ours is missing or another. A newer schema's columns are its own.
+fn refuse_shape(conn: &Connection, version: i64) -> Result<()> {
+    let Some(migrations) = MIGRATIONS.get(..version as usize) else { return Ok(()) };
+    match shape::lack(conn, migrations)? {
+        None => Ok(()),
+        Some(column) => Err(refused(
+            conn,
+            format!("its column {column} is missing or not as pyqueue made it; restore a backup"),
         )),
     }
 }

@@ -26,7 +26,7 @@ const PAUSE_US: i64 = 20_000;
 /// Jobs that somebody waits for. One thread waits; others may add and drop.
 #[derive(Default)]
 pub struct Watch {
-    orders: Mutex<Vec<Order>>,
+    orders: Mutex<VecDeque<Order>>,
     watched: Mutex<Watched>,
 }
 
@@ -59,14 +59,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Watch {
     /// Watches a job. Wakes whoever waits.
     pub fn add(&self, store: &Store, id: String) -> Result<()> {
-        lock(&self.orders).push(Order::Add(id));
+        lock(&self.orders).push_back(Order::Add(id));
         store.bell()?.ring(Line::Ended);
         Ok(())
     }
 
     /// Lets go of a job.
     pub fn drop(&self, id: String) {
-        lock(&self.orders).push(Order::Drop(id));
+        lock(&self.orders).push_back(Order::Drop(id));
     }
 
     /// Looks at what may have ended and sleeps once, at most until `until` (boot time, µs). Those that have ended or
@@ -77,8 +77,7 @@ impl Watch {
         // Read before the looks: a ring between the two is not slept through.
         let rung = bell.seen(Line::Ended);
         let mut watched = lock(&self.watched);
-        let orders = std::mem::take(&mut *lock(&self.orders));
-        watched.obey(store, &bell, orders)?;
+        self.obey(&mut watched, store, &bell)?;
         watched.listen(&bell);
         let begun = clock.boot_us();
         let looks = watched.due.len().min(LOOKS);
@@ -94,25 +93,42 @@ impl Watch {
         }
         let longest = if !watched.rowless.is_empty() { ROWLESS_US } else { SLEEP_US };
         drop(watched);
-        bell.wait(Line::Ended, rung, Some(Duration::from_micros(left.min(longest).unsigned_abs())));
+        clock.wait(
+            Duration::from_micros(left.min(longest).unsigned_abs()),
+            &|| bell.seen(Line::Ended) != rung,
+            &|time| {
+                bell.wait(Line::Ended, rung, Some(time));
+            },
+        );
         lock(&self.watched).doubt(store, &bell)?;
         Ok(ended)
+    }
+
+    /// An order that can't be carried out now is not lost: whoever waits for its job would wait for ever.
+    fn obey(&self, watched: &mut Watched, store: &Store, bell: &Bell) -> Result<()> {
+        let count = lock(&self.orders).len();
+        for _ in 0..count {
+            let Some(order) = lock(&self.orders).pop_front() else { break };
+            if let Err(error) = watched.obey(store, bell, &order) {
+                lock(&self.orders).push_front(order);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 }
 
 impl Watched {
-    fn obey(&mut self, store: &Store, bell: &Bell, orders: Vec<Order>) -> Result<()> {
-        for order in orders {
-            match order {
-                Order::Add(id) => {
-                    if !self.jobs.contains_key(&id) {
-                        self.enter(store, bell, &id)?;
-                        self.doubted.push_back(id.clone());
-                    }
-                    self.due.push_back(id);
+    fn obey(&mut self, store: &Store, bell: &Bell, order: &Order) -> Result<()> {
+        match order {
+            Order::Add(id) => {
+                if !self.jobs.contains_key(id) {
+                    self.enter(store, bell, id)?;
+                    self.doubted.push_back(id.clone());
                 }
-                Order::Drop(id) => self.remove(&id),
+                self.due.push_back(id.clone());
             }
+            Order::Drop(id) => self.remove(id),
         }
         Ok(())
     }
@@ -164,7 +180,14 @@ impl Watched {
             if !self.jobs.contains_key(&id) {
                 continue;
             }
-            let state = store.view(&id)?.state;
+            let state = match store.view(&id) {
+                Ok(view) => view.state,
+                Err(error) => {
+                    self.due.push_front(id);
+                    // Those that were removed have been told nobody yet.
+                    return if ended.is_empty() { Err(error) } else { Ok(ended) };
+                }
+            };
             if state.ended() || state == State::Unknown {
                 self.remove(&id);
                 ended.push(id);
@@ -174,8 +197,13 @@ impl Watched {
     }
 
     fn doubt(&mut self, store: &Store, bell: &Bell) -> Result<()> {
-        for id in std::mem::take(&mut self.rowless) {
-            self.enter(store, bell, &id)?;
+        let mut rowless = std::mem::take(&mut self.rowless);
+        while let Some(id) = rowless.pop() {
+            if let Err(error) = self.enter(store, bell, &id) {
+                self.rowless.append(&mut rowless);
+                self.rowless.push(id);
+                return Err(error);
+            }
             self.due.push_back(id);
         }
         for _ in 0..self.doubted.len().min(DOUBTS) {

@@ -28,7 +28,7 @@ const SHORT: usize = 1344;
 pub enum Line {
     /// Jobs may have become claimable.
     Ready,
-    /// A command or a change of rules.
+    /// A change of rules, or a worker that entered.
     Control,
     /// Jobs of this group of ids have ended.
     Result(u8),

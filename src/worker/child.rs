@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+use super::ending::Ending;
 use super::page::{Page, State};
 use super::wire::{self, Frame, Inbound};
 use crate::error::{Error, Result};
@@ -86,7 +86,10 @@ impl Child {
             .env("PYQUEUE_PARENT", std::process::id().to_string())
             .stdin(Stdio::from(childs))
             .spawn()
-            .map_err(|error| Error::Invalid(format!("{program} can't be started: {error}")))?;
+            .map_err(|error| match Errno::from_io_error(&error) {
+                Some(source @ (Errno::AGAIN | Errno::NOMEM)) => Error::System { call: "posix_spawn", source },
+                _ => Error::Invalid(format!("{program} can't be started: {error}")),
+            })?;
         let pid = process.id();
         // Not yet waited for: the number can't name another process.
         let known =
@@ -188,12 +191,11 @@ impl Child {
     }
 
     /// How it ended, if it has.
-    pub fn ended(&mut self) -> Option<String> {
+    pub fn ended(&mut self) -> Option<Ending> {
         match self.process.try_wait() {
             Ok(None) => None,
-            Ok(Some(status)) => Some(describe(status)),
-            // Somebody ignores SIGCHLD or waits for all children of this process.
-            Err(_) => Some("an exit status that another part of the program has taken".into()),
+            Ok(Some(status)) => Some(Ending::of(status)),
+            Err(_) => Some(Ending::Unknown),
         }
     }
 
@@ -223,37 +225,4 @@ impl Child {
         }
         false
     }
-}
-
-fn describe(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit code {code}"),
-        (_, Some(number)) => match name(number) {
-            Some(name) => format!("signal {number} ({name})"),
-            None => format!("signal {number}"),
-        },
-        _ => status.to_string(),
-    }
-}
-
-fn name(signal: i32) -> Option<&'static str> {
-    Some(match signal {
-        libc::SIGHUP => "SIGHUP",
-        libc::SIGINT => "SIGINT",
-        libc::SIGQUIT => "SIGQUIT",
-        libc::SIGILL => "SIGILL",
-        libc::SIGTRAP => "SIGTRAP",
-        libc::SIGABRT => "SIGABRT",
-        libc::SIGBUS => "SIGBUS",
-        libc::SIGFPE => "SIGFPE",
-        libc::SIGKILL => "SIGKILL",
-        libc::SIGSEGV => "SIGSEGV",
-        libc::SIGPIPE => "SIGPIPE",
-        libc::SIGALRM => "SIGALRM",
-        libc::SIGTERM => "SIGTERM",
-        libc::SIGXCPU => "SIGXCPU",
-        libc::SIGXFSZ => "SIGXFSZ",
-        libc::SIGSYS => "SIGSYS",
-        _ => return None,
-    })
 }

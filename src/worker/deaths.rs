@@ -13,8 +13,12 @@ use crate::mutants::{self, Mutant};
 
 /// So many children in a row that can't start stop the worker.
 const START_FAILURES: u32 = 3;
-/// The pause after the first of them (µs); it doubles.
+/// The pause after the first of them, or of those that were killed (µs); it doubles up to 64 times that.
 const START_PAUSE_US: i64 = 100_000;
+
+fn pause_us(times: u32) -> i64 {
+    START_PAUSE_US << times.saturating_sub(1).min(6)
+}
 
 impl Supervisor {
     /// Reads what a child has sent.
@@ -61,6 +65,7 @@ impl Supervisor {
 
     fn started(&mut self, number: usize) {
         self.failures = 0;
+        self.slots[number].kills = 0;
         let pid = self.slots[number].child.as_ref().map(|child| child.pid);
         let text = format!("child {} takes jobs", pid.unwrap_or_default());
         self.outside.event(Event { kind: Kind::ChildStarted, text, job: None, pid });
@@ -114,8 +119,16 @@ impl Supervisor {
             return;
         }
         if phase == Phase::Starting {
-            let text = trouble.map_or(reason.clone(), |said| format!("{reason}: {said}"));
-            self.failed_to_start(number, &text, now);
+            match trouble {
+                None if how.by_others() => {
+                    let text = format!(
+                        "child {pid} was ended by {how} while it started, by somebody or because memory ran out"
+                    );
+                    self.put_off(number, text, now);
+                }
+                None => self.failed_to_start(number, &reason, now),
+                Some(said) => self.failed_to_start(number, &format!("{reason}: {said}"), now),
+            }
             return;
         }
         self.slots[number].spawn_us = Some(now);
@@ -196,7 +209,20 @@ impl Supervisor {
             return;
         }
         self.outside.tell(Kind::Warning, format!("a child could not start and is tried again: {text}"));
-        self.slots[number].spawn_us = Some(now + (START_PAUSE_US << self.failures.min(6)));
+        self.slots[number].spawn_us = Some(now + pause_us(self.failures));
+    }
+
+    /// A child could not start, which is no fault of the app's: another try after a pause, without end. Of those in a
+    /// row the first, second, fourth, eighth… is told.
+    pub fn put_off(&mut self, number: usize, text: String, now: i64) {
+        let slot = &mut self.slots[number];
+        slot.kills = slot.kills.saturating_add(1);
+        let pause_us = pause_us(slot.kills);
+        slot.spawn_us = Some(now + pause_us);
+        if slot.kills.is_power_of_two() {
+            let seconds = pause_us as f64 / 1e6;
+            self.outside.tell(Kind::Warning, format!("{text}; another is started in {seconds} s"));
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use super::supervisor::{Member, Slot, Supervisor, TICK_US, TRUST_US};
 use crate::clock::{Env, Signals};
 use crate::error::{Error, Result};
 use crate::store::{Store, WorkerView};
+use crate::wake::Line;
 
 /// So many written outcomes send the keeper out of turn.
 const KEEPER_ENDS: usize = 10_000;
@@ -80,6 +81,9 @@ impl Supervisor {
             self.ledger.written = 0;
             self.keeper.send();
         }
+        if self.stage == Stage::Running && self.bell.peek(Line::Control) != self.met {
+            self.meet_peers(now);
+        }
     }
 
     fn beat(&mut self, now: i64) {
@@ -118,10 +122,16 @@ impl Supervisor {
 
     /// Looks who else serves the file, and whose jobs have to be taken back.
     pub fn meet_peers(&mut self, now: i64) {
+        // Before the look: who enters after it rings once more.
+        self.met = self.bell.peek(Line::Control);
         let proof = if now < self.trust_us { Proof::Lock } else { Proof::LockOrLease };
         let workers = match self.store.workers() {
             Ok(workers) => workers,
-            Err(error) => return self.trouble(&error),
+            Err(error) => {
+                // The next tick looks again.
+                self.news = true;
+                return self.trouble(&error);
+            }
         };
         self.peers.retain(|peer| workers.iter().any(|worker| worker.id == peer.id));
         for worker in workers {

@@ -8,6 +8,7 @@ mod child;
 mod deaths;
 mod dispatcher;
 mod ear;
+mod ending;
 mod finisher;
 mod housekeeping;
 pub mod liveness;

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::time::Timespec;
 
 use super::Options;
@@ -69,11 +70,13 @@ pub(super) struct Slot {
     pub free: Vec<u32>,
     pub child: Option<Child>,
     pub spawn_us: Option<i64>,
+    /// Children in a row that were ended from outside while they started.
+    pub kills: u32,
 }
 
 impl Slot {
     pub fn new() -> Slot {
-        Slot { free: (0..ENTRIES).rev().collect(), child: None, spawn_us: Some(0) }
+        Slot { free: (0..ENTRIES).rev().collect(), child: None, spawn_us: Some(0), kills: 0 }
     }
 }
 
@@ -101,6 +104,8 @@ pub(super) struct Supervisor {
     pub ear: Ear,
     pub foreign: Foreign,
     pub peers: Vec<Peer>,
+    /// The rings of the bell before the last look who they are.
+    pub met: u32,
     /// Others have committed since the last tick. Kept, since a change is reported once, and most often to the
     /// look for jobs.
     pub news: bool,
@@ -110,6 +115,11 @@ pub(super) struct Supervisor {
     pub kept_us: i64,
     /// From then on the end of a peer's lease proves that it hangs.
     pub trust_us: i64,
+}
+
+/// Whether the machine had no memory or no room for a process: that passes.
+fn lacks_means(error: &Error) -> bool {
+    matches!(error, Error::System { source: Errno::AGAIN | Errno::NOMEM | Errno::NFILE, .. })
 }
 
 /// Whom a descriptor of the poll set belongs to.
@@ -156,6 +166,7 @@ impl Supervisor {
             failures: 0,
             announced: false,
             peers: Vec::new(),
+            met: bell.peek(Line::Control),
             news: false,
             beat_us: now + options.visibility_us / 3,
             tick_us: now,
@@ -208,6 +219,9 @@ impl Supervisor {
             self.slots[number].spawn_us = None;
             match Child::spawn(&self.options.command, &self.member.page_path, number as u32) {
                 Ok(child) => self.slots[number].child = Some(child),
+                Err(error) if lacks_means(&error) => {
+                    self.put_off(number, format!("a child could not be started: {error}"), now);
+                }
                 Err(error) => self.failed_to_start(number, &error.to_string(), now),
             }
         }

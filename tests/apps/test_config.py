@@ -71,6 +71,8 @@ def test_every_knob_is_checked() -> None:
         ("DURABILITY", "fast", "PYQUEUE_DURABILITY is full or normal, not 'fast'"),
         ("EMBED", "maybe", "true or false"),
         ("CONCURRENCY", "0", "a whole number from 1"),
+        ("DEFAULT_PRIORITY", "128", "a whole number from -128 to 127"),
+        ("DEFAULT_PRIORITY", "-129", "a whole number from -128 to 127"),
         ("GRACE", "-1", "a time above 0"),
         ("GRACE", "5 parsecs", "a time above 0"),
         ("QUEUES", " , ", "at least one name"),

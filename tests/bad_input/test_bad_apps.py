@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -113,5 +114,8 @@ def test_an_app_that_loads_only_in_the_supervisor_ends_the_worker_with_the_child
     ended = worker(tmp_path, "-c", "1")
     assert ended.returncode == 1, ended
     assert "the child's own trouble" in ended.stderr
+    # The level says what kind of line it is, once.
+    assert re.search(r" WARNING \[\d+\] pyqueue\.worker: a child could not start", ended.stderr)
+    assert re.search(r" ERROR \[\d+\] pyqueue\.worker: 3 children in a row", ended.stderr)
     [queue] = jobs.store.queues()
     assert (queue.waiting + queue.parked, queue.running, queue.lost) == (1, 0, 0)

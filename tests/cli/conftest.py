@@ -14,7 +14,12 @@ import pytest
 @pytest.fixture
 def cli(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("PYQUEUE_")}
+        # No settings of whoever runs the tests; a guard that is off stays off.
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("PYQUEUE_") or name == "PYQUEUE_MUTANT"
+        }
         return subprocess.run(
             [sys.executable, "-m", "pyqueue", *arguments],
             cwd=tmp_path,

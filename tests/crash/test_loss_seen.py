@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import pytest
 from audit import judge
@@ -21,7 +21,7 @@ from processes import Worker, children, until
 from pyqueue import PyQueue
 
 TRIALS = 25
-OF_A_CHILD, OF_A_WORKER = 0.1, 1.0
+OF_A_CHILD, OF_A_WORKER, OF_A_NEWCOMER = 0.1, 1.0, 0.1
 """Seconds from the kill to the next start. The median is held to them: who sleeps behind others on a busy machine
 is no fault of the queue. The 99th hundredth is printed, and held to ten times as much."""
 ROOM = 10
@@ -43,9 +43,9 @@ class Place(NamedTuple):
         started.wait_ready()
         return started
 
-    def call(self, number: int) -> str:
+    def call(self, number: int, task: str = "load.hold") -> str:
         self.record("enqueue", "invoke", number, 1, "-", 0)
-        id = self.app.send_task("load.hold", [f"{number}.0"], max_losses=1_000).id
+        id = self.app.send_task(task, [f"{number}.0"], max_losses=1_000).id
         self.record("enqueue", "ok", number, id)
         return str(id)
 
@@ -53,10 +53,13 @@ class Place(NamedTuple):
         events = read(self.folder / "events").events
         return [event for event in events if event.op == "start" and event.subject == id]
 
-    def gap(self, number: int, victim: Callable[[Event], int]) -> float:
-        """Kills a process that has to do with a job which runs; the seconds until the job starts again."""
-        id = self.call(number)
+    def started(self, id: str) -> Event:
         [first] = until(lambda: self.starts(id), what="the job runs")
+        return cast("Event", first)
+
+    def gap(self, id: str, victim: Callable[[Event], int]) -> float:
+        """Kills a process that has to do with a job which runs; the seconds until the job starts again."""
+        first = self.started(id)
         pid = victim(first)
         self.record("kill", "invoke", pid, "child")
         os.kill(pid, signal.SIGKILL)
@@ -97,7 +100,7 @@ def test_the_job_of_a_killed_child_runs_in_its_idle_sibling(tmp_path: Path) -> N
         for number in range(TRIALS):
             # One for the job, one that is idle.
             until(partial(ready, worker, number + 2), what="both are ready")
-            gaps.append(place.gap(number, lambda first: first.process.pid))
+            gaps.append(place.gap(place.call(number), lambda first: first.process.pid))
         hold_to(gaps, OF_A_CHILD, "a child is killed")
 
 
@@ -107,13 +110,34 @@ def test_the_job_of_a_killed_worker_runs_in_another(tmp_path: Path) -> None:
         workers = {worker.pid: worker for worker in (place.worker(1), place.worker(1))}
         gaps = []
         for number in range(TRIALS):
-            gaps.append(place.gap(number, lambda first: first.process.parent))
+            gaps.append(place.gap(place.call(number), lambda first: first.process.parent))
             [dead] = [worker for worker in workers.values() if worker.process.poll() is not None]
             del workers[dead.pid]
             started = place.worker(1)
             workers[started.pid] = started
             assert [len(children(pid)) for pid in workers] == [1, 1]
         hold_to(gaps, OF_A_WORKER, "a worker is killed")
+
+
+@pytest.mark.timeout(180)
+def test_the_job_of_a_killed_newcomer_runs_in_who_was_there_before(tmp_path: Path) -> None:
+    """Nobody has had a second to look round since the newcomer entered."""
+    with queue(tmp_path) as place:
+        old = place.worker(1)
+        gaps = []
+        for number in range(0, 2 * TRIALS, 2):
+            busy = place.call(number, "load.knock")
+            door = place.folder / f"door-{place.started(busy).process.pid}"
+            id = place.call(number + 1)
+            newcomer = place.worker(1)
+            assert place.started(id).process.parent == newcomer.pid
+            door.touch()
+            assert place.app.AsyncResult(busy).get(timeout=10)
+            door.unlink()
+            gaps.append(place.gap(id, lambda first: first.process.parent))
+            assert newcomer.process.poll() is not None
+            assert old.process.poll() is None
+        hold_to(gaps, OF_A_NEWCOMER, "a newcomer is killed")
 
 
 def test_control_a_job_that_nobody_else_can_take_is_late(tmp_path: Path) -> None:

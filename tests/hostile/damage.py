@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from typing import NamedTuple
 
 from hostile.good_file import Good
@@ -114,23 +114,30 @@ TEXTS = [
 ]
 
 
-def values(db: bytearray, wal: bytearray, dice: random.Random) -> str:
-    """Values that no CHECK of ours would let in, in whole and sound pages."""
-    del wal[:]
+@contextmanager
+def rewritten(db: bytearray) -> Iterator[sqlite3.Connection]:
+    """For statements that may break the CHECKs: their pages take the place of those in ``db``."""
     version, db[18:20] = db[18:20], b"\1\1"
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.deserialize(bytes(db))
         connection.execute("PRAGMA ignore_check_constraints = ON")
-        told = []
+        yield connection
+        connection.commit()
+        db[:] = connection.serialize()
+    db[18:20] = version
+
+
+def values(db: bytearray, wal: bytearray, dice: random.Random) -> str:
+    """Values that no CHECK of ours would let in, in whole and sound pages."""
+    del wal[:]
+    told = []
+    with rewritten(db) as connection:
         for _ in range(dice.choice([1, 3, 10])):
             statement = update(connection, dice)
             # A NULL in a NOT NULL column, or one value twice in a unique one.
             with suppress(sqlite3.Error):
                 connection.execute(statement)
                 told.append(statement)
-        connection.commit()
-        db[:] = connection.serialize()
-    db[18:20] = version
     return "; ".join(told)
 
 

@@ -6,14 +6,29 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
-from hostile.damage import damaged
+from hostile.damage import Damaged, damaged, rewritten
+from hostile.exercise import exercise
 from hostile.flipping import run, totals
 from hostile.good_file import good
 
 FLIPS = 2_000
 MANY = 20_000
+FOUND = {
+    7124: "a husk was made a job again",
+    7663: "a column of pyqueue_job has another name",
+    9742: "a row of the inbox is another task with other arguments",
+    14298: "a husk was made a job again, beside damaged dedup keys",
+    16906: "payload and checksum are both NULL",
+    17815: "a column of pyqueue_job is a part of the comment before it",
+    20918: "the head of a band stands in another band",
+    24740: "a lease begins at the least integer",
+    25204: "a lease begins at the least integer, another at 1",
+    25477: "a column of pyqueue_job is a part of the comment before it",
+}
+"""What long runs have found wrong, by the number of the file."""
 
 
 @pytest.fixture
@@ -39,6 +54,38 @@ def judged(fast: Path, first: int, count: int) -> None:
 @pytest.mark.timeout(300)
 def test_no_damaged_file_does_harm(fast: Path) -> None:
     judged(fast, 0, FLIPS)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("number", FOUND, ids=FOUND.get)
+def test_what_was_found_once_stays_mended(fast: Path, number: int) -> None:
+    became, wrong = totals(run(fast, number, 1))
+    assert (wrong, became.total()) == ([], 1)
+
+
+def exercised(folder: Path, statement: str) -> dict[str, str]:
+    """What becomes of the good file after a statement that breaks its rules, with ``crc32``."""
+    origin = good(wal=False)
+    db = bytearray(origin.db)
+    with rewritten(db) as connection:
+        connection.create_function("crc32", 1, crc32)
+        assert connection.execute(statement).rowcount > 0
+    return exercise(folder / "jobs.db", origin, Damaged(statement, bytes(db), b""))
+
+
+DAMAGED = "CAST(replace(CAST({} AS TEXT), 'args', 'argz') AS BLOB)"
+
+
+def test_only_the_inbox_may_bring_arguments_without_a_checksum(fast: Path) -> None:
+    inbox = f"UPDATE pyqueue_inbox SET id='I' || id, task='t.other', body={DAMAGED.format('body')}"
+    assert exercised(fast, inbox) == {"became": "troubled"}, "those with the old ids are unknown"
+
+
+@pytest.mark.parametrize("where", ["mark=0", "mark=0 AND alias IS NOT NULL"])
+def test_control_damaged_arguments_whose_checksum_fits_are_seen(fast: Path, where: str) -> None:
+    new = DAMAGED.format("payload")
+    became = exercised(fast, f"UPDATE pyqueue_job SET payload={new}, checksum=crc32({new}) WHERE {where}")
+    assert became["why"].startswith("Wrong: a damaged payload was handed out"), became
 
 
 @pytest.mark.slow

@@ -134,3 +134,24 @@ def test_without_its_record_a_file_is_refused_unchanged_even_where_it_may_be_sha
     change(db, "DELETE FROM pyqueue_meta WHERE name <> 'oldest_compatible'")
     refused_unchanged(db, lambda: everything(db))
     refused_unchanged(db, PyQueue(db, embed=True).store.queues)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["ALTER TABLE pyqueue_job RENAME COLUMN enqueued TO other"],
+        ["ALTER TABLE pyqueue_inbox DROP COLUMN content_type"],
+        ["DROP TABLE pyqueue_side"],
+        ["DROP TABLE pyqueue_head", "CREATE TABLE pyqueue_head(band, pos)"],
+        ["DROP TABLE pyqueue_job", "CREATE VIEW pyqueue_job AS SELECT 1 AS id"],
+        ["DROP TABLE pyqueue_history", "CREATE VIRTUAL TABLE pyqueue_history USING fts4(job, nonce)"],
+    ],
+    ids=lambda statements: statements[-1][:60],
+)
+def test_without_a_column_of_ours_a_file_is_refused_unchanged(db: Path, statements: list[str]) -> None:
+    change(db, *statements)
+    before = contents(db.parent)
+    with pytest.raises(FileRefused) as caught:
+        everything(db)
+    said(caught.value, happened="its column .* is missing or not as pyqueue made it", do="restore a backup")
+    assert contents(db.parent) == before

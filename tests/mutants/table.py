@@ -23,7 +23,9 @@ MUTANTS = {
         "run tests.beside --commits 200000 --minutes 2",
     ),
     "LockDescriptorEach": Row(
-        "P13", "each connection locks through a descriptor of its own", "core sqlite::tests"
+        "P13",
+        "each connection locks through a descriptor of its own",
+        "pytest tests/beside/test_locks_end.py",
     ),
     "DescriptorsClosed": Row(
         "P13", "descriptors of the file are closed", "run tests.beside --commits 200000 --minutes 2"

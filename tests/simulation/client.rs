@@ -1,12 +1,14 @@
 //! A simulated process at work: it asks the store, enters the answers into the book, and starts anew when killed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use pyqueue_core::Error;
 use pyqueue_core::clock::Clock;
 use pyqueue_core::id::RowId;
 use pyqueue_core::job::ClaimedJob;
 use pyqueue_core::sqlite::Durability;
-use pyqueue_core::store::{Options, Store};
+use pyqueue_core::store::{Options, Store, Watch};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::dice::Dice;
@@ -28,20 +30,26 @@ pub enum Trade {
 pub struct Client {
     pub process: Arc<Process>,
     pub trade: Trade,
-    store: Store,
+    pub store: Store,
     foreign: Option<Connection>,
     pub dice: Dice,
     /// Its id as a worker, and its leases' time.
     pub worker: Option<i64>,
     pub visibility: i64,
     pub held: Vec<(RowId, i64)>,
+    pub watch: Watch,
+    /// What it watches, and how many sleeps ago that has ended.
+    pub watched: BTreeMap<String, u32>,
 }
+
+/// The largest body of arguments or result.
+pub const MAX_BODY: usize = 8 << 10;
 
 pub fn options() -> Options {
     Options {
         embed: false,
         durability: Durability::Full,
-        max_body: 1 << 20,
+        max_body: MAX_BODY,
         max_db_bytes: None,
         history_age_us: 1 << 60,
         history_count: 1 << 40,
@@ -52,8 +60,13 @@ pub fn options() -> Options {
 impl Client {
     pub fn new(process: &Arc<Process>, trade: Trade) -> Client {
         let world = &process.world;
-        let mut dice = Dice::new(world.state().dice.next());
-        let store = Store::new(world.disk.path("jobs.db"), options(), process.env());
+        let options = Options { embed: world.play.embed, ..options() };
+        Client::with(process, trade, Store::new(world.disk.path("jobs.db"), options, process.env()))
+    }
+
+    /// With a handle that it has already.
+    pub fn with(process: &Arc<Process>, trade: Trade, store: Store) -> Client {
+        let mut dice = Dice::new(process.world.state().dice.next());
         let visibility = [2, 30][dice.below(2) as usize] * 1_000_000;
         Client {
             process: process.clone(),
@@ -64,6 +77,8 @@ impl Client {
             worker: None,
             visibility,
             held: Vec::new(),
+            watch: Watch::default(),
+            watched: BTreeMap::new(),
         }
     }
 
@@ -90,7 +105,9 @@ impl Client {
         }
         match answer {
             Ok(answer) => Some(answer),
-            Err(pyqueue_core::Error::Busy { .. }) => None,
+            Err(Error::Busy { .. }) => None,
+            Err(Error::Full(_)) if self.world().play.tides => None,
+            Err(Error::Refused { .. }) if self.world().play.newer => None,
             Err(error) => {
                 self.world().fail(format!("p{number} {what}: {error}"));
                 None
@@ -112,6 +129,7 @@ impl Client {
             self.foreign = self.connect();
             self.foreign.as_ref()?;
         }
+        let tides = self.world().disk.inner().tides;
         locked(&self.world().book).begin(self.process.number, &verb);
         self.at_place(|state, me| {
             state.operations += 1;
@@ -148,6 +166,9 @@ impl Client {
                 return None;
             }
         };
+        if let Err(text) = self.judge(&verb, &told.answer, tides) {
+            self.world().fail(text);
+        }
         let entered = locked(&self.world().book).end(self.process.number, &told, moment, wrote);
         if let Err(text) = entered {
             let file = locked(&self.world().book).look(&self.world().disk);
@@ -196,5 +217,5 @@ impl Client {
 }
 
 fn verb_is_foreign(verb: &Verb) -> bool {
-    matches!(verb, Verb::Inbox(_))
+    matches!(verb, Verb::Inbox(_) | Verb::Newer(_))
 }

@@ -30,7 +30,8 @@ pub struct Book {
     doubts: Vec<Doubt>,
     /// A look has decided since the last death.
     settled: bool,
-    current: BTreeMap<usize, Verb>,
+    /// What each process asks, and whether it may have been kept out by a newer build when it began.
+    current: BTreeMap<usize, (Verb, bool)>,
     transactions: u64,
     /// Whoever traces a seed wants the first difference.
     often: bool,
@@ -48,12 +49,12 @@ impl Book {
 
     /// A process asks.
     pub fn begin(&mut self, process: usize, verb: &Verb) {
-        self.current.insert(process, verb.clone());
+        self.current.insert(process, (verb.clone(), self.may_be_newer()));
     }
 
     /// A process is killed. `moment`: its transaction's clocks, if it has appended anything to the WAL.
     pub fn died(&mut self, process: usize, moment: Option<(i64, i64)>) {
-        let Some(verb) = self.current.remove(&process) else { return };
+        let Some((verb, _)) = self.current.remove(&process) else { return };
         let Some((now, boot)) = moment else { return };
         // It may have put delayed jobs in line.
         self.promises.saw(now);
@@ -71,12 +72,17 @@ impl Book {
         moment: Option<(i64, i64)>,
         wrote: bool,
     ) -> Result<(), String> {
-        let Some(verb) = self.current.remove(&process) else { return Ok(()) };
-        let (Some((now, boot)), false) = (moment, told.answer == Answer::Busy) else {
-            return if told.answer == Answer::Busy {
+        let Some((verb, newer)) = self.current.remove(&process) else { return Ok(()) };
+        if matches!(told.answer, Answer::Busy | Answer::Full) {
+            return Ok(());
+        }
+        let Some((now, boot)) = moment else {
+            // Refused before it came to a transaction: when it opened the file.
+            let kept_out = told.answer == Answer::Refused && (newer || self.may_be_newer());
+            return if kept_out {
                 Ok(())
             } else {
-                Err(format!("{verb:?} without a transaction"))
+                Err(format!("{verb:?} without a transaction: {:?}", told.answer))
             };
         };
         if wrote && self.in_doubt() && !self.settled {
@@ -137,6 +143,11 @@ impl Book {
     pub fn wants_a_look(&mut self) -> bool {
         self.transactions += 1;
         !self.doubts.is_empty() || self.often || self.transactions.is_multiple_of(LOOKS)
+    }
+
+    /// Whether a newer build may keep ours out.
+    pub fn may_be_newer(&self) -> bool {
+        self.model.newer || self.in_doubt()
     }
 
     /// Whether the reference may be behind the file.

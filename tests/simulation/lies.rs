@@ -18,11 +18,22 @@ pub enum Lie {
     KeyGiven,
     /// A worker that was taken for dead could renew its leases (P3).
     FencedBeats,
+    /// An outcome was refused for want of room where there was enough (P15).
+    RoomDenied,
+    /// An end was not told to who waits for it.
+    EndUntold,
 }
 
 impl Lie {
-    pub const ALL: [Lie; 5] =
-        [Lie::StaleAccepted, Lie::EnqueueForgotten, Lie::TokenRepeated, Lie::KeyGiven, Lie::FencedBeats];
+    pub const ALL: [Lie; 7] = [
+        Lie::StaleAccepted,
+        Lie::EnqueueForgotten,
+        Lie::TokenRepeated,
+        Lie::KeyGiven,
+        Lie::FencedBeats,
+        Lie::RoomDenied,
+        Lie::EndUntold,
+    ];
 
     /// Falsifies an answer, if this is one.
     pub fn tell(self, verb: &Verb, told: &mut Told) {
@@ -38,6 +49,7 @@ impl Lie {
             (Lie::KeyGiven, Verb::Enqueue(_), Answer::Rows(_)) => {
                 told.ids.iter_mut().for_each(|one| one.created = true);
             }
+            (Lie::RoomDenied, Verb::Finish(..), answer) => *answer = Answer::Full,
             (Lie::FencedBeats, Verb::Beat(..), Answer::Flag(renewed)) => *renewed = true,
             _ => {}
         }

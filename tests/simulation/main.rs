@@ -5,20 +5,23 @@
 //! * `PYQUEUE_SEEDS=200000 PYQUEUE_FROM=1` runs more than the usual 2,000.
 //!
 //! * `vfs`: the disk; `world`, `weather`, `process`, `dice`: whose turn it is, time, deaths, chance
-//! * `verbs`, `client`, `program`, `making`, `reading`: what the processes do
+//! * `verbs`, `client`, `program`, `making`, `reading`, `watching`, `forking`: what the processes do
+//! * `room`, `refusals`: full disks, files that are not ours
 //! * `model`, `promises`, `seen`, `doubts`: what must come of it
 //! * `seed`: one run; `seeds`: many; `lies`: the control arm (guards of the store itself are switched off by
 //!   `python -m tests.mutants`)
 //! * `power`: power cuts, with a program of its own
 //!
-//! Not played here: forks and threads of one process that share a writer (both are process-wide in the core:
-//! `src/sqlite/tests/`). Between the end of a transaction and its answer nobody else
-//! runs, so that the order of answers is that of the commits; processes are killed there as anywhere else.
+//! Not played here: threads of one process that share a writer, and what the system does with descriptors and locks
+//! over a fork (both are process-wide in the core: `src/sqlite/tests/`). Between the end of a transaction and its
+//! answer nobody else runs, so that the order of answers is that of the commits; processes are killed there as
+//! anywhere else.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod client;
 mod dice;
 mod doubts;
+mod forking;
 mod lies;
 mod making;
 mod model;
@@ -27,11 +30,14 @@ mod process;
 mod program;
 mod promises;
 mod reading;
+mod refusals;
+mod room;
 mod seed;
 mod seeds;
 mod seen;
 mod verbs;
 mod vfs;
 mod vfs_tests;
+mod watching;
 mod weather;
 mod world;

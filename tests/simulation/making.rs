@@ -50,6 +50,21 @@ fn bare(dice: &mut Dice, scene: Scene) -> NewJob {
     }
 }
 
+/// Makes of one what can't be a job, though the table takes it.
+pub fn spoil(dice: &mut Dice, job: &mut NewJob) {
+    let long = || "x".repeat(1_100);
+    match dice.below(8) {
+        0 => job.task.push('\u{fffd}'),
+        1 => job.task.push('\0'),
+        2 => job.task = format!("t\0{}", long()),
+        3 => job.queue.push('\0'),
+        4 => job.queue = format!("q\0{}", long()),
+        5 => job.dedup_key = Some(format!("k\0{}", if dice.one_in(2) { long() } else { String::new() })),
+        6 => job.alias = job.alias.take().map(|own| format!("{own}\0")),
+        _ => job.payload.body = vec![0; crate::client::MAX_BODY + 1],
+    }
+}
+
 /// One that may bring errbacks along.
 fn job(dice: &mut Dice, scene: Scene) -> NewJob {
     let mut job = bare(dice, scene);

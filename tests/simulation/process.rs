@@ -6,6 +6,7 @@ use std::time::Duration;
 use pyqueue_core::clock::{Clock, Env, NoSignals, Random};
 
 use crate::vfs::{Caller, Kind};
+use crate::watching;
 use crate::world::{World, locked};
 
 /// How often a look is tried again.
@@ -46,6 +47,10 @@ impl Clock for Process {
 
     fn sleep(&self, time: Duration) {
         self.world.sleep(self.number, time.as_micros() as i64);
+    }
+
+    fn wait(&self, time: Duration, come: &dyn Fn() -> bool, _: &dyn Fn(Duration)) {
+        watching::doze(time, come, |part| Clock::sleep(self, part));
     }
 }
 

@@ -9,7 +9,7 @@ use pyqueue_core::store::{Ask, Scope};
 
 use crate::client::{Client, Trade};
 use crate::dice::Dice;
-use crate::making::{QUEUES, SECOND, Scene, TASKS, jobs, outcome, queue};
+use crate::making::{QUEUES, SECOND, Scene, TASKS, jobs, outcome, queue, spoil};
 use crate::verbs::{Answer, Verb};
 use crate::weather::Weather;
 use crate::world::locked;
@@ -22,11 +22,12 @@ impl Client {
     pub fn work(&mut self) {
         // Opens the file; many may do so at once.
         let opened = self.aside("opens", |store| store.queues());
+        let tides = self.world().play.tides;
         self.at_place(|state, _| {
-            // Whoever dies while the file is made leaves one that has to be deleted by hand.
-            if opened.is_some() && state.weather.calm() {
+            if opened.is_some() && !state.made {
                 let mut dice = state.dice.clone();
-                state.weather = Weather::of(&mut dice);
+                state.weather = Weather::of(&mut dice, tides);
+                state.made = true;
             }
         });
         while !self.dead() && self.world().state().budget > 0 {
@@ -43,7 +44,10 @@ impl Client {
         Scene { now: self.world().state().wall(), queues }
     }
 
-    fn step(&mut self) -> Option<()> {
+    pub fn step(&mut self) -> Option<()> {
+        if self.world().play.forks && self.dice.one_in(60) {
+            return self.fork();
+        }
         match (self.trade, self.dice.below(100)) {
             (Trade::Worker, 0..30) => self.claim(),
             (Trade::Worker, 30..72) => self.finish(),
@@ -51,10 +55,12 @@ impl Client {
             (Trade::Worker, 76..86) => self.beat(),
             (Trade::Worker, 86..94) => self.reap(),
             (Trade::Worker, 94) => self.part(),
+            (Trade::Worker, 95..98) if self.world().play.tides => self.set_aside().map(drop),
             (Trade::Caller, 0..55) => self.enqueue(),
             (Trade::Caller, 55..65) => self.about(Verb::Cancel),
             (Trade::Caller, 65..69) => self.about(Verb::Replay),
             (Trade::Caller, 69..74) => self.about(Verb::Forget),
+            (Trade::Caller, 74..88) => self.watch(),
             (Trade::Keeper, 0..30) => self.rule(),
             (Trade::Keeper, 30..34) => {
                 let scene = self.scene();
@@ -65,7 +71,9 @@ impl Client {
             (Trade::Keeper, 55..65) => self.aside("checkpoints", |store| store.checkpoint().map(drop)),
             (Trade::Keeper, 65..75) => self.reap(),
             (Trade::Keeper, 75..85) => self.enqueue(),
+            (Trade::Keeper, 85..92) if self.world().play.tides => self.set_aside().map(drop),
             (Trade::Foreign, 0..50) => self.foreign(),
+            (Trade::Foreign, 50..60) if self.world().play.newer => self.newer(),
             _ => self.read(),
         }
     }
@@ -93,10 +101,18 @@ impl Client {
             job.alias = Some(format!("foreign-{}-{at}", self.dice.next()));
             (job.dedup, job.dedup_window_us, job.max_losses) =
                 (Dedup::Return, None, crate::model::MAX_LOSSES);
-            job.payload.content_type = None;
             job.errbacks.clear();
+            if self.dice.one_in(5) {
+                spoil(&mut self.dice, job);
+            }
         }
         self.ask(Verb::Inbox(jobs)).map(drop)
+    }
+
+    /// A newer build comes by, and goes again sooner than it came.
+    fn newer(&mut self) -> Option<()> {
+        let there = locked(&self.process.world.book).model.newer;
+        if there || self.dice.one_in(6) { self.ask(Verb::Newer(!there)).map(drop) } else { None }
     }
 
     fn about(&mut self, verb: fn(String) -> Verb) -> Option<()> {
@@ -104,7 +120,7 @@ impl Client {
         self.ask(verb(id)).map(drop)
     }
 
-    fn some_id(&mut self) -> Option<String> {
+    pub fn some_id(&mut self) -> Option<String> {
         let book = locked(&self.process.world.book);
         let ids: Vec<&String> = book.model.jobs.values().filter_map(|job| job.id.as_ref()).collect();
         let at = self.dice.below(ids.len().max(1) as u64) as usize;
@@ -156,7 +172,8 @@ impl Client {
             return self.claim();
         }
         ends.sort_by_key(|end| end.row);
-        let ask = if self.dice.one_in(2) { self.ask_for() } else { None };
+        // Where room may be short the store leaves the claim out: there it is asked for by itself.
+        let ask = if !self.world().play.tides && self.dice.one_in(2) { self.ask_for() } else { None };
         if self.ask(Verb::Finish(ends, ask))?.answer == Answer::Fenced {
             self.worker = None;
         }

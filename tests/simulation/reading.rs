@@ -29,7 +29,7 @@ impl Client {
     }
 
     /// Whether the reference may be behind the file: a commit can be seen just before its lock is let go.
-    fn behind(&self, book: &Book) -> bool {
+    pub fn behind(&self, book: &Book) -> bool {
         book.in_doubt() || self.world().state().places.iter().any(|place| place.holds_lock)
     }
 

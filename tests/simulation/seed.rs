@@ -9,10 +9,11 @@ use crate::client::{Client, Trade, options};
 use crate::dice::Dice;
 use crate::lies::Lie;
 use crate::process::Process;
+use crate::refusals;
 use crate::verbs::{Answer, Verb};
 use crate::vfs::Disk;
 use crate::weather::Weather;
-use crate::world::{World, locked};
+use crate::world::{Play, World, locked};
 
 /// What became of a seed.
 pub struct Report {
@@ -21,6 +22,9 @@ pub struct Report {
     pub log: Vec<String>,
     pub operations: u64,
     pub kills: u64,
+    pub forks: u64,
+    pub full: u64,
+    pub told: u64,
     pub doubted: u64,
     pub looks: u64,
     pub claimed: u64,
@@ -32,7 +36,16 @@ pub fn run(seed: u64, name: &str, lie: Option<Lie>, log: bool) -> Report {
     let mut dice = Dice::new(seed ^ 0x5eed);
     let disk = Disk::unrecorded(&format!("{name}-{seed}"));
     let budget = 120 + dice.below(240);
-    let world = World::new(seed, disk, lie, budget, log);
+    let play =
+        Play { embed: dice.one_in(8), tides: dice.one_in(4), forks: dice.one_in(6), newer: dice.one_in(6) };
+    if play.tides {
+        // What is set aside is small on the one and large on the other.
+        disk.bound(*dice.pick(&[16, 80]) << 20);
+    }
+    let world = World::new(seed, disk, play, lie, budget, log);
+    if play.embed {
+        refusals::prepare(&world);
+    }
     let count = 2 + dice.below(3);
     for number in 0..count {
         let trade = match number {
@@ -44,6 +57,9 @@ pub fn run(seed: u64, name: &str, lie: Option<Lie>, log: bool) -> Report {
     }
     world.run();
     world.state().weather = Weather::CALM;
+    if play.tides {
+        world.disk.inner().tide(None);
+    }
     if world.state().failure.is_none() {
         world.spawn(0, drain);
         world.run();
@@ -56,6 +72,9 @@ pub fn run(seed: u64, name: &str, lie: Option<Lie>, log: bool) -> Report {
         log: state.log.clone().unwrap_or_default(),
         operations: state.operations,
         kills: state.kills,
+        forks: state.forks,
+        full: state.full,
+        told: state.told,
         doubted: book.doubted,
         looks: book.looks,
         claimed: book.promises.claimed,
@@ -88,7 +107,18 @@ fn drain(process: &Arc<Process>) {
 }
 
 fn empty(client: &mut Client) -> Option<()> {
+    if locked(&client.world().book).model.newer {
+        client.ask(Verb::Newer(false))?;
+    }
+    if client.world().play.tides {
+        client.recovers()?;
+    }
     client.join()?;
+    for _ in 0..8 {
+        let id = client.some_id().unwrap_or_default();
+        client.watched.insert(id.clone(), 0);
+        client.aside("watches", |store| client.watch.add(store, id))?;
+    }
     let (queues, tasks) = {
         let model = &locked(&client.world().book).model;
         (model.paused_queues.clone(), model.paused_tasks.clone())
@@ -119,6 +149,7 @@ fn empty(client: &mut Client) -> Option<()> {
             client.ask(Verb::Upkeep)?;
             let done = locked(&client.world().book).look(&client.world().disk);
             done.map_err(|text| client.world().fail(text)).ok()?;
+            client.wait_for_all()?;
             return tidy(client);
         }
         client.world().sleep(client.process.number, 1_000_000_000);
@@ -133,7 +164,13 @@ fn tidy(client: &mut Client) -> Option<()> {
         client.world().fail(format!("the drained file: {wrong:?}"));
     }
     client.world().sleep(client.process.number, 10_000_000_000);
-    let short = Options { history_age_us: 1, failed_age_us: 1, history_count: 1, ..options() };
+    if client.world().play.embed {
+        refusals::untouched(client.world());
+    } else if client.dice.one_in(6) {
+        client.try_others();
+    }
+    let embed = client.world().play.embed;
+    let short = Options { embed, history_age_us: 1, failed_age_us: 1, history_count: 1, ..options() };
     let store = Store::new(client.world().disk.path("jobs.db"), short, client.process.env());
     while store.upkeep().ok()?.more {}
     let wrong = store.examine().ok()?;

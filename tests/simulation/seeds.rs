@@ -55,7 +55,7 @@ fn every_promise_holds_in_every_seed() {
     });
     let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
     say(&format!(
-        "{} seeds, {} operations, {} claimed jobs, {} stale writes, {} kills, {} of them with a commit begun, {} looks at the whole file",
+        "{} seeds, {} operations, {} claimed jobs, {} stale writes, {} kills, {} of them with a commit begun, {} looks at the whole file, {} forks, {} refusals of a full disk, {} ends told to who waited",
         reports.len(),
         sum(|one| one.operations),
         sum(|one| one.claimed),
@@ -63,6 +63,9 @@ fn every_promise_holds_in_every_seed() {
         sum(|one| one.kills),
         sum(|one| one.doubted),
         sum(|one| one.looks),
+        sum(|one| one.forks),
+        sum(|one| one.full),
+        sum(|one| one.told),
     ));
     assert_eq!(failed.into_inner(), 0, "seeds failed");
 }

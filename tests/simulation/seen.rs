@@ -32,6 +32,7 @@ pub struct Seen {
     pub paused_tasks: BTreeSet<String>,
     pub paused_queues: BTreeSet<String>,
     pub inbox: Vec<String>,
+    pub newer: bool,
     /// Rows that break an invariant of the schema.
     pub unsound: i64,
 }
@@ -108,6 +109,11 @@ fn read(disk: &Disk) -> rusqlite::Result<Seen> {
             |row| row.get(0),
         )?,
         inbox: all(&conn, "SELECT id FROM pyqueue_inbox ORDER BY seq", |row| row.get(0))?,
+        newer: conn.query_row(
+            "SELECT value>1 FROM pyqueue_meta WHERE name='oldest_compatible'",
+            [],
+            |row| row.get(0),
+        )?,
         unsound: conn.query_row(UNSOUND, [], |row| row.get(0))?,
     })
 }

@@ -6,7 +6,7 @@ use pyqueue_core::id::{PublicId, RowId};
 use pyqueue_core::job::{ClaimedJob, Enqueued, Finish, Finished, NewJob};
 use pyqueue_core::store::{Ask, Claimed, Evidence, NewWorker, Scope, Store};
 use pyqueue_core::{Error, Result};
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 
 /// An operation that changes the file.
 #[derive(Debug, Clone)]
@@ -26,8 +26,10 @@ pub enum Verb {
     Upkeep,
     Forget(String),
     Replay(String),
-    /// Rows that a foreign connection inserts in one transaction.
+    /// Rows that a foreign connection inserts in one transaction; some can't be jobs.
     Inbox(Vec<NewJob>),
+    /// A newer build makes the file one that ours must not use; or takes that back.
+    Newer(bool),
 }
 
 /// One claimed job: row, token, attempt.
@@ -48,6 +50,10 @@ pub enum Answer {
     Duplicate(i64),
     /// The write lock was not to be had: nothing has happened.
     Busy,
+    /// There was no room: nothing has happened.
+    Full,
+    /// The file may not be used: nothing has happened.
+    Refused,
 }
 
 /// An answer as it came.
@@ -145,8 +151,8 @@ impl Verb {
             Verb::Purge(queue) => store.purge(queue).map(|count| Answer::Number(count as i64)),
             Verb::Upkeep => store.upkeep().map(|done| Answer::Number(done.taken_back as i64)),
             Verb::Forget(id) => store.forget(id).map(Answer::Flag),
-            Verb::Inbox(jobs) => match foreign {
-                Some(conn) => insert(conn, jobs).map(|()| Answer::Nothing),
+            Verb::Inbox(_) | Verb::Newer(_) => match foreign {
+                Some(conn) => self.write_plainly(conn).map(|()| Answer::Nothing),
                 None => Ok(Answer::Busy),
             },
         };
@@ -158,31 +164,64 @@ impl Verb {
                 Answer::Duplicate(0)
             }
             Err(Error::Busy { .. }) => Answer::Busy,
+            Err(Error::Full(_)) => Answer::Full,
+            Err(Error::Refused { .. }) => Answer::Refused,
             answer => answer?,
         };
         Ok(told)
     }
+
+    /// What another program does on a connection of its own.
+    fn write_plainly(&self, conn: &Connection) -> Result<()> {
+        let begun = Transaction::new_unchecked(conn, TransactionBehavior::Immediate);
+        let transaction = match begun {
+            Err(error)
+                if matches!(
+                    error.sqlite_error_code(),
+                    Some(ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed)
+                ) =>
+            {
+                return Err(Error::Busy { waited_ms: 0 });
+            }
+            begun => begun?,
+        };
+        match self {
+            Verb::Inbox(jobs) => jobs.iter().try_for_each(|job| insert(&transaction, job))?,
+            Verb::Newer(newer) => {
+                let oldest = if *newer { 1_000 } else { 1 };
+                let set = "UPDATE pyqueue_meta SET value=? WHERE name='oldest_compatible'";
+                transaction.execute(set, [oldest])?;
+                // The version of the rules, by which caches are judged.
+                transaction.execute("UPDATE pyqueue_head SET pos=pos+1 WHERE band=-2", [])?;
+            }
+            _ => {}
+        }
+        Ok(transaction.commit()?)
+    }
 }
 
-/// What an application does on a connection of its own.
-fn insert(conn: &Connection, jobs: &[NewJob]) -> Result<()> {
-    let transaction = rusqlite::Transaction::new_unchecked(conn, rusqlite::TransactionBehavior::Immediate);
-    let transaction = match transaction {
-        Err(error)
-            if matches!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed)
-            ) =>
-        {
-            return Err(Error::Busy { waited_ms: 0 });
-        }
-        transaction => transaction?,
+/// One row of the inbox. What stands for "no UTF-8" in a name is stored as that.
+fn insert(conn: &Connection, job: &NewJob) -> Result<()> {
+    let raw = |text: &str| -> Vec<u8> {
+        let bytes = text.chars().map(|one| {
+            if one == char::REPLACEMENT_CHARACTER { vec![0xff] } else { one.to_string().into_bytes() }
+        });
+        bytes.flatten().collect()
     };
-    for job in jobs {
-        transaction.execute(
-            "INSERT INTO pyqueue_inbox(id, task, body, queue, priority, run_at, expires, dedup_key) VALUES(?,?,?,?,?,?,?,?)",
-            params![job.alias, job.task, job.payload.body, job.queue, job.priority, job.run_at_us, job.expires_us, job.dedup_key],
-        )?;
-    }
-    Ok(transaction.commit()?)
+    conn.execute(
+        "INSERT INTO pyqueue_inbox(id, task, body, queue, priority, run_at, expires, dedup_key, content_type) \
+         VALUES(?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            job.alias,
+            raw(&job.task),
+            job.payload.body,
+            job.queue,
+            job.priority,
+            job.run_at_us,
+            job.expires_us,
+            job.dedup_key,
+            job.payload.content_type
+        ],
+    )?;
+    Ok(())
 }

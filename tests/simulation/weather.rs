@@ -34,22 +34,24 @@ pub struct Weather {
     pub step: u64,
     pub suspend: u64,
     pub reboot: u64,
+    /// Another tenant takes the disk, or leaves it.
+    pub tide: u64,
 }
 
 impl Weather {
-    /// While the file is made, and once it is drained.
-    pub const CALM: Weather = Weather { switch: 0, kill: 0, stop: 0, step: 0, suspend: 0, reboot: 0 };
+    /// While it is drained.
+    pub const CALM: Weather =
+        Weather { switch: 0, kill: 0, stop: 0, step: 0, suspend: 0, reboot: 0, tide: 0 };
+    /// While the file is made.
+    pub const MAKING: Weather = Weather { switch: 3, kill: 400, ..Weather::CALM };
 
-    pub fn calm(&self) -> bool {
-        self.switch == 0
-    }
-
-    /// Of a seed.
-    pub fn of(dice: &mut Dice) -> Weather {
+    /// Of a seed. `tides`: on a disk that may be full.
+    pub fn of(dice: &mut Dice, tides: bool) -> Weather {
         let mut rate = |usual: u64| usual * [0, 1, 1, 1, 3][dice.below(5) as usize];
         let (kill, stop, step) = (rate(2_500), rate(4_000), rate(4_000));
         let (suspend, reboot) = (rate(6_000), rate(20_000));
-        Weather { switch: [2, 4, 8, 32][dice.below(4) as usize], kill, stop, step, suspend, reboot }
+        let tide = if tides { 1_500 } else { 0 };
+        Weather { switch: [2, 4, 8, 32][dice.below(4) as usize], kill, stop, step, suspend, reboot, tide }
     }
 }
 
@@ -68,7 +70,13 @@ pub struct State {
     /// Operations left until the processes sign off.
     pub budget: u64,
     pub failure: Option<String>,
+    /// The file is there, and it is rough from here on.
+    pub made: bool,
     pub kills: u64,
+    pub forks: u64,
+    /// Calls that were refused for want of room, and ends that were told to who waits.
+    pub full: u64,
+    pub told: u64,
 }
 
 impl State {

@@ -25,8 +25,21 @@ pub struct Page {
     pub started: BTreeMap<RowId, bool>,
 }
 
+/// What is special about a seed.
+#[derive(Clone, Copy, Default)]
+pub struct Play {
+    /// The file is another program's.
+    pub embed: bool,
+    /// The disk can be full.
+    pub tides: bool,
+    pub forks: bool,
+    /// A newer build comes by.
+    pub newer: bool,
+}
+
 pub struct World {
     pub disk: Arc<Disk>,
+    pub play: Play,
     /// Told about every answer, in a control arm.
     pub lie: Option<Lie>,
     state: Mutex<State>,
@@ -41,10 +54,17 @@ pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl World {
-    pub fn new(seed: u64, disk: Arc<Disk>, lie: Option<Lie>, budget: u64, log: bool) -> Arc<World> {
+    pub fn new(
+        seed: u64,
+        disk: Arc<Disk>,
+        play: Play,
+        lie: Option<Lie>,
+        budget: u64,
+        log: bool,
+    ) -> Arc<World> {
         let state = State {
             dice: Dice::new(seed),
-            weather: Weather::CALM,
+            weather: Weather::MAKING,
             now: 1_000 * SECOND,
             wall_offset: 1_800_000_000 * SECOND,
             boot_offset: 0,
@@ -55,10 +75,15 @@ impl World {
             operations: 0,
             budget,
             failure: None,
+            made: false,
             kills: 0,
+            forks: 0,
+            full: 0,
+            told: 0,
         };
         Arc::new(World {
             disk,
+            play,
             lie,
             state: Mutex::new(state),
             turn: AtomicUsize::new(0),
@@ -158,9 +183,13 @@ impl World {
     }
 
     fn end(&self, me: usize) {
-        if self.state().places[me].dead {
-            self.disk.bury();
+        // The system closes what is still open: whoever has forked leaves it to the child's copy.
+        if !self.state().places[me].dead {
+            self.disk.kill(me as u32);
         }
+        self.disk.bury();
+        let trespass = self.disk.inner().trespass.take();
+        trespass.into_iter().for_each(|text| self.fail(text));
         self.state().places[me].ended = true;
         self.pass_on(me);
     }
@@ -212,6 +241,12 @@ impl World {
             comes(weather.suspend),
             comes(weather.reboot),
         );
+        if comes(weather.tide) {
+            let leaves = [0, 4_096, 100_000, 2 << 20][state.dice.below(4) as usize];
+            let leaves = state.dice.one_in(2).then_some(leaves);
+            self.disk.inner().tide(leaves);
+            state.note(|| format!("another tenant leaves {leaves:?} bytes of the disk"));
+        }
         let some = 1 + state.dice.below(state.places.len() as u64 - 1) as usize;
         if kill {
             let victim = if state.dice.one_in(2) { me } else { some };

@@ -104,12 +104,12 @@ fn an_inherited_database_answers_only_errors() {
     let path = directory.path().join("q.db");
     let numbers = open(&path).unwrap();
     put(&numbers, Durability::Normal, 1).unwrap();
-    let before = fork::generation();
+    let before = fork::forks();
     let holder = Other::open(&path);
     holder.run("BEGIN IMMEDIATE; INSERT INTO number VALUES (2, 'x')");
     let inherited = std::mem::ManuallyDrop::new(numbers);
     let child = fork_and(|| {
-        let same = inherited.generation() == fork::generation();
+        let same = inherited.generation() == fork::forks();
         let closed = std::mem::ManuallyDrop::into_inner(inherited);
         let errors = [
             closed.write(Durability::Full, |_| Ok(())).is_err(),
@@ -121,7 +121,7 @@ fn an_inherited_database_answers_only_errors() {
         !same && errors == [true; 4]
     });
     assert!(ended_well(child));
-    assert_eq!(fork::generation(), before);
+    assert_eq!(fork::forks(), before);
     holder.run("COMMIT");
     assert!(path.with_extension("db-wal").exists());
     assert_eq!(open(&path).unwrap().read(count).unwrap(), 2);

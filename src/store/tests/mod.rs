@@ -1,8 +1,10 @@
 //! Behaviour of the store on real files and a virtual clock.
 
+mod damaged;
 mod depth;
 mod errbacks;
 mod examine;
+mod keeping;
 mod model;
 mod pages;
 mod retries;
@@ -15,7 +17,7 @@ use std::sync::Arc;
 use virtual_env::VirtualEnv;
 
 use super::*;
-use crate::job::{ClaimedJob, Dedup, Outcome, Payload};
+use crate::job::{ClaimedJob, Dedup, Failure, Outcome, Payload};
 use crate::mutants::{self, Mutant};
 
 /// A store in a temporary directory, on a virtual clock.
@@ -99,4 +101,16 @@ fn ask(owner: i64, limit: usize) -> Ask {
 
 fn finish_of(job: &ClaimedJob, outcome: Outcome) -> Finish {
     Finish { row: job.row, token: job.token, outcome, started_us: None, then: Vec::new() }
+}
+
+fn success() -> Outcome {
+    Outcome::Success(Some(Payload { content_type: None, body: b"5".to_vec() }))
+}
+
+fn retry(seconds: i64) -> Outcome {
+    Outcome::Retry {
+        delay_us: seconds * 1_000_000,
+        payload: None,
+        failure: Failure { error: "E".into(), ..Failure::default() },
+    }
 }

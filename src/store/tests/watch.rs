@@ -134,3 +134,37 @@ fn an_end_that_nobody_rang_for_is_found_all_the_same() {
     bench.store.opened().unwrap().db.write(Durability::Normal, silent).unwrap();
     assert_eq!(next(&watch, &store), [id]);
 }
+
+#[test]
+fn an_error_on_the_way_costs_nobody_his_answer() {
+    let bench = bench();
+    let store = real(&bench);
+    let rename = |from: &'static str, to: &'static str| {
+        let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+        let work = move |tx: &mut crate::sqlite::Tx<'_, _>| Ok(tx.conn.execute_batch(&sql)?);
+        bench.store.opened().unwrap().db.write(Durability::Normal, work).unwrap();
+    };
+    let own = |name: &str| bench.add(NewJob { alias: Some(name.into()), ..job("t") });
+    let watch = Watch::default();
+    let mut waited = vec![bench.add(job("t")), own("one")];
+    for id in &waited {
+        watch.add(&store, id.clone()).unwrap();
+    }
+    assert!(watch.step(&store, Some(0)).unwrap().is_empty());
+    waited.push(own("two"));
+    watch.add(&store, waited[2].clone()).unwrap();
+    for id in &waited {
+        bench.store.cancel(id).unwrap();
+    }
+    // Neither can "two" be entered nor "one" be looked at.
+    rename("pyqueue_alias", "away");
+    let mut told = Vec::new();
+    let errors =
+        (0..3).filter(|_| watch.step(&store, Some(0)).map(|some| told.extend(some)).is_err()).count();
+    assert!(errors > 0);
+    rename("away", "pyqueue_alias");
+    while told.len() < waited.len() {
+        told.extend(next(&watch, &store));
+    }
+    assert_eq!(told.iter().collect::<HashSet<_>>(), waited.iter().collect());
+}

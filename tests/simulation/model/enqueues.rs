@@ -1,9 +1,10 @@
 //! Jobs come: places, dedup keys, callers' ids, the inbox.
 
 use pyqueue_core::id::{self, SHELF};
-use pyqueue_core::job::{Dedup, NewJob, State};
+use pyqueue_core::job::{Dedup, NewJob, Payload, State};
 
 use super::{Job, Model, Place};
+use crate::client::MAX_BODY;
 
 /// So many losses has a job that nobody has set a limit for.
 pub const MAX_LOSSES: u32 = 5;
@@ -92,10 +93,37 @@ impl Model {
         None
     }
 
-    /// What foreign connections wrote becomes jobs.
+    /// What foreign connections wrote becomes jobs; what can't be one, a dead one.
     pub fn fold(&mut self) {
         for job in std::mem::take(&mut self.inbox) {
-            let _ = self.enqueue(&job);
+            let names = [Some(&job.task), Some(&job.queue), job.dedup_key.as_ref(), job.alias.as_ref()];
+            let bad = |name: &&String| name.is_empty() || name.contains(['\0', '\u{fffd}']);
+            let large = job.payload.body.len() > MAX_BODY;
+            if large || names.into_iter().flatten().any(|name| bad(&name)) {
+                self.dead(job, large);
+            } else {
+                let _ = self.enqueue(&job);
+            }
+        }
+    }
+
+    /// Its names are cut to what can be stored; what is not read is empty.
+    fn dead(&mut self, job: NewJob, large: bool) {
+        let storable =
+            |text: String| if text.len() > 1_020 { String::new() } else { text.replace('\0', "\u{fffd}") };
+        let body = if large { Vec::new() } else { job.payload.body.clone() };
+        let new = NewJob {
+            alias: job.alias.map(storable).filter(|own| !own.is_empty() && !self.aliases.contains_key(own)),
+            task: storable(job.task),
+            queue: storable(job.queue),
+            payload: Payload { body, ..job.payload },
+            dedup_key: None,
+            run_at_us: None,
+            expires_us: None,
+            ..job
+        };
+        if let Ok((row, _)) = self.enqueue(&new) {
+            self.end(row, State::Dead);
         }
     }
 

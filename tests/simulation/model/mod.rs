@@ -64,6 +64,8 @@ pub struct Model {
     pub last_worker: i64,
     pub token: i64,
     pub inbox: Vec<NewJob>,
+    /// A newer build keeps ours out.
+    pub newer: bool,
     /// Row, token and outcome of each attempt that has ended.
     pub written: BTreeSet<(i64, i64, u8)>,
     follows: Vec<Errback>,
@@ -102,6 +104,15 @@ impl Model {
     pub fn apply(&mut self, verb: &Verb, now: i64, boot: i64) -> Answer {
         (self.now, self.boot) = (now, boot);
         match verb {
+            Verb::Newer(newer) => {
+                self.newer = *newer;
+                Answer::Nothing
+            }
+            Verb::Inbox(jobs) => {
+                self.inbox.extend(jobs.iter().cloned());
+                Answer::Nothing
+            }
+            _ if self.newer => Answer::Refused,
             Verb::Enqueue(jobs) => {
                 let refuses =
                     jobs.iter().any(|job| job.dedup == Dedup::Refuse && self.may_be_held(job, jobs));
@@ -171,10 +182,6 @@ impl Model {
             Verb::Upkeep => Answer::Number(self.upkeep()),
             Verb::Forget(id) => Answer::Flag(self.forget(id)),
             Verb::Replay(id) => Answer::Rows(self.replay(id)),
-            Verb::Inbox(jobs) => {
-                self.inbox.extend(jobs.iter().cloned());
-                Answer::Nothing
-            }
         }
     }
 

@@ -46,6 +46,7 @@ impl Model {
         same("paused tasks", &seen.paused_tasks, &self.paused_tasks)?;
         same("paused queues", &seen.paused_queues, &self.paused_queues)?;
         same("queues", &seen.queues, &self.queues)?;
+        same("kept out by a newer build", &seen.newer, &self.newer)?;
         let inbox: Vec<String> = self.inbox.iter().filter_map(|job| job.alias.clone()).collect();
         same("inbox", &seen.inbox, &inbox)
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use pyqueue_core::clock::Vfs;
 use rusqlite::ffi;
+use rustix::io::Errno;
 
 use super::locks::Handle;
 use super::record::File;
@@ -42,6 +43,15 @@ pub struct Inner {
     met: u64,
     /// Who has not been told of a sync that failed.
     untold: BTreeSet<Handle>,
+    /// How many bytes it holds at most, and how many of them are another tenant's.
+    capacity: Option<u64>,
+    tenant: u64,
+    /// How often the tenant has come and gone.
+    pub tides: u64,
+    /// Blocks set aside, by the name of the file.
+    aside: BTreeMap<String, u64>,
+    /// A process has used what another had opened.
+    pub trespass: Option<String>,
 }
 
 impl Inner {
@@ -50,6 +60,39 @@ impl Inner {
         let unrecorded = self.unrecorded;
         let new = || File::new(unrecorded);
         self.files.entry(name.to_owned()).or_insert_with(new)
+    }
+
+    /// Notes who uses an open file.
+    pub fn seen(&mut self, owner: u32, process: u32, file: &str) {
+        if owner != process {
+            let text = || format!("P14: p{process} used {file} as p{owner} had opened it");
+            self.trespass.get_or_insert_with(text);
+        }
+    }
+
+    /// How many bytes may still be written.
+    pub fn free(&self) -> u64 {
+        let Some(capacity) = self.capacity else { return u64::MAX };
+        let files = self.files.values().filter_map(|file| file.live.as_ref()).map(|live| live.len() as u64);
+        capacity.saturating_sub(files.sum::<u64>() + self.aside.values().sum::<u64>() + self.tenant)
+    }
+
+    /// Whether a file can grow to this size.
+    pub fn fits(&self, name: &str, size: usize) -> bool {
+        if self.capacity.is_none() {
+            return true;
+        }
+        let now = self.files.get(name).and_then(|file| file.live.as_ref()).map_or(0, Vec::len);
+        size.saturating_sub(now) as u64 <= self.free()
+    }
+
+    /// Another tenant takes all but so many bytes of what is free, or goes.
+    pub fn tide(&mut self, leaves: Option<u64>) {
+        self.tenant = match leaves {
+            Some(leaves) => self.tenant + self.free().saturating_sub(leaves),
+            None => 0,
+        };
+        self.tides += 1;
     }
 
     /// Counts a call; the code of the error it has to answer.
@@ -151,6 +194,16 @@ impl Disk {
         disk
     }
 
+    /// Lets it hold so many bytes and no more.
+    pub fn bound(&self, capacity: u64) {
+        self.inner().capacity = Some(capacity);
+    }
+
+    /// Whether anything is set aside on it.
+    pub fn has_reserve(&self) -> bool {
+        !self.inner().aside.is_empty()
+    }
+
     /// The disk on which a path lies.
     pub(super) fn of(path: &str) -> Option<Arc<Disk>> {
         let name = path.strip_prefix('/')?.split('/').next()?;
@@ -226,6 +279,17 @@ impl Disk {
     }
 }
 
+impl Disk {
+    /// Lets others run; the state, unless the caller is dead.
+    fn alive(&self, path: &Path) -> Option<MutexGuard<'_, Inner>> {
+        let process = register::process();
+        if let Some(caller) = super::caller() {
+            caller.before(Kind::Open, &path.to_string_lossy());
+        }
+        Some(self.inner()).filter(|inner| !inner.dead.contains(&process))
+    }
+}
+
 impl Drop for Disk {
     fn drop(&mut self) {
         disks().remove(&self.name);
@@ -238,22 +302,43 @@ impl Vfs for Disk {
     }
 
     fn size(&self, path: &Path) -> Option<u64> {
-        Some(self.inner().files.get(&*path.to_string_lossy())?.live.as_ref()?.len() as u64)
+        let inner = self.alive(path)?;
+        let name = path.to_string_lossy();
+        let live = || inner.files.get(&*name)?.live.as_ref().map(|live| live.len() as u64);
+        inner.aside.get(&*name).copied().or_else(live)
     }
 
-    fn create(&self, path: &Path) -> bool {
-        let mut inner = self.inner();
-        let process = super::caller().map_or(0, |caller| caller.process());
+    fn process(&self) -> u64 {
+        register::process().into()
+    }
+
+    fn publish(&self, path: &Path, content: &[u8]) -> bool {
+        let Some(mut inner) = self.alive(path) else { return false };
         let file = inner.file(&path.to_string_lossy());
         let fresh = file.live.is_none();
         if fresh {
-            file.create();
+            file.create(content);
         }
-        fresh && !inner.dead.contains(&process)
+        fresh
     }
 
-    fn remove(&self, path: &Path) {
-        self.inner().delete(&path.to_string_lossy(), false);
+    fn remove(&self, path: &Path) -> bool {
+        let Some(mut inner) = self.alive(path) else { return false };
+        let name = path.to_string_lossy();
+        inner.aside.remove(&*name).is_some() || inner.delete(&name, false)
+    }
+
+    fn free(&self) -> u64 {
+        self.inner().free()
+    }
+
+    fn allocate(&self, path: &Path, size: u64) -> rustix::io::Result<()> {
+        let Some(mut inner) = self.alive(path) else { return Err(Errno::IO) };
+        if inner.free() < size {
+            return Err(Errno::NOSPC);
+        }
+        inner.aside.insert(path.to_string_lossy().into_owned(), size);
+        Ok(())
     }
 
     fn side(&self, _: &Path) -> PathBuf {

@@ -71,6 +71,7 @@ impl State {
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     // SAFETY: SQLite closes once; the box was made by `opened`.
     let state = unsafe { Box::from_raw((*file.cast::<OpenFile>()).state) };
+    state.disk.inner().seen(state.process, register::process(), &state.name);
     state.disk.inner().close(state.handle);
     ffi::SQLITE_OK
 }
@@ -110,9 +111,13 @@ unsafe extern "C" fn write(
         return ffi::SQLITE_IOERR;
     }
     let mut inner = state.disk.inner();
+    let fits = inner.fits(&state.name, at as usize + from.len());
     let Some(target) = inner.files.get_mut(&state.name).filter(|target| target.live.is_some()) else {
         return ffi::SQLITE_IOERR_WRITE;
     };
+    if fault.is_none() && !fits {
+        return ffi::SQLITE_FULL;
+    }
     let count = if fault.is_some() { from.len() / 2 } else { from.len() };
     target.write(at as usize, &from[..count]);
     fault.unwrap_or(ffi::SQLITE_OK)

@@ -7,7 +7,8 @@ const SECTOR: usize = 512;
 
 /// What has been done to a file since its last sync.
 enum Change {
-    Create,
+    /// With what it holds from its first moment.
+    Create(Vec<u8>),
     Write(usize, Vec<u8>),
     Truncate(usize),
     Delete,
@@ -38,7 +39,7 @@ fn put(content: &mut Vec<u8>, at: usize, bytes: &[u8]) {
 
 fn apply(content: &mut Option<Vec<u8>>, change: &Change) {
     match (change, content) {
-        (Change::Create, content) => *content = Some(content.take().unwrap_or_default()),
+        (Change::Create(whole), content) => *content = Some(whole.clone()),
         (Change::Delete, content) => *content = None,
         (Change::Write(at, bytes), Some(content)) => put(content, *at, bytes),
         (Change::Truncate(size), Some(content)) => content.resize(*size, 0),
@@ -64,8 +65,9 @@ impl File {
         }
     }
 
-    pub fn create(&mut self) {
-        self.change(Change::Create);
+    /// Makes it where there is none.
+    pub fn create(&mut self, whole: &[u8]) {
+        self.change(Change::Create(whole.to_vec()));
     }
 
     pub fn write(&mut self, at: usize, bytes: &[u8]) {
@@ -83,7 +85,7 @@ impl File {
 
     /// Everything done so far survives a power cut. True if its name is new.
     pub fn sync(&mut self) -> bool {
-        let new = self.pending.iter().any(|change| matches!(change, Change::Create));
+        let new = self.pending.iter().any(|change| matches!(change, Change::Create(_)));
         for change in self.pending.drain(..) {
             apply(&mut self.durable, &change);
         }
@@ -98,12 +100,10 @@ impl File {
 
     /// Whether the file is there or not survives a power cut; what it holds may not.
     pub fn sync_name(&mut self) {
-        let ends = self.pending.iter().rposition(|change| matches!(change, Change::Delete));
-        for change in self.pending.drain(..ends.map_or(0, |at| at + 1)) {
+        let of_names = |change: &Change| matches!(change, Change::Create(_) | Change::Delete);
+        let last = self.pending.iter().rposition(of_names);
+        for change in self.pending.drain(..last.map_or(0, |at| at + 1)) {
             apply(&mut self.durable, &change);
-        }
-        if self.live.is_some() {
-            apply(&mut self.durable, &Change::Create);
         }
     }
 

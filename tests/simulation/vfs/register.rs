@@ -76,15 +76,17 @@ unsafe fn text<'a>(name: *const c_char) -> &'a str {
     unsafe { CStr::from_ptr(name) }.to_str().expect("paths are UTF-8")
 }
 
-fn process() -> u32 {
+pub fn process() -> u32 {
     caller().map_or(0, |caller| caller.process())
 }
 
-/// Lets others run, and counts the call.
-pub fn before(disk: &Disk, process: u32, kind: Kind, file: &str) -> Option<c_int> {
+/// Lets others run, and counts the call. `owner` has opened the file.
+pub fn before(disk: &Disk, owner: u32, kind: Kind, file: &str) -> Option<c_int> {
     if let Some(caller) = caller() {
         caller.before(kind, file);
     }
+    let process = process();
+    disk.inner().seen(owner, process, file);
     disk.inner().strike(process, kind, file)
 }
 
@@ -114,7 +116,7 @@ unsafe extern "C" fn open(
             if flags & ffi::SQLITE_OPEN_CREATE == 0 {
                 return ffi::SQLITE_CANTOPEN;
             }
-            file.create();
+            file.create(&[]);
         }
         inner.open(process, name)
     };
