@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_row_is_measured_and_counted_twice(tmp_path: Path) -> None:
     figures, codec = measure("drain-normal", str(tmp_path), 0.005)
-    assert figures["counted"] == figures["succeeded"] == figures["history_rows"] == 2_000
+    assert figures["counted"] == figures["succeeded"] == figures["history_rows"] == 20_000
     assert figures["rate"] > 0
     assert codec in ("json", "msgspec")
     assert list(tmp_path.iterdir()) == []
@@ -48,7 +48,7 @@ backlog.drain(place)
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert done.returncode != 0
-    assert "of 2,000 jobs the tasks counted 2,001, the file 2,000 successes" in done.stderr
+    assert "of 20,000 jobs the tasks counted 20,001, the file 20,000 successes" in done.stderr
 
 
 def test_what_fails_says_why(tmp_path: Path) -> None:
