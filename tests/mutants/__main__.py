@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from tests.faulty import PLACE, ROOT, build
 from tests.mutants.table import MUTANTS
 
 SEEN = PLACE.with_name("mutants.jsonl")
-FUNCTIONAL = "pytest -x tests/face tests/apps tests/cli tests/test_examples.py"
+FUNCTIONAL = "pytest tests/face tests/apps tests/cli tests/test_examples.py"
 LOGS = PLACE.with_name("mutants")
 """What the functional tests said of each."""
 LONGEST = {FUNCTIONAL: 3600}
@@ -157,6 +158,8 @@ def main() -> int:
     unknown = set(arguments.names) - set(MUTANTS)
     if unknown:
         parser.error(f"there is no mutant {', '.join(sorted(unknown))}")
+    # A shell starts what runs in the background with SIGINT ignored, and tests would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     build()
     subprocess.run(
         ["cargo", "test", "--no-run", "--release", "--quiet", "--features", "mutants"], cwd=ROOT, check=True
