@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from bench.contenders import MODES, RIVALS
 from bench.installing import TARGET
+from bench.leftovers import PREFIX, alone_in
 from bench.plan import Settings, steps
 from bench.plot import plot
 from bench.run import Run
@@ -27,6 +29,13 @@ def main() -> int:
     if arguments.plot is not None:
         print(f"drew {plot(Saved.read(arguments.plot))}")
         return 0
+    # As an interrupt does, so that what was started is ended on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with alone_in(arguments.folder):
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     asked = {**settings._asdict(), **{name: _sorted(getattr(settings, name)) for name in ("rows", "rivals")}}
     asked["modes"] = list(settings.modes)
@@ -36,12 +45,11 @@ def main() -> int:
     else:
         saved = Saved.new(settings.kind, asked, arguments.folder)
     if settings.kind == "full" and not arguments.foreground:
-        log = saved.path.with_suffix(".log")
-        print(f"running in the background, to be followed by:  tail -f {log}", flush=True)
-        _into_background(log)
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        Run(steps(settings), saved, Path(folder), settings.scale).to_the_end()
+        _into_background(saved.path.with_suffix(".log"))
+    with tempfile.TemporaryDirectory(
+        dir=arguments.folder, prefix=PREFIX, ignore_cleanup_errors=True
+    ) as folder:
+        Run(steps(settings), saved, Path(folder).resolve(), settings.scale).to_the_end()
     print(f"\n{tables(saved.content)}\nsaved {saved.path}")
     try:
         print(f"drew {plot(saved)}")
@@ -123,7 +131,9 @@ def _sorted(names: frozenset[str] | None) -> list[str] | None:
 
 def _into_background(log: Path) -> None:
     """The caller gets its terminal back; what is said from now on goes to the log."""
-    if os.fork():
+    child = os.fork()
+    if child:
+        print(f"process {child} runs in the background, to be followed by:  tail -f {log}", flush=True)
         os._exit(0)
     os.setsid()
     with log.open("ab", buffering=0) as file, Path(os.devnull).open("rb") as nothing:

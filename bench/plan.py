@@ -32,16 +32,23 @@ class Settings(NamedTuple):
 
 
 def steps(settings: Settings) -> list[Step]:
-    """The floors first in each round; then ours and the rivals take turns. Long rows are measured once."""
+    """The floors first in each round; then ours and the rivals take turns.
+
+    Rows that need no more are measured once, rivals on a lasting Redis in the first two rounds.
+    """
     rows = [row for row in ROWS if settings.rows is None or row.name in settings.rows or row.name == "sync"]
     ours = [row for row in rows if settings.long or not row.long]
     others = contenders(None if settings.rivals is None else set(settings.rivals), settings.modes)
     found = []
     for number in range(settings.rounds):
         found.append(Step(number, FLOOR_ROW, FLOOR))
-        mine = [Step(number, row.name, OURS, ours=row) for row in ours if number == 0 or not row.long]
+        mine = [Step(number, row.name, OURS, ours=row) for row in ours if number == 0 or not row.once]
         mine.sort(key=lambda step: step.row != "sync")
-        theirs = [Step(number, SESSION, each.name, rival=each) for each in others]
+        theirs = [
+            Step(number, SESSION, each.name, rival=each)
+            for each in others
+            if number < 2 or each.mode in (None, "none")
+        ]
         found.append(mine.pop(0))
         found.extend(_taking_turns(mine, theirs))
     return found

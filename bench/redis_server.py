@@ -29,7 +29,10 @@ def redis_server(folder: Path, mode: str) -> Iterator[Server]:
     flags = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), "--protected-mode", "yes"]
     log = (folder / "redis.log").open("wb")
     process = subprocess.Popen(
-        [*command, *flags, *MODES[mode]], env={**os.environ, **environment}, stdout=log, stderr=log
+        [*command, *flags, *MODES[mode]],
+        env={**os.environ, **environment},
+        stdout=log,
+        stderr=log,
     )
     try:
         _wait(process, port, folder / "redis.log")

@@ -3,13 +3,14 @@
 import datetime
 import time
 from pathlib import Path
+from typing import Any
 
 from bench import floor
 from bench.contenders import OURS
 from bench.installing import CannotInstall
 from bench.plan import Step
 from bench.saved import Saved
-from bench.session import ROWS, Failed, measure_rival
+from bench.session import ROOT, ROWS, Failed, measure_rival
 from bench.table import shown
 from pyqueue.bench.figures import Figures
 from pyqueue.bench.measure import measure, room_for
@@ -47,7 +48,7 @@ class Run:
         try:
             floor.build()
         except CannotInstall as error:
-            self._leave_out("floor", error)
+            self._leave_out("floor", str(error))
 
     def _one(self, step: Step, start: float) -> str:
         try:
@@ -57,9 +58,10 @@ class Run:
                 return self._rival(step, start)
             figures = floor.bare_inserts(self._folder, self._scale)
         except (CannotInstall, Failed, QueueError, OSError) as error:
-            self._saved.add(*step[:3], time.perf_counter() - start, error=str(error))
-            self._leave_out(step.contender if step.contender != OURS else step.row, error)
-            return f"NOT MEASURED: {str(error)[:200]}"
+            why = str(error).replace(str(self._folder), "FOLDER").replace(str(ROOT), ".")
+            self._saved.add(*step[:3], time.perf_counter() - start, error=why)
+            self._leave_out(step.contender if step.contender != OURS else step.row, why)
+            return f"NOT MEASURED: {why[:200]}"
         self._saved.add(*step[:3], time.perf_counter() - start, figures=figures)
         return shown(step.row, figures)
 
@@ -75,7 +77,7 @@ class Run:
     def _rival(self, step: Step, start: float) -> str:
         assert step.rival is not None
         by_row, said = measure_rival(step.rival, self._folder, self._scale)
-        self._saved.content["rivals"][step.contender] = said
+        self._saved.content["rivals"][step.contender] = _told(said)
         seconds = time.perf_counter() - start
         for row in ROWS:
             if row in by_row:
@@ -86,8 +88,8 @@ class Run:
             f"{row} {shown(row, by_row[row])}" for row in ("drain", "delay", "pickup") if row in by_row
         )
 
-    def _leave_out(self, name: str, error: Exception) -> None:
-        self._saved.content["left_out"][name] = str(error)
+    def _leave_out(self, name: str, why: str) -> None:
+        self._saved.content["left_out"][name] = why
         self._saved.write()
 
     def _left(self, steps: int) -> str:
@@ -99,3 +101,12 @@ class Run:
 
 def _none() -> Figures:
     return {}
+
+
+def _told(said: dict[str, Any]) -> dict[str, Any]:
+    """What a reader elsewhere can use: nothing of where things lie here."""
+    python = said["python"]
+    commands = [
+        " ".join("python" if word == python else word for word in command) for command in said["worker"]
+    ]
+    return {**{name: each for name, each in said.items() if name != "python"}, "worker": commands}

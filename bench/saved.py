@@ -93,7 +93,7 @@ def machine(folder: Path) -> dict[str, Any]:
         "cpus": len(os.sched_getaffinity(0)),
         "cpu": model[0].partition(":")[2].strip() if model else platform.machine(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "file_system": found.stdout.strip() or "unknown",
         "python": sys.version.split()[0],
         "pyqueue": __version__,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import tempfile
@@ -32,7 +33,11 @@ def measure_rival(
     """Its figures by row, and what was set. Raises CannotInstall or Failed."""
     python = python_of(contender.rival)
     with ExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix="rival-"))).resolve()
+        place = Path(
+            stack.enter_context(
+                tempfile.TemporaryDirectory(dir=folder, prefix="rival-", ignore_cleanup_errors=True)
+            )
+        ).resolve()
         server = None
         if contender.mode is not None:
             server = stack.enter_context(redis_server(place, contender.mode))
@@ -71,9 +76,9 @@ class Session:
         """Latencies beside idle workers first, then a backlog, then the workers on it."""
         found: dict[str, Figures] = {}
         self._start_workers()
-        found["pickup"] = self._pickup(max(20, round(300 * self._scale)))
+        found["pickup"] = self._pickup(max(20, round(200 * self._scale)))
         if self.said["stores_results"]:
-            took = self._ask("round_trip", max(20, round(300 * self._scale)))["took"]
+            took = self._ask("round_trip", max(20, round(200 * self._scale)))["took"]
             found["round-trip"] = milliseconds(took, 50, 99)
         found["idle"] = self._idle()
         self._stop_workers()
@@ -89,15 +94,18 @@ class Session:
         return found
 
     def _pickup(self, count: int) -> Figures:
-        before = self._tallies.total()
-        self._ask("timed", count)
-        self._until(lambda: self._tallies.total() >= before + count, 30)
+        before, pause = self._tallies.total(), random.Random(1)
+        for number in range(1, count + 1):
+            self._ask("timed", 1)
+            self._until(lambda number=number: self._tallies.total() >= before + number, 30)  # type: ignore[misc]
+            # Long enough for the workers to be asleep again.
+            time.sleep(pause.uniform(0.005, 0.015))
         return milliseconds(self._tallies.notes(), 50, 99)
 
     def _idle(self) -> Figures:
         pids = [pid for worker in self._workers for pid in family(worker.pid)]
         time.sleep(1.5)
-        length = max(2.0, 8.0 * self._scale)
+        length = max(2.0, 6.0 * self._scale)
         servers = [self._server.pid] if self._server else []
         before, of_server, start = cpu_seconds(pids), cpu_seconds(servers), time.perf_counter()
         time.sleep(length)
@@ -114,13 +122,13 @@ class Session:
 
     def _drain(self, backlog: int) -> Figures:
         before = self._tallies.total()
-        window = max(2.0, 8.0 * self._scale)
+        window = max(2.0, 6.0 * self._scale)
         for command in self.said["worker"]:
             self._workers.append(self._started(command))
         self._until(lambda: self._tallies.total() > before, 60)
         first, start = self._tallies.total(), time.perf_counter()
         while (done := self._tallies.total()) < before + backlog and time.perf_counter() - start < window:
-            time.sleep(0.002)
+            time.sleep(0.005)
         end = time.perf_counter()
         # What it had done at the first look is not counted.
         return {"rate": (done - first) / (end - start), "done": done - before, "backlog": backlog}

@@ -8,16 +8,17 @@ from pyqueue._core import Outcome
 from pyqueue.bench.counting import counted_twice
 from pyqueue.bench.figures import Figures
 from pyqueue.bench.place import Place
+from pyqueue.exceptions import QueueError
 
 
 def drain(place: Place) -> Figures:
     """No-op jobs from a backlog by 2 children, until the last success is written."""
-    return _drained(place, place.many(400_000, least=2_000))
+    return _drained(place, place.many(400_000, least=20_000))
 
 
 def drain_by_threads(place: Place) -> Figures:
     """The same by one child with 2 threads: a frame holds as many jobs as threads are free, mostly one."""
-    return _drained(place, place.many(100_000, least=2_000), "-P", "threads")
+    return _drained(place, place.many(100_000, least=20_000), "-P", "threads")
 
 
 def _drained(place: Place, jobs: int, *flags: str) -> Figures:
@@ -26,7 +27,9 @@ def _drained(place: Place, jobs: int, *flags: str) -> Figures:
         # What ran before the first look is not counted.
         start = place.until(lambda: place.tallies.total() > 0)
         first = place.tallies.total()
-        place.until(lambda: place.tallies.total() >= jobs)
+        if first >= jobs:
+            raise QueueError(f"{jobs:,} jobs were done before the first look: too few to measure")
+        place.until(lambda: place.tallies.total() >= jobs, every=0.005)
         end = place.until(lambda: place.succeeded() >= jobs)
     return {"rate": (jobs - first) / (end - start), **counted_twice(place, jobs)}
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from pyqueue.bench.figures import Figures
 from pyqueue.bench.place import Place
+from pyqueue.exceptions import QueueError
 
 _A_DAY: Final = 86_400.0
 _WINDOW: Final = 4.0
@@ -27,13 +28,13 @@ def ten_million_waiting(place: Place) -> Figures:
 
 def nothing_else(place: Place) -> Figures:
     """The rate with nothing but the few seconds' work that is measured: what the deep ones are compared with."""
-    return _rate_of(place, place.many(400_000, least=5_000))
+    return _rate_of(place, place.many(400_000, least=20_000))
 
 
 def million_delayed(place: Place) -> Figures:
     """The rate with 1,000,000 jobs set for tomorrow."""
     place.fill(place.whole(1_000_000), countdown=_A_DAY)
-    return _rate_of(place, place.many(400_000, least=5_000))
+    return _rate_of(place, place.many(400_000, least=20_000))
 
 
 def _waiting(place: Place, jobs: int) -> Figures:
@@ -54,6 +55,8 @@ def _rate_of(place: Place, more: int) -> Figures:
     with place.worker(2):
         start = place.until(lambda: place.tallies.total() > 0)
         first = place.tallies.total()
+        if first >= ready:
+            raise QueueError(f"{ready:,} jobs were done before the first look: too few to measure")
         place.until(lambda: place.succeeded() >= ready or time.perf_counter() - start > window, every=0.005)
         done, end = place.succeeded(), time.perf_counter()
     return {"rate": (done - first) / (end - start), "done": done}

@@ -14,7 +14,7 @@ _SETTLE: Final = 2.0
 
 def idle(place: Place) -> Figures:
     """CPU and memory (PSS) of a worker and its 2 children that have run a few jobs and wait for more."""
-    seconds = place.seconds(30, least=3)
+    seconds = place.seconds(20, least=3)
     with place.worker(2) as worker:
         for number in range(10):
             place.tasks.nothing.delay(number).get(timeout=10)

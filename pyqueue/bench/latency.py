@@ -15,9 +15,9 @@ def pickup(place: Place) -> Figures:
     with place.worker(2):
         for number in range(1, count + 1):
             call(time.monotonic_ns())
-            place.until(lambda number=number: place.tallies.total() >= number, every=0.0005)  # type: ignore[misc]
+            place.until(lambda number=number: place.tallies.total() >= number, every=0.001)  # type: ignore[misc]
             # Long enough for the children to be asleep again.
-            time.sleep(pause.uniform(0.002, 0.01))
+            time.sleep(pause.uniform(0.005, 0.015))
     return milliseconds(place.tallies.notes(), 50, 99)
 
 

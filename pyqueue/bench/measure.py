@@ -16,6 +16,7 @@ import tempfile
 from typing import Final
 
 from pyqueue.bench.figures import Figures
+from pyqueue.bench.tally import FOLDER
 from pyqueue.exceptions import QueueError
 
 _BYTES_A_JOB: Final = 700
@@ -27,12 +28,13 @@ def measure(row: str, folder: str, scale: float) -> tuple[Figures, str]:
 
     Raises QueueError with what it said if it fails.
     """
-    with tempfile.TemporaryDirectory(dir=folder, prefix="bench-") as place:
+    with tempfile.TemporaryDirectory(dir=folder, prefix="bench-", ignore_cleanup_errors=True) as place:
         done = subprocess.Popen(
             (sys.executable, "-m", "pyqueue.bench.measure", row, place, str(scale)),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env={**os.environ, FOLDER: os.path.abspath(place)},
             start_new_session=True,
         )
         try:

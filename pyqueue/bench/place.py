@@ -44,7 +44,7 @@ class Place:
 
     def whole(self, count: int) -> int:
         """A number that the row's title names: the same in a quick run, less only where the benchmark is tried out."""
-        return count if self._scale >= QUICK else self.many(count, least=5_000)
+        return count if self._scale >= QUICK else self.many(count, least=20_000)
 
     def seconds(self, length: float, least: float = 0.5) -> float:
         """A length of time to this scale."""

@@ -32,6 +32,8 @@ class Row(NamedTuple):
     """The figures worth a line; the others stand beside them in the JSON."""
     long: bool = False
     """Over a million jobs, or minutes: not in a quick run."""
+    once: bool = False
+    """Long, or a figure that hardly moves: one round of a run is enough."""
 
 
 _LATENCY: Final = ("p50_ms", "p99_ms")
@@ -68,6 +70,7 @@ ROWS: Final = (
         depth.ten_million_waiting,
         ("rate", "file_bytes_a_job"),
         long=True,
+        once=True,
     ),
     Row("delayed-1m", "with 1,000,000 delayed", "normal", depth.million_delayed),
     Row("writers", "8 processes delay()", "normal", crowd.writers, ("p99.9_ms", "least_to_most")),
@@ -78,6 +81,7 @@ ROWS: Final = (
         life.ten_million_through,
         ("file_to_live", "wal_mb"),
         long=True,
+        once=True,
     ),
     Row(
         "starting",
@@ -85,6 +89,7 @@ ROWS: Final = (
         "normal",
         starting.starting,
         ("import_to_bare", "status_cpu_s"),
+        once=True,
     ),
-    Row("catalogue", "pyqueue demo catalog", "full", starting.catalogue, ("seconds",)),
+    Row("catalogue", "pyqueue demo catalog", "full", starting.catalogue, ("seconds",), once=True),
 )
