@@ -12,7 +12,7 @@ use super::lease::{self, Lease};
 use super::leave::{self, Exit};
 use super::row::{self, HUSK, JobRow, columns};
 use super::{errback, head, inbox, owner, rules, side};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{self, RowId};
 use crate::job::{ClaimedJob, Failure, Payload};
 use crate::mutants::{self, Mutant};
@@ -67,6 +67,9 @@ struct Taking<'a> {
     unknown: Vec<(String, String)>,
     /// A fresh row that stays where it is lies behind the last one taken: a run can't reach over it.
     broken: bool,
+    /// The last candidate of this queue. One that comes again, because a damaged file does not let it go, would do so
+    /// for ever.
+    last: (i64, i64),
 }
 
 /// Takes up to `ask.limit` jobs.
@@ -84,11 +87,13 @@ pub fn claim(change: &mut Change, ask: &Ask) -> Result<Claimed> {
         passed: 0,
         unknown: Vec::new(),
         broken: true,
+        last: (0, 0),
     };
     for queue in queues {
         if taking.jobs.len() == ask.limit {
             break;
         }
+        taking.last = (0, 0);
         while from_queue(change, &mut taking, queue)? {}
     }
     more |= taking.passed >= PASS_LIMIT;
@@ -213,6 +218,7 @@ fn listed(change: &Change, place: i64, k: i64, low: i64, high: i64, limit: usize
 /// Moves the head over a fresh row; true if the row is ready, and not a husk or spoken for by another row.
 fn step_over(change: &mut Change, job: &JobRow) -> Result<bool> {
     let head = change.heads.get(job.id.band())?;
+    row::onward(head.pos, job.id.0)?;
     head.pos = job.id.0;
     if job.mark == 0 {
         return Ok(true);
@@ -238,6 +244,10 @@ pub fn pass(change: &mut Change, low: i64, high: i64, limit: usize) -> Result<Ve
 /// Takes a row, sets it aside, or lets it go.
 fn consider(change: &mut Change, taking: &mut Taking, candidate: Candidate) -> Result<()> {
     let Candidate { at, job, fresh } = candidate;
+    if (at, job.id.0) <= taking.last {
+        return Err(Error::Corrupt("a job in line comes twice".into()));
+    }
+    taking.last = (at, job.id.0);
     if fresh && !step_over(change, &job)? {
         taking.broken |= job.mark != HUSK;
         return Ok(());
