@@ -36,6 +36,14 @@ pub enum Error {
         /// The public id of the job that has the key.
         id: String,
     },
+    /// Two jobs of one call have the same dedup key, and the later wanted it for itself.
+    #[error(
+        "the dedup key {key:?} stands twice in this call: nothing was stored; leave one of the two out, or enqueue with dedup=\"return\" or \"replace\""
+    )]
+    KeyTwice {
+        /// The key.
+        key: String,
+    },
     /// The file can't be used as a queue; it was left unchanged.
     #[error("{path}: {reason}", path = path.display())]
     Refused {

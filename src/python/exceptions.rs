@@ -74,7 +74,7 @@ pub fn to_py(error: Error) -> PyErr {
         Error::Busy { .. } => Some(4),
         Error::Io(_) => Some(5),
         Error::Corrupt(_) => Some(6),
-        Error::Duplicate { .. } => Some(7),
+        Error::Duplicate { .. } | Error::KeyTwice { .. } => Some(7),
         Error::Interrupted => return PyInterruptedError::new_err(text),
         Error::System { .. } | Error::Wire(_) | Error::Sqlite(_) => None,
     };

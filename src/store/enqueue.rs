@@ -7,7 +7,7 @@ use super::leave::{self, Exit};
 use super::{alias, dedup, errback, row, rules, side};
 use crate::error::{Error, Result};
 use crate::id::{self, RowId, SHELF};
-use crate::job::{Enqueued, Failure, NewJob};
+use crate::job::{Dedup, Enqueued, Failure, NewJob};
 
 /// Refuses names and numbers that can't be stored.
 pub fn check(job: &NewJob) -> Result<()> {
@@ -47,6 +47,23 @@ pub fn name(what: &str, text: &str) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Stores jobs in order. Nothing of a call that fails is kept: where a job finds its key taken by an earlier one of
+/// the same call, there is no id to name.
+pub fn all(change: &mut Change, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>> {
+    let mut stored: Vec<Enqueued> = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let key = if job.dedup == Dedup::Refuse { job.dedup_key.clone() } else { None };
+        let one = enqueue(change, job).map_err(|error| match (error, key) {
+            (Error::Duplicate { id }, Some(key)) if stored.iter().any(|one| one.created && one.id == id) => {
+                Error::KeyTwice { key }
+            }
+            (error, _) => error,
+        })?;
+        stored.push(one);
+    }
+    Ok(stored)
 }
 
 /// Stores a job, or finds the unfinished one with its dedup key or its own id.

@@ -129,7 +129,7 @@ impl Store {
                 enqueue::check_size(&errback.job, self.options.max_body)?;
             }
         }
-        self.take_in(move |change| jobs.into_iter().map(|job| enqueue::enqueue(change, job)).collect())
+        self.take_in(move |change| enqueue::all(change, jobs))
     }
 
     /// Takes jobs under a lease; `Full` while there is too little room for their outcomes.

@@ -102,6 +102,8 @@ def test_a_key_returns_refuses_or_replaces(app: PyQueue, once: Once, look: Task[
     assert look.apply_async((2,), dedup_key="k") == first
     with pytest.raises(DuplicateJob, match=first.id):
         look.apply_async((2,), dedup_key="k", dedup="refuse")
+    with pytest.raises(DuplicateJob, match='the dedup key "new" stands twice in this call'):
+        app.enqueue_many([look.signature((n,), dedup_key="new", dedup="refuse") for n in range(2)])
     second = look.apply_async((2,), dedup_key="k", dedup="replace")
     assert first.state == "REVOKED"
     assert once(second).get(timeout=5)["args"] == [2]

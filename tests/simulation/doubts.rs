@@ -89,11 +89,7 @@ impl Book {
             return Err("something was written before a look could decide what was in doubt".into());
         }
         let foretold = self.model.apply(&verb, now, boot);
-        let mut answer = told.answer(|id| self.model.aliases.get(id).copied());
-        if answer == Answer::Duplicate(-1) && verb.names(&told.ids[0].id) {
-            // The holder came in the same call and went with it.
-            answer = foretold.clone();
-        }
+        let answer = told.answer(|id| self.model.aliases.get(id).copied());
         if answer != foretold {
             return Err(format!(
                 "{verb:?} at {now}/{boot} answered {answer:?}, the reference says {foretold:?}"

@@ -48,6 +48,8 @@ pub enum Answer {
     LeaseLost,
     Fenced,
     Duplicate(i64),
+    /// The key was taken in the same call.
+    KeyTwice,
     /// The write lock was not to be had: nothing has happened.
     Busy,
     /// There was no room: nothing has happened.
@@ -101,11 +103,6 @@ impl Verb {
             }
             verb => format!("{verb:?}"),
         }
-    }
-
-    /// Whether it would give a job this name.
-    pub fn names(&self, id: &str) -> bool {
-        matches!(self, Verb::Enqueue(jobs) if jobs.iter().any(|job| job.alias.as_deref() == Some(id)))
     }
 
     /// Asks the store, or writes as a foreign connection.
@@ -163,6 +160,7 @@ impl Verb {
                 told.ids = vec![Enqueued { id, created: false }];
                 Answer::Duplicate(0)
             }
+            Err(Error::KeyTwice { .. }) => Answer::KeyTwice,
             Err(Error::Busy { .. }) => Answer::Busy,
             Err(Error::Full(_)) => Answer::Full,
             Err(Error::Refused { .. }) => Answer::Refused,

@@ -298,6 +298,15 @@ fn a_dedup_key_can_refuse_replace_or_outlive_its_job() {
     let refused = bench.store.enqueue(vec![job("t"), keyed(Dedup::Refuse)]);
     assert!(matches!(refused, Err(Error::Duplicate { id }) if id == first));
     assert_eq!(bench.sql("SELECT count(*) FROM pyqueue_job"), 1, "all or none");
+    // Also where the key is free: the other one is gone with the call that made it.
+    for other in [Dedup::Return, Dedup::Refuse, Dedup::Replace] {
+        let key = |dedup| NewJob { dedup_key: Some("free".into()), dedup, ..job("t") };
+        let twice = bench.store.enqueue(vec![key(other), key(Dedup::Refuse)]);
+        assert!(matches!(twice, Err(Error::KeyTwice { key }) if key == "free"));
+    }
+    let twice = bench.store.enqueue(vec![keyed(Dedup::Replace), keyed(Dedup::Refuse)]);
+    assert!(matches!(twice, Err(Error::KeyTwice { .. })), "it had taken the first one's place");
+    assert_eq!((bench.sql("SELECT count(*) FROM pyqueue_job"), bench.state(&first)), (1, "waiting"));
     let second = bench.add(keyed(Dedup::Replace));
     assert_eq!((bench.state(&first), bench.state(&second)), ("cancelled", "waiting"));
     let worker = bench.join();

@@ -121,7 +121,11 @@ impl Model {
                     Ok(rows) => Answer::Rows(rows),
                     Err(holder) => {
                         before.into_iter().for_each(|before| *self = before);
-                        Answer::Duplicate(holder)
+                        if self.jobs.contains_key(&holder) {
+                            Answer::Duplicate(holder)
+                        } else {
+                            Answer::KeyTwice
+                        }
                     }
                 }
             }
