@@ -106,7 +106,8 @@ impl Error {
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{
-            CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, SystemIoFailure,
+            CannotOpen, DatabaseBusy, DatabaseCorrupt, DiskFull, FileLockingProtocolFailed, NotADatabase,
+            SystemIoFailure,
         };
         let text = error.to_string();
         use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
@@ -119,6 +120,8 @@ impl From<rusqlite::Error> for Error {
         match error.sqlite_error_code() {
             Some(DiskFull) => Error::Full(text),
             Some(DatabaseBusy) => Error::Busy { waited_ms: 0 },
+            // After 10 s in which it could not begin to read, because a process was stopped while it recovered the WAL.
+            Some(FileLockingProtocolFailed) => Error::Busy { waited_ms: 10_000 },
             // The `-shm` is written to only where it grows.
             Some(SystemIoFailure) if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => {
                 Error::Full(text)
@@ -127,5 +130,26 @@ impl From<rusqlite::Error> for Error {
             Some(DatabaseCorrupt | NotADatabase) => Error::Corrupt(text),
             _ => Error::Sqlite(text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::Error;
+
+    fn of(code: i32) -> Error {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into()
+    }
+
+    #[test]
+    fn whoever_was_in_the_way_counts_as_busy_whatever_sqlite_calls_it() {
+        for code in
+            [ffi::SQLITE_BUSY, ffi::SQLITE_BUSY_RECOVERY, ffi::SQLITE_BUSY_SNAPSHOT, ffi::SQLITE_PROTOCOL]
+        {
+            assert!(matches!(of(code), Error::Busy { .. }), "{code}");
+        }
+        assert!(matches!(of(ffi::SQLITE_ERROR), Error::Sqlite(_)));
     }
 }

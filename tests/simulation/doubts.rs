@@ -33,7 +33,7 @@ pub struct Book {
     /// What each process asks, and whether it may have been kept out by a newer build when it began.
     current: BTreeMap<usize, (Verb, bool)>,
     transactions: u64,
-    /// Whoever traces a seed wants the first difference.
+    /// Whoever traces a seed may want the first difference.
     often: bool,
     /// Every claim there was: row and token.
     pub tokens: Vec<(RowId, i64)>,
@@ -119,9 +119,12 @@ impl Book {
 
     fn learn(&mut self, row: i64, id: &str, own: bool) -> Result<(), String> {
         let Some(job) = self.model.jobs.get_mut(&row) else { return Err(format!("{id} names no job")) };
+        // A name under which a later call has met the job is answered to whoever uses it, and is not the job's id.
+        if !own && self.model.aliases.get(id) == Some(&row) {
+            return Ok(());
+        }
         let known = job.id.get_or_insert_with(|| id.to_owned());
-        let fits = *known == id || !own && self.model.aliases.get(id) == Some(&row);
-        if fits { Ok(()) } else { Err(format!("row {row} was called {known} and now {id}")) }
+        if *known == id { Ok(()) } else { Err(format!("row {row} was called {known} and now {id}")) }
     }
 
     fn learn_job(&mut self, job: &ClaimedJob) -> Result<(), String> {
@@ -180,5 +183,30 @@ impl Book {
         }
         let verbs: Vec<&Verb> = self.doubts.iter().map(|doubt| &doubt.verb).collect();
         Err(format!("{verbs:?} happened in part: {wrong:?}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dice::Dice;
+    use crate::making::{Scene, jobs};
+    use pyqueue_core::job::{Dedup, NewJob};
+
+    #[test]
+    fn a_name_that_a_later_call_gave_is_not_a_jobs_own_id() {
+        let mut book = Book::default();
+        let any = jobs(&mut Dice::new(1), Scene { now: 0, queues: 0 }, 1).remove(0);
+        let first = NewJob { dedup_key: Some("k".into()), dedup: Dedup::Return, alias: None, ..any };
+        let second = NewJob { alias: Some("own".into()), ..first.clone() };
+        let Answer::Rows(rows) = book.model.apply(&Verb::Enqueue(vec![first, second]), 0, 0) else {
+            panic!()
+        };
+        let row = rows[0].0;
+        assert_eq!(rows[1], (row, false));
+        book.learn(row, "own", false).unwrap();
+        book.learn(row, "its own id", true).unwrap();
+        assert!(book.learn(row, "another", true).is_err());
+        assert!(book.learn(row, "another", false).is_err());
     }
 }

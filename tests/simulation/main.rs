@@ -2,6 +2,8 @@
 //! clocks that jump. All of it follows from one number, so that whatever fails can be seen again.
 //!
 //! * `PYQUEUE_SEED=n cargo test --release --test simulation` runs one seed and prints what happened in it.
+//! * `PYQUEUE_OFTEN=1` with it compares the file in every transaction, which shows a difference sooner; but whoever looks
+//!   may have to wait, so that it can be another run.
 //! * `PYQUEUE_SEEDS=200000 PYQUEUE_FROM=1` runs more than the usual 2,000.
 //!
 //! * `vfs`: the disk; `world`, `weather`, `process`, `dice`: whose turn it is, time, deaths, chance

@@ -77,6 +77,8 @@ fn a_seed_is_the_same_run_twice() {
         let first = one.log.iter().zip(&two.log).find(|(one, two)| one != two);
         assert_eq!(first, None, "seed {seed}");
         assert_eq!(one.hash, two.hash, "seed {seed}");
+        let unlogged = seed::run(seed, "third", None, false);
+        assert_eq!(one.hash, unlogged.hash, "seed {seed} is another one with a log");
     }
 }
 

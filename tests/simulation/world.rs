@@ -88,7 +88,7 @@ impl World {
             state: Mutex::new(state),
             turn: AtomicUsize::new(0),
             threads: Mutex::default(),
-            book: Mutex::new(Book::new(log)),
+            book: Mutex::new(Book::new(log && std::env::var_os("PYQUEUE_OFTEN").is_some())),
             pages: Mutex::default(),
         })
     }
