@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyqueue import request
 from pyqueue._core import NewJob
@@ -26,19 +26,16 @@ def new_job(
     options: CallOptions,
     now_us: Callable[[], int],
     max_body: int,
-    *,
     errback: Callable[[Signature[Any]], NewJob] | None = None,
-    like: NewJob | None = None,
 ) -> NewJob:
     """The job of one call. ``now_us`` is asked only where the call expires after a length of time.
 
-    ``errback`` makes the job of each ``link_error``, stored for an end that the core itself makes. ``like`` is the
-    ``pattern`` of the same task and options.
+    ``errback`` makes the job of each ``link_error``, stored for an end that the core itself makes.
 
     Raises EncodeError or InvalidJob, which name the argument or option that is wrong.
     """
     try:
-        return _new_job(signature, options, now_us, max_body, errback=errback, like=like)
+        return _new_job(signature, options, now_us, max_body, errback)
     except EncodeError as error:
         raise _of_argument(signature, max_body) or error from None
     except QueueError:
@@ -66,9 +63,7 @@ def _new_job(
     options: CallOptions,
     now_us: Callable[[], int],
     max_body: int,
-    *,
     errback: Callable[[Signature[Any]], NewJob] | None,
-    like: NewJob | None,
 ) -> NewJob:
     if options[:3] == (None, None, None):
         delay = run_at = expires = None
@@ -84,8 +79,6 @@ def _new_job(
         _extras(options, run_at if delay is None else now_us() + delay, expires),
     )
     body = encode_call(call, f"the call of {signature.task}", max_body)
-    if like is not None:
-        return like.with_body(body)
     errbacks = call.extras.link_error if errback is not None else None
     return _row(
         signature.task,
@@ -98,11 +91,29 @@ def _new_job(
     )
 
 
-def pattern(task: str, options: CallOptions) -> NewJob | None:
-    """The job of every call of a task with these options, but for its body; None where they say more than that."""
+class Pattern(NamedTuple):
+    """What all calls of a task share that say nothing of their own."""
+
+    job: NewJob
+    ignore_result: bool
+
+
+def pattern(task: str, options: CallOptions) -> Pattern | None:
+    """The pattern of calls with these options; None where what they say depends on the moment or the call."""
     if options[:3] != (None, None, None) or options.task_id is not None or options.link_error is not None:
         return None
-    return _row(task, b"", options)
+    if options.link is not None or options.headers is not None:
+        return None
+    return Pattern(_row(task, b"", options), options.ignore_result)
+
+
+def usual_job(like: Pattern, signature: Signature[Any], max_body: int) -> NewJob:
+    """The job of a call that says nothing of its own, made outside of any job. Raises EncodeError."""
+    call = Call(list(signature.args), dict(signature.kwargs), like.ignore_result)
+    try:
+        return like.job.with_body(encode_call(call, f"the call of {signature.task}", max_body))
+    except EncodeError as error:
+        raise _of_argument(signature, max_body) or error from None
 
 
 def _row(task: str, body: bytes, options: CallOptions, **moments: Any) -> NewJob:

@@ -130,6 +130,11 @@ def current() -> Context:
     return running.context if running is not None else _DIRECT
 
 
+def outside() -> bool:
+    """Whether no job runs here and no worker is loading the app."""
+    return _running.get() is None and _loading.get() is None
+
+
 def following(id: str) -> Context:
     """The request of the job ``id``, made here, as the jobs that follow it see it."""
     outer = current()
