@@ -15,6 +15,8 @@ class Awaited:
         self._coroutine = coroutine
         self._task: asyncio.Task[Any] | None = None
         self._error: BaseException | None = None
+        self.late: BaseException | None = None
+        """What was to be raised in it, as long as it was not: for what runs next, once this one has ended."""
 
     def run(self) -> Any:
         """What the coroutine returns."""
@@ -27,12 +29,15 @@ class Awaited:
         the loop's code, which would lose what it was about to do and wait for ever.
         """
         task = self._task
-        if task is None:
-            self._error = error
-        elif not task.done():
+        if task is not None and not task.done():
             if asyncio.current_task(task.get_loop()) is task and not _in_the_loop(frame):
                 return False
+            self.late = error
             task.get_loop().call_soon_threadsafe(self._cancel, error)
+            return True
+        if task is None:
+            self._error = error
+        self.late = error
         return True
 
     def _cancel(self, error: BaseException) -> None:
@@ -48,6 +53,8 @@ class Awaited:
     def __await__(self) -> Generator[Any, None, Any]:
         thrown, self._error = self._error, None
         while True:
+            if thrown is self.late:
+                self.late = None
             try:
                 waits_for = self._coroutine.send(None) if thrown is None else self._coroutine.throw(thrown)
             except StopIteration as ended:

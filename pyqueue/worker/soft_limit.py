@@ -25,21 +25,30 @@ class SoftLimit:
 
     def __init__(self, limit_us: int | None) -> None:
         self.awaited: Awaited | None = None
+        self.late: BaseException | None = None
+        """What came too late for the coroutine it was for."""
         self._alarm: BySignal | ByThread | None = None
         if limit_us is not None:
             in_main = threading.current_thread() is threading.main_thread()
             self._alarm = BySignal(limit_us, self) if in_main else ByThread(limit_us, self)
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Runs a coroutine in an event loop; the exception is raised in it, also where it waits."""
+        """Runs a coroutine in an event loop; the exception is raised in it, also where it waits.
+
+        If it comes too late for one coroutine it is raised in place of the next.
+        """
         from pyqueue.worker.awaited import Awaited  # noqa: PLC0415  it loads asyncio
 
+        if self.late is not None:
+            coroutine.close()
+            raise self.late
         awaited = Awaited(coroutine)
         self.awaited = awaited
         try:
             return awaited.run()
         finally:
             self.awaited = None
+            self.late = self.late or awaited.late
 
     def __enter__(self) -> SoftLimit:
         if self._alarm is not None:
@@ -132,6 +141,8 @@ class ByThread:
             with contextlib.suppress(RuntimeError):
                 # Without a frame it is always the loop that raises: from here nobody can tell whose code runs.
                 awaited.interrupt(SoftTimeLimitExceeded(_text(self._limit_us)), None)
+            if self._block.awaited is not awaited:
+                self._block.late = awaited.late
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:

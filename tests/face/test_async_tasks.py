@@ -12,6 +12,7 @@ import pytest
 from pyqueue import PyQueue, Task, current_task
 from pyqueue.exceptions import SoftTimeLimitExceeded
 from pyqueue.result import AsyncResult
+from pyqueue.worker.soft_limit import SoftLimit
 
 Once = Callable[[AsyncResult[Any]], AsyncResult[Any]]
 
@@ -145,6 +146,24 @@ def test_the_limit_of_a_list_of_coroutines_is_that_of_their_job(app: PyQueue, on
 
     result = once(waits.map(range(100)).apply_async(soft_time_limit=0.1))  # type: ignore[arg-type]
     assert isinstance(result.result, SoftTimeLimitExceeded)
+
+
+def test_a_limit_between_two_coroutines_is_not_lost() -> None:
+    limit, error = SoftLimit(None), SoftTimeLimitExceeded("0.1 s")
+
+    async def ends_just_before_it() -> int:
+        assert limit.awaited is not None
+        # Called once the coroutine has ended, while its loop is still being closed.
+        asyncio.get_running_loop().call_soon(limit.awaited.interrupt, error, None)
+        return 1
+
+    async def never_begins() -> None:
+        raise AssertionError
+
+    assert limit.run(ends_just_before_it()) == 1
+    with pytest.raises(SoftTimeLimitExceeded) as raised:
+        limit.run(never_begins())
+    assert raised.value is error
 
 
 def test_chunks_of_coroutines(app: PyQueue, once: Once) -> None:
