@@ -31,8 +31,8 @@ CODES = {0, 1, 64, 65, 69, 75}
 texts = st.text(max_size=12) | st.sampled_from(
     ["-5", "1e999", "NaN", "inf", "9" * 5_000, "\ud800", "\0", "", " ", "0x10"]
 )
-# A worker and a demonstration run for long, and so does a wait; an app's name is the way to import code.
-commands = st.sampled_from(sorted(set(COMMANDS) - {"worker", "demo"}))
+# A worker, a demonstration and measurements run for long, and so does a wait; an app's name is the way to import code.
+commands = st.sampled_from(sorted(set(COMMANDS) - {"worker", "demo", "bench"}))
 options = st.sampled_from(
     [
         "--json",
