@@ -199,7 +199,7 @@ class PyQueue(Configured):
         return [AsyncResult(id, store, created) for id, created in made]
 
     def _jobs_of(self, several: list[Signature[R]]) -> list[NewJob]:
-        # What the calls of a batch share is asked once: a third of the time of a large one.
+        # What the calls of a batch share is asked once: a sixth of the instructions of a large one.
         if signals.before_task_publish.connected or not request.outside() or self._sends_to is not self.store:
             return [self.job_of(each) for each in several]
         patterns, max_body = self._patterns, self.max_body

@@ -72,7 +72,7 @@ pub struct Success<'a> {
 /// job from its row.
 ///
 /// Not by `INSERT … SELECT`: a statement that may write several rows keeps a copy of each page it touches, to be able
-/// to undo its own half, and that was a third of its time.
+/// to undo its own half, and that was a twelfth of the supervisor's time.
 pub fn append_successes(change: &Change, successes: &[Success]) -> Result<()> {
     let (Some(first), Some(last)) = (successes.first(), successes.last()) else { return Ok(()) };
     let mut jobs = change.conn.prepare_cached(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,7 @@ def main(name: str, count: int, folder: Path, wasteful: bool) -> None:
     def nothing(n: int) -> None:
         if wasteful:
             sum(range(1_000))
+            os.stat(folder)
 
     def many() -> None:
         app.enqueue_many([nothing.s(n) for n in range(BATCH)])
