@@ -213,7 +213,12 @@ impl<S: Default + Send + 'static> Database<S> {
             }
             match code {
                 ffi::SQLITE_OK | ffi::SQLITE_BUSY => Ok(frames.left),
-                _ => Err(Error::Io(format!("a checkpoint failed (SQLite code {code})"))),
+                // Others may have taken the room since the look.
+                _ => Err(rusqlite::Error::SqliteFailure(
+                    ffi::Error::new(code),
+                    Some("a checkpoint failed".into()),
+                )
+                .into()),
             }
         })
     }
