@@ -13,7 +13,7 @@ from pyqueue.exceptions import EncodeError, InvalidJob, QueueError
 from pyqueue.extras import NO_EXTRAS, Extras
 from pyqueue.moments import after_us, instant_us, length_us, shown
 from pyqueue.options import CallOptions
-from pyqueue.serialization import Call, encode_call, encode_result
+from pyqueue.serialization import Call, encode_call, encode_result, encode_usual
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -78,7 +78,7 @@ def _new_job(
         isinstance(signature, Starmap),
         _extras(options, run_at if delay is None else now_us() + delay, expires),
     )
-    body = encode_call(call, f"the call of {signature.task}", max_body)
+    body = encode_call(call, signature.task, max_body)
     errbacks = call.extras.link_error if errback is not None else None
     return _row(
         signature.task,
@@ -109,9 +109,10 @@ def pattern(task: str, options: CallOptions) -> Pattern | None:
 
 def usual_job(like: Pattern, signature: Signature[Any], max_body: int) -> NewJob:
     """The job of a call that says nothing of its own, made outside of any job. Raises EncodeError."""
-    call = Call(list(signature.args), dict(signature.kwargs), like.ignore_result)
+    kwargs = dict(signature.kwargs) if signature.kwargs else {}
     try:
-        return like.job.with_body(encode_call(call, f"the call of {signature.task}", max_body))
+        body = encode_usual(signature.args, kwargs, like.ignore_result, signature.task, max_body)
+        return like.job.with_body(body)
     except EncodeError as error:
         raise _of_argument(signature, max_body) or error from None
 

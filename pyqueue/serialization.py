@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from pyqueue.exceptions import DecodeError, EncodeError
 from pyqueue.extras import NO_EXTRAS, Extras, read_extras
+from pyqueue.quick_json import fits, quick_json
 from pyqueue.tags import refuse_lookalikes, tagged, untagged
 
 VERSION: Final = 1
@@ -32,16 +33,27 @@ class Call(NamedTuple):
     extras: Extras = NO_EXTRAS
 
 
-def encode_call(call: Call, what: str, limit: int = MAX_BODY) -> bytes:
-    """The body of a new job. ``what`` names it in errors. Raises EncodeError."""
+def encode_call(call: Call, task: str, limit: int = MAX_BODY) -> bytes:
+    """The body of a new job. Raises EncodeError, which names the task."""
+    if not call.mapped and call.extras is NO_EXTRAS:
+        return encode_usual(call.args, call.kwargs, call.ignore_result, task, limit)
     envelope: dict[str, Any] = {"v": VERSION, "args": call.args, "kwargs": call.kwargs}
     if call.ignore_result:
         envelope["ignore_result"] = True
     if call.mapped:
         envelope["mapped"] = True
-    if call.extras is not NO_EXTRAS:
-        envelope |= call.extras.shown()
-    return _encode(envelope, what, limit)
+    return _encode(envelope | call.extras.shown(), f"the call of {task}", limit)
+
+
+def encode_usual(
+    args: Sequence[Any], kwargs: dict[str, Any], ignore_result: bool, task: str, limit: int = MAX_BODY
+) -> bytes:
+    """As ``encode_call``, of a call that is no more than this."""
+    envelope: dict[str, Any] = {"v": VERSION, "args": args, "kwargs": kwargs}
+    if ignore_result:
+        envelope["ignore_result"] = True
+    body = None if kwargs else _encode_flat(args, envelope, limit)
+    return _encode(envelope, f"the call of {task}", limit) if body is None else body
 
 
 def decode_call(body: bytes, content_type: str | None = None, limit: int = MAX_BODY) -> Call:
@@ -65,7 +77,8 @@ def encode_result(
     envelope: dict[str, Any] = {"v": VERSION, "result": value}
     if children:
         envelope["children"] = children
-    return _encode(envelope, what, limit)
+    body = _encode_flat((value,), envelope, limit)
+    return _encode(envelope, what, limit) if body is None else body
 
 
 def decode_result(body: bytes, content_type: str | None = None) -> Any:
@@ -103,6 +116,18 @@ def decode_exception(body: bytes) -> tuple[list[Any], dict[str, Any]]:
     return args, attributes
 
 
+def _encode_flat(values: Iterable[object], envelope: dict[str, Any], limit: int) -> bytes | None:
+    """The envelope of these values, where it can be had quickly."""
+    quick = quick_json()
+    if quick is None or not fits(values):
+        return None
+    try:
+        body = quick.encode(envelope)
+    except UnicodeEncodeError:  # Half of a surrogate pair.
+        return None
+    return body if len(body) <= limit and b'"__type__"' not in body else None
+
+
 def _encode(envelope: dict[str, Any], what: str, limit: int) -> bytes:
     try:
         text = "".join(_ENCODE(envelope, 0))
@@ -135,10 +160,7 @@ def _decode(body: bytes, content_type: str | None, limit: int) -> dict[str, Any]
     if len(body) > limit:
         raise DecodeError(f"the message has {len(body):,} bytes and the limit is {limit:,}")
     try:
-        text = body.decode("utf-8")
-        # A tag may be spelled with escapes, though nobody does.
-        decoder = _DECODER if "__type__" in text or "\\u00" in text else _PLAIN
-        envelope = _of_text(decoder, text)
+        envelope = _decoded(body)
         if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(envelope) > MAX_DEPTH:
             raise DecodeError(f"the message is nested deeper than {MAX_DEPTH} levels")
     except RecursionError:
@@ -151,6 +173,18 @@ def _decode(body: bytes, content_type: str | None, limit: int) -> dict[str, Any]
     if type(version) is not int or version != VERSION:
         raise DecodeError(f"the message has version {version!r} and this program reads version {VERSION}")
     return envelope  # type: ignore[no-any-return]
+
+
+def _decoded(body: bytes) -> Any:
+    # A tag may be spelled with escapes, though nobody does.
+    tags = b"__type__" in body or b"\\u00" in body
+    quick = None if tags else quick_json()
+    if quick is not None:
+        try:
+            return quick.decode(body)
+        except Exception:  # noqa: BLE001  ``json`` reads an infinity or half a surrogate pair, and names what is wrong
+            pass
+    return _of_text(_DECODER if tags else _PLAIN, body.decode("utf-8"))
 
 
 def _depth(value: object) -> int:

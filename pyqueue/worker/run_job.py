@@ -75,7 +75,7 @@ class Run(Attempt):
         if self.call.mapped:
             raise ValueError(f"a chunk of calls of {self.task.name} can't be retried with other arguments")
         call = self.call._replace(args=list(anew.args), kwargs=dict(anew.kwargs))
-        return encode_call(call, f"the retry of {self.task.name}", self.app.max_body)
+        return encode_call(call, self.task.name, self.app.max_body)
 
     def following(self, callbacks: list[dict[str, Any]] | None, first: Any) -> Sequence[NewJob]:
         """The jobs of the callbacks."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -22,7 +21,7 @@ def main(name: str, count: int, folder: Path, wasteful: bool) -> None:
     def nothing(n: int) -> None:
         if wasteful:
             sum(range(1_000))
-            os.stat(folder)
+            folder.stat()
 
     def many() -> None:
         app.enqueue_many([nothing.s(n) for n in range(BATCH)])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from pyqueue.exceptions import DecodeError, EncodeError
+from pyqueue.quick_json import quick_json
 from pyqueue.serialization import (
     MAX_DEPTH,
     Call,
@@ -20,6 +22,16 @@ from pyqueue.serialization import (
     encode_exception,
     encode_result,
 )
+
+
+@pytest.fixture(autouse=True, params=["msgspec", "json"])
+def codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    if request.param == "json":
+        monkeypatch.setitem(sys.modules, "msgspec.json", None)
+    quick_json.cache_clear()
+    assert (quick_json() is None) == (request.param == "json")
+    yield request.param
+    quick_json.cache_clear()
 
 
 def there_and_back(value: object) -> object:
