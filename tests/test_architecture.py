@@ -12,7 +12,7 @@ PYTHON = ROOT / "pyqueue"
 
 RUST_LAYERS = ["error id job clock codec nouns mutants", "sqlite", "wake", "store", "worker", "python"]
 PYTHON_LAYERS = [
-    "exceptions states absent misuse moments options naming tags serialization signature canvas request rebuilding eager "
+    "exceptions states absent misuse moments options naming tags quick_json serialization signature canvas request rebuilding eager "
     "einfo arguments hooks middleware retrying signals extras callbacks settings knobs config routing "
     "plain redaction",
     "face message waiting result group_result attempt publishing task shared registry configured app celery loading",
