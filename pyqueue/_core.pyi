@@ -1,6 +1,6 @@
 """The border between Python and Rust, documented here and checked against the built module by stubtest.
 
-No SQL, no JSON and no dicts cross it. Bytes are opaque. Times are integer microseconds: ``*_us`` names an
+No SQL, no JSON and no dicts cross it, but for the statements that other connections to the file execute. Bytes are opaque. Times are integer microseconds: ``*_us`` names an
 instant of wall time since 1970-01-01 UTC or a length of time. Every call that may wait leaves the GIL and
 answers signals within 100 ms.
 """
@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from typing import Final, final
 
 __all__ = [
+    "INBOX_INSERT",
+    "KEY_HOLDER",
+    "LEASE_HELD",
+    "RECEIPT_INSERT",
     "Attempt",
     "ChildPipe",
     "DatabaseBusy",
@@ -25,7 +29,9 @@ __all__ = [
     "JobView",
     "LeaseLost",
     "NewJob",
+    "OutOfSequence",
     "Outcome",
+    "ProducerFenced",
     "QueueError",
     "QueueStatus",
     "Store",
@@ -50,6 +56,17 @@ class DatabaseBusy(QueueError, TimeoutError): ...
 class DatabaseIOError(QueueError, OSError): ...
 class DatabaseCorrupt(QueueError): ...
 class DuplicateJob(QueueError): ...
+class ProducerFenced(QueueError): ...
+class OutOfSequence(QueueError): ...
+
+INBOX_INSERT: Final[str]
+"""For a connection that is not ours: inserts what ``Store.letter`` gives."""
+KEY_HOLDER: Final[str]
+"""Who has a dedup key, asked with queue and key: (row, nonce, None), (None, None, id), or no row."""
+LEASE_HELD: Final[str]
+"""Whether an attempt's lease is in force, asked with row, row and token."""
+RECEIPT_INSERT: Final[str]
+"""The end of a job in success: row, token, start (wall time, µs), content type, result."""
 
 @final
 class NewJob:
@@ -132,6 +149,9 @@ class Job:
     def id(self) -> str:
         """The public id."""
     @property
+    def row(self) -> int:
+        """Its place in the file, for a receipt."""
+    @property
     def token(self) -> int:
         """The fencing token of the lease."""
     @property
@@ -163,7 +183,7 @@ class JobView:
 
     @property
     def state(self) -> str:
-        """waiting delayed parked running retrying success failed dead cancelled expired unknown"""
+        """waiting delayed parked prepared running retrying success failed dead cancelled expired unknown"""
     @property
     def body(self) -> bytes | None:
         """The result of a success; None with a failure where it was damaged in the file."""
@@ -244,6 +264,9 @@ class QueueStatus:
     @property
     def parked(self) -> int: ...
     @property
+    def prepared(self) -> int:
+        """Half messages whose sender has not spoken."""
+    @property
     def running(self) -> int: ...
     @property
     def succeeded(self) -> int:
@@ -311,6 +334,24 @@ class Store:
         """Wall time by the store's clock."""
     def enqueue(self, jobs: Sequence[NewJob]) -> list[tuple[str, bool]]:
         """Stores all or none in one transaction. One (id, created) per job, in order."""
+    def letter(self, job: NewJob) -> tuple[str | int | bytes | None, ...]:
+        """A job's values for ``INBOX_INSERT``; its ``task_id`` is its id. A delay counts from now."""
+    def public_id(self, row: int, nonce: int) -> str:
+        """The id of what ``KEY_HOLDER`` found."""
+    def prepare(self, job: NewJob, question: NewJob, pause_us: int) -> tuple[str, bool]:
+        """Stores a job that nobody may start before ``settle``; (id, created). ``question`` asks about it after
+        ``pause_us``, again and again."""
+    def settle(self, id: str, commit: bool) -> bool:
+        """Lets a prepared job start, or cancels it; False if it is not prepared (any more)."""
+    def open_producer(self, name: str) -> tuple[int, int, bytes | None]:
+        """Opens a producer and fences whoever had it: (epoch, last sequence number, position)."""
+    def send(
+        self, name: str, epoch: int, first: int, jobs: Sequence[NewJob], position: bytes | None = None
+    ) -> list[tuple[str, bool]]:
+        """Stores what is new of these jobs, numbered from ``first``, all or none; one (id, created) per job.
+
+        Raises ProducerFenced and OutOfSequence.
+        """
     def view(self, id: str) -> JobView: ...
     def wait(self, id: str, timeout_us: int | None = None) -> JobView:
         """Waits until the job has ended, is unknown, or the time is over; then what ``view`` says."""

@@ -44,6 +44,26 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// Another has opened this producer since.
+    #[error(
+        "the producer {name:?} was opened again by somebody else: nothing was stored; only the newest may send, open it anew to take over"
+    )]
+    ProducerFenced {
+        /// The producer's name.
+        name: String,
+    },
+    /// A producer has left something out.
+    #[error(
+        "the producer {name:?} sent number {sent} and number {expected} is next: nothing was stored; send what is missing first"
+    )]
+    OutOfSequence {
+        /// The producer's name.
+        name: String,
+        /// What would be next.
+        expected: i64,
+        /// What came.
+        sent: i64,
+    },
     /// The file can't be used as a queue; it was left unchanged.
     #[error("{path}: {reason}", path = path.display())]
     Refused {

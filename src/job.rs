@@ -178,6 +178,8 @@ pub enum State {
     Delayed,
     /// Set aside until a reason is lifted.
     Parked,
+    /// Not before its sender says so.
+    Prepared,
     /// Under a lease.
     Running,
     /// Waiting for its next attempt after an error.
@@ -200,10 +202,13 @@ impl State {
     /// The state of a name.
     pub fn of(name: &str) -> Option<State> {
         use State::{
-            Cancelled, Dead, Delayed, Expired, Failed, Parked, Retrying, Running, Success, Unknown, Waiting,
+            Cancelled, Dead, Delayed, Expired, Failed, Parked, Prepared, Retrying, Running, Success, Unknown,
+            Waiting,
         };
-        let all =
-            [Waiting, Delayed, Parked, Running, Retrying, Success, Failed, Dead, Cancelled, Expired, Unknown];
+        let all = [
+            Waiting, Delayed, Parked, Prepared, Running, Retrying, Success, Failed, Dead, Cancelled, Expired,
+            Unknown,
+        ];
         all.into_iter().find(|state| state.name() == name)
     }
 
@@ -213,6 +218,7 @@ impl State {
             State::Waiting => "waiting",
             State::Delayed => "delayed",
             State::Parked => "parked",
+            State::Prepared => "prepared",
             State::Running => "running",
             State::Retrying => "retrying",
             State::Success => "success",

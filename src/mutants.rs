@@ -39,6 +39,10 @@ pub enum Mutant {
     NewerSchemaAdmitted,
     RulesStale,
     HistoryUnbounded,
+    ReceiptsUnread,
+    HalvesUnasked,
+    ProducerUnfenced,
+    SequenceIgnored,
     // wake
     BellSilent,
     ForeignUnheard,

@@ -11,7 +11,7 @@ use crate::error::Error;
 type Kind = (&'static str, &'static str, Option<fn(Python<'_>) -> Bound<'_, PyType>>);
 
 const BASE: Kind = ("QueueError", "Base of every exception of the core.", None);
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 10] = [
     ("LeaseLost", "The token no longer covers the job; nothing was written.", None),
     ("InvalidJob", "An argument can't be stored.", Some(|py| py.get_type::<PyValueError>())),
     ("FileRefused", "The file can't be used as a queue; it was left unchanged.", None),
@@ -24,6 +24,8 @@ const KINDS: [Kind; 8] = [
     ("DatabaseIOError", "The system refused to read or write.", Some(|py| py.get_type::<PyOSError>())),
     ("DatabaseCorrupt", "The file is damaged.", None),
     ("DuplicateJob", "The dedup key is taken; nothing was stored.", None),
+    ("ProducerFenced", "The producer was opened again by somebody else; nothing was stored.", None),
+    ("OutOfSequence", "A producer has left something out; nothing was stored.", None),
 ];
 
 struct Types {
@@ -75,6 +77,8 @@ pub fn to_py(error: Error) -> PyErr {
         Error::Io(_) => Some(5),
         Error::Corrupt(_) => Some(6),
         Error::Duplicate { .. } | Error::KeyTwice { .. } => Some(7),
+        Error::ProducerFenced { .. } => Some(8),
+        Error::OutOfSequence { .. } => Some(9),
         Error::Interrupted => return PyInterruptedError::new_err(text),
         Error::System { .. } | Error::Wire(_) | Error::Sqlite(_) => None,
     };

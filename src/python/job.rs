@@ -220,6 +220,11 @@ impl Job {
     }
 
     #[getter]
+    fn row(&self) -> i64 {
+        self.inner.row.0
+    }
+
+    #[getter]
     fn token(&self) -> i64 {
         self.inner.token
     }

@@ -1,6 +1,7 @@
 //! The only pyo3. Converts, leaves the GIL, answers signals; decides nothing.
 
 mod exceptions;
+mod foreign;
 mod job;
 mod pipe;
 mod status;
@@ -25,6 +26,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<status::QueueStatus>()?;
     module.add_class::<status::WorkerStatus>()?;
     module.add_class::<store::Store>()?;
+    foreign::add(module)?;
     module.add_class::<watch::Watch>()?;
     module.add_class::<worker::Event>()?;
     module.add_class::<worker::Worker>()?;

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
 
 use super::exceptions::to_py;
+use super::foreign;
 use super::job::{Job, NewJob, Outcome};
 use super::status::{Attempt, JobSummary, JobView, QueueStatus, WorkerStatus};
 use crate::clock::{Env, Signals};
 use crate::error::{Error, Result};
 use crate::job::{Finish, Finished, State};
 use crate::sqlite::Durability;
-use crate::store::{self, Ask, Filter, NewWorker, Options, Scope};
+use crate::store::{self, Ask, Filter, NewWorker, Options, Scope, Verdict};
 use crate::wake::Line;
 use crate::worker::liveness;
 use crate::worker::page::Page;
@@ -125,6 +127,59 @@ impl Store {
         let now = self.now_us();
         let jobs = jobs.iter().map(|job| job.at(now)).collect();
         let stored = self.away(py, |store| store.enqueue(jobs))?;
+        Ok(stored.into_iter().map(|job| (job.id, job.created)).collect())
+    }
+
+    fn letter<'py>(&self, py: Python<'py>, job: PyRef<'_, NewJob>) -> PyResult<Bound<'py, PyTuple>> {
+        foreign::letter(py, &job, self.now_us())
+    }
+
+    fn public_id(&self, py: Python<'_>, row: i64, nonce: i64) -> PyResult<String> {
+        self.away(py, |store| store.public_id(row, nonce))
+    }
+
+    fn prepare(
+        &self,
+        py: Python<'_>,
+        job: PyRef<'_, NewJob>,
+        question: PyRef<'_, NewJob>,
+        pause_us: i64,
+    ) -> PyResult<(String, bool)> {
+        let now = self.now_us();
+        let (job, question) = (job.at(now), question.at(now));
+        let stored = self.away(py, |store| store.prepare(job, question, pause_us))?;
+        Ok((stored.id, stored.created))
+    }
+
+    fn settle(&self, py: Python<'_>, id: &str, commit: bool) -> PyResult<bool> {
+        let verdict = if commit { Verdict::Commit } else { Verdict::Rollback };
+        self.away(py, |store| store.settle(id, verdict))
+    }
+
+    fn open_producer<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+    ) -> PyResult<(i64, i64, Option<Bound<'py, PyBytes>>)> {
+        let opened = self.away(py, |store| store.open_producer(name))?;
+        let position = opened.position.map(|position| PyBytes::new(py, &position));
+        Ok((opened.epoch, opened.sequence, position))
+    }
+
+    #[pyo3(signature = (name, epoch, first, jobs, position=None))]
+    fn send(
+        &self,
+        py: Python<'_>,
+        name: String,
+        epoch: i64,
+        first: i64,
+        jobs: Vec<PyRef<'_, NewJob>>,
+        position: Option<Vec<u8>>,
+    ) -> PyResult<Vec<(String, bool)>> {
+        let now = self.now_us();
+        let jobs = jobs.iter().map(|job| job.at(now)).collect();
+        let send = store::Parcel { name, epoch, first, jobs, position };
+        let stored = self.away(py, |store| store.send(send))?;
         Ok(stored.into_iter().map(|job| (job.id, job.created)).collect())
     }
 

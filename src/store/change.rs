@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::Options;
 use super::head::{Heads, TOKEN};
+use super::receipt;
 use super::rules::Rules;
 use crate::clock::Env;
 use crate::error::Result;
@@ -55,6 +56,8 @@ pub struct Change<'t> {
     pub tails: Vec<(i64, i64)>,
     /// The newest sequence number of the history, once this transaction has appended to it.
     pub appended: Cell<i64>,
+    /// Rows of the inbox are being turned into jobs.
+    pub folding: bool,
     random: u64,
 }
 
@@ -74,12 +77,14 @@ impl<'t> Change<'t> {
             follows: Vec::new(),
             tails: Vec::new(),
             appended: Cell::new(0),
+            folding: false,
             random: context.env.random.next(),
         };
         let version = change.heads.pos(super::head::VERSION)?;
         if !(mutants::on(Mutant::RulesStale) && change.rules.loaded()) {
             change.rules.refresh(conn, version)?;
         }
+        receipt::fold(&mut change)?;
         Ok(change)
     }
 

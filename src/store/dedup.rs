@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::Change;
 use super::leave::{self, Exit};
-use super::{lease, row};
+use super::{inbox, lease, row};
 use crate::error::{Error, Result};
 use crate::id::RowId;
 use crate::job::{Dedup, NewJob};
@@ -25,6 +25,7 @@ pub fn settle(change: &mut Change, queue: i64, job: &NewJob) -> Result<Option<Ho
         forget(change.conn, queue, key)?;
         return Ok(None);
     }
+    inbox::fold_key(change, &job.queue, key)?;
     let Some(holder) = find(change, queue, key)? else { return Ok(None) };
     match job.dedup {
         Dedup::Return => Ok(Some(holder)),

@@ -68,25 +68,44 @@ pub fn all(change: &mut Change, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>> {
 
 /// Stores a job, or finds the unfinished one with its dedup key or its own id.
 pub fn enqueue(change: &mut Change, job: NewJob) -> Result<Enqueued> {
+    store(change, job, Start::Free).map(|(answer, _)| answer)
+}
+
+/// As `enqueue`, of a job that may not start before somebody says so; its row, if it is a new one.
+pub fn prepared(change: &mut Change, job: NewJob) -> Result<(Enqueued, Option<RowId>)> {
+    store(change, job, Start::Withheld)
+}
+
+/// Whether a new job may start by itself.
+#[derive(PartialEq)]
+enum Start {
+    Free,
+    Withheld,
+}
+
+fn store(change: &mut Change, job: NewJob, start: Start) -> Result<(Enqueued, Option<RowId>)> {
     let queue = rules::queue(change, &job.queue)?;
     if let Some(own) = &job.alias
         && alias::find(change.conn, own)?.is_some()
     {
-        return Ok(Enqueued { id: own.clone(), created: false });
+        return Ok((Enqueued { id: own.clone(), created: false }, None));
     }
     if let Some(holder) = dedup::settle(change, queue, &job)? {
         if let Some(own) = job.alias {
             alias::insert(change.conn, &own, holder.row)?;
         }
-        return Ok(Enqueued { id: holder.id, created: false });
+        return Ok((Enqueued { id: holder.id, created: false }, None));
     }
     let band = id::band(queue, job.priority);
     let later = job.run_at_us.filter(|at| *at > change.now);
-    let row = place(change, if later.is_some() { SHELF } else { band })?;
+    let shelved = later.is_some() || start == Start::Withheld;
+    let row = place(change, if shelved { SHELF } else { band })?;
     let nonce = change.nonce();
-    insert(change, &job, row, nonce, later.map(|_| band))?;
-    if let Some(run_at) = later {
-        side::put_later(change, row, run_at, id::floor(band))?;
+    insert(change, &job, row, nonce, shelved.then_some(band))?;
+    match later {
+        _ if start == Start::Withheld => side::put_prepared(change, row, id::floor(band))?,
+        Some(run_at) => side::put_later(change, row, run_at, id::floor(band))?,
+        None => {}
     }
     if let Some(key) = &job.dedup_key {
         let until = job.dedup_window_us.map(|window| change.now.saturating_add(window));
@@ -99,7 +118,7 @@ pub fn enqueue(change: &mut Change, job: NewJob) -> Result<Enqueued> {
         errback::insert(change.conn, row, &job.errbacks)?;
     }
     change.rings.ready = true;
-    Ok(Enqueued { id: change.public(row, nonce, job.alias), created: true })
+    Ok((Enqueued { id: change.public(row, nonce, job.alias), created: true }, Some(row)))
 }
 
 /// Stores what can't be a job as a dead one. Its names are cut to what can be stored; without one, or with that of

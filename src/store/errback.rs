@@ -17,12 +17,18 @@ const VERSION: u8 = 1;
 
 /// Keeps what a new job brings along.
 pub fn insert(conn: &Connection, id: RowId, errbacks: &[Errback]) -> Result<()> {
-    let mut list = Vec::new();
-    list.u8(VERSION);
-    nouns::errbacks(&mut list, errbacks);
+    let list = written(errbacks);
     conn.prepare_cached("INSERT INTO pyqueue_errback(id, jobs) VALUES(?1, ?2)")?
         .execute(params![id.0, list])?;
     Ok(())
+}
+
+/// A list as it is stored.
+pub fn written(errbacks: &[Errback]) -> Vec<u8> {
+    let mut list = Vec::new();
+    list.u8(VERSION);
+    nouns::errbacks(&mut list, errbacks);
+    list
 }
 
 /// Takes up the errbacks of a job that ends in failure. They are stored by `settle`: before, they could find jobs
@@ -50,7 +56,8 @@ pub fn settle(change: &mut Change) -> Result<()> {
     Ok(())
 }
 
-fn read(list: &[u8]) -> Result<Vec<Errback>> {
+/// What `written` wrote.
+pub fn read(list: &[u8]) -> Result<Vec<Errback>> {
     let mut from = Cursor::new(list);
     match from.u8()? {
         VERSION => nouns::read_errbacks(&mut from),

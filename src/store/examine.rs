@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::error::Result;
 
 /// What must not be found: a sentence, and how often it is.
-const NEVER: [(&str, &str); 11] = [
+const NEVER: [(&str, &str); 12] = [
     (
         "jobs that nothing speaks for: they would never start",
         "SELECT count(*) FROM pyqueue_head h JOIN pyqueue_job j ON j.id>(h.band<<43) AND j.id<=h.pos \
@@ -51,6 +51,11 @@ const NEVER: [(&str, &str); 11] = [
          SELECT count(*) FROM pyqueue_head h LEFT JOIN beside b ON b.band=h.band LEFT JOIN marked m ON m.band=h.band \
          WHERE h.band>0 AND (h.again<>ifnull(b.again, 0) OR h.parked<>ifnull(b.parked, 0) \
            OR h.later<>ifnull(b.later, 0) OR h.spoken<>ifnull(m.spoken, 0))",
+    ),
+    (
+        "prepared jobs that nobody would ask about",
+        "SELECT count(*) FROM pyqueue_side s FULL JOIN pyqueue_half h ON h.id=s.id \
+         WHERE (s.place=4 AND h.id IS NULL) OR s.place IS NULL OR (s.place<>4 AND h.id IS NOT NULL)",
     ),
     (
         "dedup keys of jobs that are gone",

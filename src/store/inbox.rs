@@ -4,12 +4,12 @@
 //! `max_body`. A row that can't be a job becomes a dead one that says why. An error here would stop every claim.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::change::Change;
-use super::{enqueue, rules};
+use super::{enqueue, errback, rules};
 use crate::error::{Error, Result};
-use crate::job::{Dedup, Failure, NewJob, Payload};
+use crate::job::{Dedup, Errback, Failure, NewJob, Payload};
 
 /// A name has at most 255 characters of 4 bytes; a longer one is not read.
 const ROWS: &str = "SELECT seq, \
@@ -17,11 +17,15 @@ const ROWS: &str = "SELECT seq, \
     CASE WHEN octet_length(queue)<=1020 THEN queue END, priority, run_at, expires, \
     CASE WHEN ifnull(octet_length(dedup_key), 0)<=1020 THEN dedup_key ELSE '' END, \
     CASE WHEN ifnull(octet_length(content_type), 0)<=1020 THEN content_type ELSE '' END, \
-    octet_length(body), CASE WHEN octet_length(body)<=?2 THEN body END \
-    FROM pyqueue_inbox ORDER BY seq LIMIT ?1";
+    octet_length(body), CASE WHEN octet_length(body)<=?2 THEN body END, \
+    dedup, dedup_window, max_losses, time_limit, soft_time_limit, octet_length(errbacks), \
+    CASE WHEN octet_length(errbacks)<=?2 THEN errbacks END FROM pyqueue_inbox ORDER BY seq LIMIT ?1";
+
+/// How many rows are folded between two looks for a key.
+const KEY_STEP: usize = 1000;
 
 /// A row, and what is wrong with it.
-struct Letter {
+struct Read {
     seq: i64,
     job: NewJob,
     trouble: Option<String>,
@@ -30,14 +34,35 @@ struct Letter {
 /// Turns up to `limit` rows into jobs; true if there may be more. Repeatable: a row leaves the inbox in the
 /// transaction that makes its job, and its id is the job's.
 pub fn fold(change: &mut Change, limit: usize) -> Result<bool> {
+    change.folding = true;
+    let more = fold_some(change, limit);
+    change.folding = false;
+    more
+}
+
+/// Turns rows into jobs until none is left that has this dedup key: whoever asks for a key must see them.
+pub fn fold_key(change: &mut Change, queue: &str, key: &str) -> Result<()> {
+    // A row that is being folded is there no more; those behind it come when their turn has come.
+    while !change.folding && has_key(change.conn, queue, key)? {
+        fold(change, KEY_STEP)?;
+    }
+    Ok(())
+}
+
+fn has_key(conn: &Connection, queue: &str, key: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS(SELECT 1 FROM pyqueue_inbox WHERE queue=? AND dedup_key=?)";
+    Ok(conn.prepare_cached(sql)?.query_row([queue, key], |row| row.get(0))?)
+}
+
+fn fold_some(change: &mut Change, limit: usize) -> Result<bool> {
     let max_body = change.options.max_body;
-    let letters: Vec<Letter> = change
+    let letters: Vec<Read> = change
         .conn
         .prepare_cached(ROWS)?
         .query_map(params![limit, max_body], |row| letter(row, max_body))?
         .collect::<rusqlite::Result<_>>()?;
     let full = letters.len() == limit;
-    for Letter { seq, job, trouble } in letters {
+    for Read { seq, job, trouble } in letters {
         change.conn.prepare_cached("DELETE FROM pyqueue_inbox WHERE seq=?")?.execute([seq])?;
         let trouble = match trouble {
             None => fault(change, &job)?,
@@ -63,7 +88,7 @@ fn fault(change: &mut Change, job: &NewJob) -> Result<Option<String>> {
     }
 }
 
-fn letter(row: &Row<'_>, max_body: usize) -> rusqlite::Result<Letter> {
+fn letter(row: &Row<'_>, max_body: usize) -> rusqlite::Result<Read> {
     let mut trouble = None;
     let id = text(row, 1, "id", &mut trouble)?;
     let task =
@@ -86,14 +111,29 @@ fn letter(row: &Row<'_>, max_body: usize) -> rusqlite::Result<Letter> {
         run_at_us: row.get(5)?,
         expires_us: row.get(6)?,
         dedup_key,
-        dedup: Dedup::Return,
-        dedup_window_us: None,
-        max_losses: super::MAX_LOSSES,
-        time_limit_us: None,
-        soft_time_limit_us: None,
-        errbacks: Vec::new(),
+        // Whether the key was free was decided when the row was written.
+        dedup: if row.get_ref(11)?.as_str() == Ok("replace") { Dedup::Replace } else { Dedup::Return },
+        dedup_window_us: row.get(12)?,
+        max_losses: row.get(13)?,
+        time_limit_us: row.get(14)?,
+        soft_time_limit_us: row.get(15)?,
+        errbacks: errbacks(row, max_body, &mut trouble)?,
     };
-    Ok(Letter { seq: row.get(0)?, job, trouble })
+    Ok(Read { seq: row.get(0)?, job, trouble })
+}
+
+fn errbacks(row: &Row<'_>, limit: usize, trouble: &mut Option<String>) -> rusqlite::Result<Vec<Errback>> {
+    let size: Option<usize> = row.get(16)?;
+    let list: Option<Vec<u8>> = row.get(17)?;
+    if let Some(size) = size.filter(|size| *size > limit) {
+        *trouble = Some(format!("the errbacks take {size} bytes, the limit is {limit}"));
+    }
+    Ok(list.map_or_else(Vec::new, |list| {
+        errback::read(&list).unwrap_or_else(|_| {
+            *trouble = Some("the errbacks can't be read".into());
+            Vec::new()
+        })
+    }))
 }
 
 fn text(

@@ -20,6 +20,8 @@ pub struct QueueView {
     pub delayed: i64,
     /// Jobs set aside until a reason is lifted.
     pub parked: i64,
+    /// Jobs that wait for the word of their sender.
+    pub prepared: i64,
     /// Jobs under leases.
     pub running: i64,
     /// Jobs that succeeded since the file was made.
@@ -61,6 +63,7 @@ fn count(conn: &Connection, num: i64, mut view: QueueView) -> Result<QueueView> 
         view.lost += head.lost;
         view.oldest_us = [view.oldest_us, oldest(conn, band, &head)?].into_iter().flatten().min();
     }
+    view.prepared = prepared(conn, num)?;
     view.running = running(conn, num)?;
     view.waiting += conn
         .prepare_cached("SELECT count(*) FROM pyqueue_inbox WHERE queue=?")?
@@ -104,6 +107,13 @@ fn bands(conn: &Connection, num: i64) -> Result<Vec<i64>> {
     bands.sort_unstable();
     bands.dedup();
     Ok(bands)
+}
+
+fn prepared(conn: &Connection, num: i64) -> Result<i64> {
+    let (low, high) = id::places(num);
+    Ok(conn
+        .prepare_cached("SELECT count(*) FROM pyqueue_side WHERE place=4 AND k=0 AND at>=?1 AND at<=?2")?
+        .query_row([low, high], |row| row.get(0))?)
 }
 
 /// Jobs of a queue under leases; a job from the shelf says its queue in its own row.

@@ -116,6 +116,19 @@ pub fn cut(conn: &Connection, lease: &Lease, from: i64, to: i64) -> Result<Optio
     Ok((right > 0).then_some(rest))
 }
 
+/// Takes the deadline of its own from a job whose end is known: it came before the deadline, or before anybody looked.
+pub fn keep(change: &Change, id: RowId, token: i64) -> Result<()> {
+    let lease = covering(change.conn, id)?;
+    let Some(lease) = lease.filter(|lease| lease.token == token && lease.deadline.is_some()) else {
+        return Ok(());
+    };
+    if super::row::read(change.conn, id)?.is_some() {
+        cut(change.conn, &lease, id.0, id.0)?;
+        insert(change.conn, &Lease { first: id.0, last: id.0, jobs: 1, deadline: None, ..lease })?;
+    }
+    Ok(())
+}
+
 /// Gives one job a deadline of its own; false if the token no longer covers it.
 pub fn extend(change: &Change, id: RowId, token: i64, visibility_us: i64) -> Result<bool> {
     let Some(lease) = mine(change, id, token)? else { return Ok(false) };

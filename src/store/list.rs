@@ -58,6 +58,7 @@ pub fn show(conn: &Connection, file: u32, text: &str) -> Result<Option<JobSummar
 fn source(state: Option<State>) -> &'static str {
     match state {
         Some(State::Parked) => "pyqueue_side s JOIN pyqueue_job j ON j.id=s.id WHERE s.place=2",
+        Some(State::Prepared) => "pyqueue_side s JOIN pyqueue_job j ON j.id=s.id WHERE s.place=4",
         Some(State::Delayed | State::Retrying) => {
             "pyqueue_side s JOIN pyqueue_job j ON j.id=s.id WHERE s.place IN (1, 3)"
         }

@@ -9,7 +9,9 @@ mod enqueue;
 mod errback;
 mod examine;
 mod finish;
+pub mod foreign;
 mod gate;
+mod half;
 mod head;
 mod history;
 mod inbox;
@@ -19,9 +21,11 @@ mod leave;
 mod list;
 mod open;
 mod owner;
+mod producer;
 mod progress;
 mod purge;
 mod reap;
+mod receipt;
 mod replay;
 mod room;
 mod row;
@@ -45,10 +49,12 @@ use open::Open;
 pub use claim::{Ask, Claimed};
 pub use enqueue::check;
 pub use gate::Scope;
+pub use half::Verdict;
 pub use inspect::QueueView;
 pub use list::Filter;
 pub use open::Options;
 pub use owner::{NewWorker, WorkerView};
+pub use producer::{Parcel, Producer};
 pub use reap::Evidence;
 pub use upkeep::Upkeep;
 pub use watch::Watch;
@@ -69,8 +75,6 @@ pub struct Store {
     open: Mutex<Option<Arc<Open>>>,
 }
 
-/// How many losses a job may cause that nobody has set a limit for.
-const MAX_LOSSES: u32 = 5;
 /// How many jobs one transaction takes back or cancels before it lets others write.
 const STEP: usize = 500;
 
@@ -115,6 +119,11 @@ impl Store {
         Ok(self.opened()?.directory.clone())
     }
 
+    /// The public id of a row, as foreign connections find it.
+    pub fn public_id(&self, row: i64, nonce: i64) -> Result<String> {
+        Ok(change::public(self.opened()?.file, RowId(row), nonce, None))
+    }
+
     /// The bell of this file.
     pub fn bell(&self) -> Result<Arc<Bell>> {
         Ok(self.opened()?.bell.clone())
@@ -130,6 +139,36 @@ impl Store {
             }
         }
         self.take_in(move |change| enqueue::all(change, jobs))
+    }
+
+    /// Stores a job that nobody may start before `settle`; `question` is the job that asks about it if nobody does.
+    pub fn prepare(&self, job: NewJob, question: NewJob, pause_us: i64) -> Result<Enqueued> {
+        for one in [&job, &question] {
+            enqueue::check(one)?;
+            enqueue::check_size(one, self.options.max_body)?;
+        }
+        self.take_in(move |change| half::prepare(change, job, question, pause_us))
+    }
+
+    /// Lets a prepared job start, or cancels it; false if it is not prepared (any more).
+    pub fn settle(&self, id: &str, verdict: Verdict) -> Result<bool> {
+        let id = id.to_owned();
+        self.keep(self.options.durability, move |change| half::settle(change, &id, verdict))
+    }
+
+    /// Opens a producer and fences whoever had it.
+    pub fn open_producer(&self, name: &str) -> Result<Producer> {
+        let name = name.to_owned();
+        self.keep(self.options.durability, move |change| producer::open(change, &name))
+    }
+
+    /// Stores what is new of it, all or none; `ProducerFenced`, `OutOfSequence`.
+    pub fn send(&self, send: Parcel) -> Result<Vec<Enqueued>> {
+        for job in &send.jobs {
+            enqueue::check(job)?;
+            enqueue::check_size(job, self.options.max_body)?;
+        }
+        self.take_in(move |change| producer::send(change, send))
     }
 
     /// Takes jobs under a lease; `Full` while there is too little room for their outcomes.
@@ -374,8 +413,16 @@ impl Store {
         Ok(value)
     }
 
-    fn read<T>(&self, work: impl FnOnce(&rusqlite::Connection, u32) -> Result<T>) -> Result<T> {
+    fn read<T>(&self, work: impl Fn(&rusqlite::Connection, u32) -> Result<T>) -> Result<T> {
         let open = self.opened()?;
+        let known = open
+            .db
+            .read(|conn| if receipt::waiting(conn)? { Ok(None) } else { work(conn, open.file).map(Some) })?;
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        // What can't be taken in now is shown as running.
+        let _ = self.keep(Durability::Normal, |_| Ok(()));
         open.db.read(|conn| work(conn, open.file))
     }
 }

@@ -68,18 +68,22 @@ pub fn admit(conn: &Connection, created: bool, embed: bool) -> Result<bool> {
     ))
 }
 
-/// A trigger runs in our transactions: another program's could undo what they promise, or never end. We make
-/// none; a newer schema may, under names of its own.
+/// A trigger runs in our transactions: another program's could undo what they promise, or never end. A newer schema
+/// may have more of its own, under names of its own.
 fn refuse_triggers(conn: &Connection, version: i64) -> Result<()> {
-    let foreign: Option<String> = conn
-        .query_row(
-            "SELECT name FROM sqlite_schema WHERE type='trigger' AND tbl_name LIKE 'pyqueue\\_%' ESCAPE '\\' \
-             AND (?1 OR name NOT LIKE 'pyqueue\\_%' ESCAPE '\\') LIMIT 1",
-            [version <= SCHEMA_VERSION],
-            |row| row.get(0),
-        )
-        .optional()?;
-    match foreign {
+    let ours = MIGRATIONS.get(..version as usize);
+    let strange = match ours {
+        Some(migrations) => shape::strange_trigger(conn, migrations)?,
+        None => conn
+            .query_row(
+                "SELECT name FROM sqlite_schema WHERE type='trigger' AND tbl_name LIKE 'pyqueue\\_%' ESCAPE '\\' \
+                 AND name NOT LIKE 'pyqueue\\_%' ESCAPE '\\' LIMIT 1",
+                [],
+                |row| row.get(0),
+            )
+            .optional()?,
+    };
+    match strange {
         None => Ok(()),
         Some(name) => Err(refused(
             conn,
@@ -95,10 +99,9 @@ fn refuse_shape(conn: &Connection, version: i64) -> Result<()> {
     let Some(migrations) = MIGRATIONS.get(..version as usize) else { return Ok(()) };
     match shape::lack(conn, migrations)? {
         None => Ok(()),
-        Some(column) => Err(refused(
-            conn,
-            format!("its column {column} is missing or not as pyqueue made it; restore a backup"),
-        )),
+        Some(what) => {
+            Err(refused(conn, format!("its {what} is missing or not as pyqueue made it; restore a backup")))
+        }
     }
 }
 

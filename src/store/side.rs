@@ -4,6 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::Change;
+use super::half;
 use crate::error::Result;
 use crate::id::RowId;
 use crate::mutants::{self, Mutant};
@@ -14,6 +15,8 @@ pub const AGAIN: i64 = 1;
 pub const GATE: i64 = 2;
 /// Not before its time.
 pub const LATER: i64 = 3;
+/// Waits for its sender's word.
+pub const PREPARED: i64 = 4;
 
 /// A row of the table.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +49,8 @@ fn count(change: &mut Change, side: Side, step: i64) -> Result<()> {
     match side.place {
         AGAIN => head.again += step,
         GATE => head.parked += step,
-        _ => head.later += step,
+        LATER => head.later += step,
+        _ => {}
     }
     if side.place == GATE {
         change
@@ -77,6 +81,11 @@ pub fn put_later(change: &mut Change, id: RowId, run_at: i64, at: i64) -> Result
     put(change, id, Side { place: LATER, k: run_at, at })
 }
 
+/// Sets a job aside until its sender says that it may start.
+pub fn put_prepared(change: &mut Change, id: RowId, at: i64) -> Result<()> {
+    put(change, id, Side { place: PREPARED, k: 0, at })
+}
+
 /// Takes a job out; true if it was here.
 pub fn take(change: &mut Change, id: RowId) -> Result<bool> {
     let found = change
@@ -85,7 +94,12 @@ pub fn take(change: &mut Change, id: RowId) -> Result<bool> {
         .query_row([id.0], |row| Ok(Side { place: row.get(0)?, k: row.get(1)?, at: row.get(2)? }))
         .optional()?;
     match found {
-        Some(side) => count(change, side, -1).map(|()| true),
+        Some(side) => {
+            if side.place == PREPARED {
+                half::forget(change, id)?;
+            }
+            count(change, side, -1).map(|()| true)
+        }
         None => Ok(false),
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::change::Change;
 use super::leave::{self, Exit};
 use super::row::{JobRow, columns};
-use super::{dedup, history, lease, reap};
+use super::{dedup, half, history, lease, reap};
 use crate::error::Result;
 
 /// How many rows one step looks at.
@@ -27,6 +27,7 @@ pub fn upkeep(change: &mut Change) -> Result<Upkeep> {
     let overdue = reap::overdue(change, LIMIT)?;
     let mut more = overdue.more;
     expire(change)?;
+    more |= half::ask(change, LIMIT)?;
     dedup::sweep(change, LIMIT)?;
     more |= history::prune_successes(change, LIMIT as i64)?;
     more |= history::prune_failures(change, LIMIT as i64)?;
@@ -39,8 +40,9 @@ pub fn upkeep(change: &mut Change) -> Result<Upkeep> {
         .conn
         .prepare_cached("SELECT min(expires) FROM pyqueue_job WHERE expires>?")?
         .query_row([change.now], |row| row.get(0))?;
-    let expires = expires.map(|at| (at - change.now).saturating_add(change.boot));
-    Ok(Upkeep { more, taken_back: overdue.lost.len(), next_boot_us: lease.into_iter().chain(expires).min() })
+    let walls = expires.into_iter().chain(half::next_due(change)?);
+    let due = walls.map(|at| at.saturating_sub(change.now).saturating_add(change.boot)).min();
+    Ok(Upkeep { more, taken_back: overdue.lost.len(), next_boot_us: lease.into_iter().chain(due).min() })
 }
 
 /// Lets go of jobs that were not started in time. Those under a lease were.

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{alias, history, lease, progress, row, side};
+use super::{alias, half, history, lease, progress, row, side};
 use crate::error::Result;
 use crate::id::{self, PublicId, RowId};
 use crate::job::{AttemptView, Failure, JobView, Payload, State};
@@ -71,6 +71,7 @@ pub fn state(conn: &Connection, job: &row::JobRow) -> Result<State> {
     if let Some(side) = side::read(conn, job.id)? {
         return Ok(match side.place {
             side::GATE => State::Parked,
+            side::PREPARED => State::Prepared,
             _ if job.retries > 0 => State::Retrying,
             side::LATER => State::Delayed,
             _ => State::Waiting,
@@ -176,6 +177,13 @@ pub fn why(conn: &Connection, file: u32, text: &str, now: i64) -> Result<String>
     if let Some(side) = side::read(conn, job.id)? {
         return match side.place {
             side::GATE => behind(conn, side.k, &job.task),
+            side::PREPARED if half::given_up(conn, job.id)? => {
+                Ok("It is prepared, and its check-back has given no answer; say it by `pyqueue settle`."
+                    .into())
+            }
+            side::PREPARED => {
+                Ok("It is prepared: it starts once its sender, or its check-back, says so.".into())
+            }
             side::LATER => Ok(format!("It may start in {:.1} s.", side.k.saturating_sub(now) as f64 / 1e6)),
             _ => Ok("It is in line again and runs as soon as a worker is free.".into()),
         };

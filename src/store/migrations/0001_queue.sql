@@ -73,14 +73,14 @@ CREATE TABLE pyqueue_owner(
   joined INTEGER NOT NULL
 ) STRICT;
 
--- Where a job is that is not simply ready: place 1 again, 2 waits for a gate, 3 later. k: 0, gate, run_at.
+-- Where a job is that is not simply ready: place 1 again, 2 waits for a gate, 3 later, 4 prepared. k: 0, gate, run_at, 0.
 -- at is its place in the order, a position like an id.
 CREATE TABLE pyqueue_side(
   id INTEGER PRIMARY KEY,
-  place INTEGER NOT NULL CHECK(place BETWEEN 1 AND 3),
+  place INTEGER NOT NULL CHECK(place BETWEEN 1 AND 4),
   k INTEGER NOT NULL,
   at INTEGER NOT NULL,
-  CHECK(place <> 1 OR k = 0)
+  CHECK(place IN (2, 3) OR k = 0)
 ) STRICT;
 CREATE UNIQUE INDEX pyqueue_side_order ON pyqueue_side(place, k, at, id);
 
@@ -159,7 +159,10 @@ CREATE TABLE pyqueue_history(
 ) STRICT;
 CREATE INDEX pyqueue_history_job ON pyqueue_history(job);
 
--- What a foreign connection writes; the next transaction of any worker folds it into the tables above.
+-- What foreign connections write, in transactions of their own; the next transaction of ours folds it into the tables
+-- above. They write these two tables and no other, with built-in functions only.
+
+-- Jobs. An id of the writer's own makes the insert repeatable.
 CREATE TABLE pyqueue_inbox(
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE DEFAULT (lower(hex(randomblob(16)))) CHECK(length(id) BETWEEN 1 AND 255),
@@ -167,8 +170,75 @@ CREATE TABLE pyqueue_inbox(
   body BLOB NOT NULL,
   queue TEXT NOT NULL DEFAULT 'default' CHECK(length(queue) BETWEEN 1 AND 255),
   priority INTEGER NOT NULL DEFAULT 0 CHECK(priority BETWEEN -128 AND 127),
-  run_at INTEGER,
+  run_at INTEGER,                                               -- wall time (µs), as all times here
   expires INTEGER,
   dedup_key TEXT CHECK(length(dedup_key) BETWEEN 1 AND 255),
+  dedup TEXT NOT NULL DEFAULT 'return' CHECK(dedup IN ('return', 'refuse', 'replace')),
+  dedup_window INTEGER CHECK(dedup_window > 0),
+  max_losses INTEGER NOT NULL DEFAULT 5 CHECK(max_losses BETWEEN 1 AND 4294967295),
+  time_limit INTEGER CHECK(time_limit > 0),
+  soft_time_limit INTEGER CHECK(soft_time_limit > 0),
+  errbacks BLOB,                                                -- a list of the core's own
   content_type TEXT
 ) STRICT;
+CREATE INDEX pyqueue_inbox_key ON pyqueue_inbox(queue, dedup_key) WHERE dedup_key IS NOT NULL;
+
+-- The keys that are taken, as foreign connections have to see them: by a row of the inbox, an unfinished job, or an ended
+-- one within its key's window. The id of the last two is made of job, nonce and the file's id, if there is no alias.
+CREATE VIEW pyqueue_key(queue, key, job, nonce, alias) AS
+  SELECT queue, dedup_key, NULL, NULL, id FROM pyqueue_inbox WHERE dedup_key IS NOT NULL
+  UNION ALL
+  SELECT q.name, d.key, d.id, j.nonce, j.alias FROM pyqueue_queue q JOIN pyqueue_dedup d ON d.queue=q.num
+    JOIN pyqueue_job j ON j.id=d.id AND j.dedup=d.key
+    WHERE d.until>(julianday('now')-2440587.5)*86400000000.0 OR NOT EXISTS(SELECT 1 FROM pyqueue_receipt r WHERE r.job=d.id)
+      AND (j.expires IS NULL OR j.expires>(julianday('now')-2440587.5)*86400000000.0
+        OR ifnull((SELECT last FROM pyqueue_lease WHERE first<=d.id ORDER BY first DESC LIMIT 1), 0)>=d.id)
+  UNION ALL
+  SELECT q.name, d.key, d.id, h.nonce, h.alias FROM pyqueue_queue q JOIN pyqueue_dedup d ON d.queue=q.num
+    JOIN pyqueue_history h ON h.job=d.id AND h.nonce>=0 AND h.state IS NOT NULL
+    WHERE d.until>(julianday('now')-2440587.5)*86400000000.0;
+
+CREATE TRIGGER pyqueue_inbox_key_taken BEFORE INSERT ON pyqueue_inbox
+WHEN NEW.dedup_key IS NOT NULL AND NEW.dedup<>'replace'
+BEGIN
+  SELECT CASE NEW.dedup WHEN 'refuse' THEN raise(ABORT, 'pyqueue: an unfinished job has this dedup key') ELSE raise(IGNORE) END
+  WHERE EXISTS(SELECT 1 FROM pyqueue_key WHERE queue=NEW.queue AND key=NEW.dedup_key);
+END;
+
+-- Ends of jobs in success. From the commit on, the receipt is the ack: every transaction of ours takes it in before it
+-- looks at a lease.
+CREATE TABLE pyqueue_receipt(
+  job INTEGER PRIMARY KEY,
+  token INTEGER NOT NULL,
+  started INTEGER,
+  content_type TEXT,
+  result BLOB
+) STRICT;
+
+CREATE TRIGGER pyqueue_receipt_lease BEFORE INSERT ON pyqueue_receipt
+BEGIN
+  SELECT raise(ABORT, 'pyqueue: LeaseLost: the job is not this attempt''s any more')
+  WHERE NOT EXISTS(SELECT 1 FROM pyqueue_job WHERE id=NEW.job AND mark<>2)
+    OR NOT EXISTS(SELECT 1 FROM pyqueue_lease
+      WHERE first=(SELECT max(first) FROM pyqueue_lease WHERE first<=NEW.job) AND last>=NEW.job AND token=NEW.token);
+END;
+
+-- Half messages: jobs that nobody may start before their sender or their check-back says so. Each has a row in
+-- pyqueue_side too.
+CREATE TABLE pyqueue_half(
+  id INTEGER PRIMARY KEY,
+  due INTEGER,                                                  -- when the check-back is asked next; NULL: given up
+  asked INTEGER NOT NULL DEFAULT 0 CHECK(asked >= 0),
+  run_at INTEGER,
+  pause INTEGER NOT NULL CHECK(pause > 0),                      -- to the first question (µs)
+  question BLOB NOT NULL                                        -- the job that asks: a list of the core's own
+) STRICT;
+CREATE INDEX pyqueue_half_due ON pyqueue_half(due) WHERE due IS NOT NULL;
+
+-- Idempotent producers: how far each has come.
+CREATE TABLE pyqueue_producer(
+  name TEXT PRIMARY KEY CHECK(length(name) BETWEEN 1 AND 255),
+  epoch INTEGER NOT NULL CHECK(epoch > 0),
+  sequence INTEGER NOT NULL CHECK(sequence >= 0),
+  position BLOB
+) STRICT, WITHOUT ROWID;

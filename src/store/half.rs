@@ -1,0 +1,117 @@
+//! Half messages: jobs that are stored and that nobody may start before their sender says so. One whose sender is
+//! silent past a deadline is asked about by a job of its own, again and again with growing pauses, then given up and
+//! shown. (RocketMQ's transactional messages.)
+
+use rusqlite::{OptionalExtension, params};
+
+use super::change::Change;
+use super::leave::{self, Exit};
+use super::{enqueue, errback, side, view};
+use crate::error::Result;
+use crate::id::RowId;
+use crate::job::{Enqueued, Errback, NewJob};
+use crate::mutants::{self, Mutant};
+
+/// How often a check-back is asked before it is given up, as in RocketMQ.
+const QUESTIONS: i64 = 15;
+/// The longest pause between two questions (µs).
+const LONGEST_PAUSE: i64 = 3_600_000_000;
+
+/// What its sender, or its check-back, says of a half message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It becomes a job like any other.
+    Commit,
+    /// It is cancelled.
+    Rollback,
+}
+
+/// Stores a job as prepared. `question` is the job that asks what became of its sender, first after `pause_us`.
+pub fn prepare(change: &mut Change, job: NewJob, question: NewJob, pause_us: i64) -> Result<Enqueued> {
+    let run_at = job.run_at_us;
+    let (answer, row) = enqueue::prepared(change, job)?;
+    let Some(row) = row else { return Ok(answer) };
+    let question = errback::written(&[Errback { delay_us: None, job: question }]);
+    change
+        .conn
+        .prepare_cached(
+            "INSERT INTO pyqueue_half(id, due, run_at, pause, question) VALUES(?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![row.0, change.now.saturating_add(pause_us), run_at, pause_us, question])?;
+    Ok(answer)
+}
+
+/// Settles one; false if it is not prepared (any more).
+pub fn settle(change: &mut Change, text: &str, verdict: Verdict) -> Result<bool> {
+    let Some(named) = view::resolve(change.conn, change.file, text)? else { return Ok(false) };
+    let Some(job) = view::live(change.conn, named)? else { return Ok(false) };
+    let Some(run_at) = run_at(change, job.id)? else { return Ok(false) };
+    if verdict == Verdict::Rollback {
+        leave::leave(change, &job, Exit::Cancelled)?;
+        return Ok(true);
+    }
+    side::take(change, job.id)?;
+    match run_at.filter(|at| *at > change.now) {
+        Some(run_at) => side::put_later(change, job.id, run_at, job.at())?,
+        None => side::put_again(change, job.id, job.at())?,
+    }
+    Ok(true)
+}
+
+/// `None`: not prepared.
+fn run_at(change: &Change, id: RowId) -> Result<Option<Option<i64>>> {
+    Ok(change
+        .conn
+        .prepare_cached("SELECT run_at FROM pyqueue_half WHERE id=?")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?)
+}
+
+/// Drops what is known of one that is prepared no more.
+pub fn forget(change: &Change, id: RowId) -> Result<()> {
+    change.conn.prepare_cached("DELETE FROM pyqueue_half WHERE id=?")?.execute([id.0])?;
+    Ok(())
+}
+
+/// Stores the questions that are due; true if there may be more.
+pub fn ask(change: &mut Change, limit: usize) -> Result<bool> {
+    if mutants::on(Mutant::HalvesUnasked) {
+        return Ok(false);
+    }
+    let due: Vec<(i64, i64, i64, Vec<u8>)> = change
+        .conn
+        .prepare_cached("SELECT id, asked, pause, question FROM pyqueue_half WHERE due<=?1 LIMIT ?2")?
+        .query_map(params![change.now, limit], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, asked, pause, question) in &due {
+        let asked = asked + 1;
+        let pause = pause.saturating_mul(1 << asked.min(20)).min(LONGEST_PAUSE.max(*pause));
+        let next = (asked < QUESTIONS).then(|| change.now.saturating_add(pause));
+        change
+            .conn
+            .prepare_cached("UPDATE pyqueue_half SET asked=?2, due=?3 WHERE id=?1")?
+            .execute(params![id, asked, next])?;
+        // A question that can't be read must not keep the others from being asked.
+        for Errback { job, .. } in errback::read(question).unwrap_or_default() {
+            errback::follow(change, job)?;
+        }
+    }
+    Ok(due.len() == limit)
+}
+
+/// When the next question is due (wall time).
+pub fn next_due(change: &Change) -> Result<Option<i64>> {
+    Ok(change
+        .conn
+        .prepare_cached("SELECT min(due) FROM pyqueue_half WHERE due IS NOT NULL")?
+        .query_row([], |row| row.get(0))?)
+}
+
+/// Whether nobody asks about it any more.
+pub fn given_up(conn: &rusqlite::Connection, id: RowId) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT EXISTS(SELECT 1 FROM pyqueue_half WHERE id=? AND due IS NULL)")?
+        .query_row([id.0], |row| row.get(0))?)
+}
