@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 Value: TypeAlias = "str | int | float | bytes | None"
+
+TAKE_LOCK: Final = "DELETE FROM main.pyqueue_inbox WHERE 0"
+"""Changes nothing, and needs the write lock for it: the open transaction has it from then on."""
 
 
 class Host(ABC):
@@ -17,6 +20,9 @@ class Host(ABC):
 
     library: str
     """What its users call it."""
+
+    immediate: str
+    """How its users have their transactions begin with the write lock."""
 
     def __init__(self, raw: Any) -> None:
         self.raw = raw
@@ -50,11 +56,8 @@ class Host(ABC):
         """Whether a transaction is open in SQLite, whoever began it."""
 
     @abstractmethod
-    def join(self) -> bool:
-        """Opens the transaction that an INSERT of the user's would open here, if none is open.
-
-        False where there is none: each statement is committed at once.
-        """
+    def join(self) -> None:
+        """Opens the transaction that an INSERT of the user's would open here, where it would and none is open."""
 
     @abstractmethod
     def begin(self) -> None:

@@ -153,7 +153,7 @@ class GuardedConnection(sqlite3.Connection):
         """Raises a clearer error than SQLite's, if there is one."""
         code = getattr(error, "sqlite_errorcode", None)
         if code == sqlite3.SQLITE_AUTH and self.rules.refused is not None:
-            raise TransactionError(self.rules.refused) from error
+            raise TransactionError(self.rules.refused) from None
         if code == sqlite3.SQLITE_FULL:
             raise DiskFull(FULL_DISK) from error
 

@@ -108,9 +108,10 @@ class OwnHost(Host):
         self._run(_COMMIT, ())
 
     def rollback(self) -> None:
-        """Rolls back."""
+        """Rolls back what is open."""
         self.raw.let_go()
-        self._run(_ROLLBACK, ())
+        if self.in_transaction():
+            self._run(_ROLLBACK, ())
 
     def code_of(self, error: Exception) -> int | None:
         """SQLite's extended result code."""

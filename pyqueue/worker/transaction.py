@@ -48,6 +48,7 @@ class Block:
         self._given: Final = connection
         self._budget: Final = budget
         self._host: Host | None = None
+        self._begun = False
         self._joining: joining.Joined | None = None
         self._refusing: contextlib.AbstractContextManager[None] | None = None
         self._frame: FrameType | None = None
@@ -96,7 +97,6 @@ class Block:
     def _enter(self, frame: FrameType) -> Any:
         run = self._run
         _refuse_another(run)
-        # Before anything is open: whatever interrupts this, the end of the attempt finds it and rolls back.
         run.block = self
         path = run.app.store.path
         if self._given is None:
@@ -112,6 +112,8 @@ class Block:
         self._host = host
         self._thread = threading.get_ident()
         try:
+            # Before it is: whatever interrupts this, the end of the attempt finds it and rolls back.
+            self._begun = True
             host.begin()
             job = run.job
             if not host.execute(LEASE_HELD, (job.row, job.row, job.token))[0][0]:
@@ -142,11 +144,11 @@ class Block:
             self._complete(host)
             ending = True
             host.commit()
-            self.committed = True
+            self._begun, self.committed = False, True
         except BaseException as trouble:
             if ending and not host.in_transaction() and self._landed():
                 # Interrupted by a time limit, or by what listens to the session's commits.
-                self.committed = True
+                self._begun, self.committed = False, True
                 raise
             self._roll_back()
             if isinstance(trouble, Exception):
@@ -214,19 +216,18 @@ class Block:
             refusing.__exit__(None, None, None)
 
     def _roll_back(self) -> None:
-        host = self._host
-        if host is None:
+        host, begun, self._begun = self._host, self._begun, False
+        if host is None or not begun:
             return
-        if self._refusing is not None:
-            self._close()
+        self._close()
         try:
-            # A library's own transaction has to be ended too, where SQLite's is not any more.
-            if host.in_transaction() or not isinstance(host, OwnHost):
-                host.rollback()
+            # Also where SQLite has rolled back by itself: the library may have a transaction of its own to end.
+            host.rollback()
         except Exception:
-            log.exception(
-                "%s[%s]: the transaction can't be rolled back", self._run.job.task, self._run.job.id
-            )
+            if host.in_transaction():
+                log.exception(
+                    "%s[%s]: its transaction can't be rolled back", self._run.job.task, self._run.job.id
+                )
         finally:
             if isinstance(host, OwnHost):
                 host.shut()
@@ -242,9 +243,14 @@ class Block:
                     *(run.job.task, run.job.id, asked),
                     exc_info=ended.error,
                 )
+            elif self.value is None and ended.value is not None:
+                log.warning(
+                    "%s[%s] returned a value, and its transaction had committed the job without one: give it to "
+                    "self.succeed(value) inside of the block",
+                    *(run.job.task, run.job.id),
+                )
             return Ended(SUCCESS, self.value, self.body)
-        if self.is_open or (self._host is not None and self._begun_in_vain(self._host)):
-            self._close()
+        if self._begun:
             self._roll_back()
             if ended.state == SUCCESS:
                 return Ended(
@@ -255,11 +261,6 @@ class Block:
                     ),
                 )
         return ended
-
-    @staticmethod
-    def _begun_in_vain(host: Host) -> bool:
-        # A time limit may come between BEGIN and whoever would have ended it.
-        return isinstance(host, OwnHost) and host.in_transaction()
 
     def over_budget(self) -> None:
         """Tells who holds the write lock, and where."""

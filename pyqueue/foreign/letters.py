@@ -1,0 +1,141 @@
+"""Jobs sent by a foreign connection: rows of the inbox, written in its transaction.
+
+What is promised rests on this: the rows go where that connection's own rows go. So whatever says that they would not
+is an error, and nothing here ever sends by another way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from pyqueue._core import INBOX_INSERT, KEY_HOLDER
+from pyqueue.exceptions import CannotJoin, DuplicateJob
+from pyqueue.foreign.host import as_text
+from pyqueue.foreign.refusals import explained
+
+if TYPE_CHECKING:
+    from pyqueue._core import NewJob, Store
+    from pyqueue.foreign.host import Host, Value
+
+# In the order of INBOX_INSERT.
+_ID, _QUEUE, _KEY, _DEDUP = 0, 3, 7, 8
+
+_KEPT: Final = "SELECT EXISTS(SELECT 1 FROM main.pyqueue_alias WHERE name=?)"
+"""Whether a job has this id of its caller's already."""
+
+_CONSTRAINT_UNIQUE: Final = 2067
+_CONSTRAINT_TRIGGER: Final = 1811
+
+
+def send(store: Store, host: Host, jobs: Sequence[NewJob]) -> list[tuple[str, bool]]:
+    """Writes jobs through ``host``, all or none; one (id, created) per job, as ``Store.enqueue``.
+
+    Raises CannotJoin where the connection can't write to the queue's file, DuplicateJob, DatabaseBusy, DiskFull, and
+    what else the connection's library raises.
+    """
+    refuse_other_file(store.path, host)
+    letters = [store.letter(job) for job in jobs]
+    in_transaction = host.in_transaction()
+    try:
+        if len(letters) == 1 and letters[0][_ID] is None and letters[0][_KEY] is None:
+            # One statement is all or none by itself, and its answer is known.
+            id = str(uuid4())
+            host.execute(INBOX_INSERT, (id, *letters[0][1:]))
+            return [(id, True)]
+        with _together(host):
+            return _several(store, host, letters)
+    except Exception as error:
+        reason = explained(error, host, store.path, in_transaction)
+        if reason is None:
+            raise
+        raise reason from error
+
+
+def refuse_other_file(path: str, host: Host) -> None:
+    """Raises CannotJoin unless the connection's own file, "main", is the one at ``path``."""
+    file = host.file()
+    if file == path:
+        return
+    if file is None:
+        raise CannotJoin(
+            f"this connection's database is in memory, where no worker could see the job; the queue is {path}"
+        )
+    if _same(file, path):
+        return
+    for name, other in host.files().items():
+        if _same(other, path):
+            raise CannotJoin(
+                f"the queue {path} is only attached to this connection, as {name!r}, and in WAL mode a commit is not "
+                f"atomic over several files; connect to the queue's file itself, or keep your tables in it"
+            )
+    raise CannotJoin(
+        f"this connection is to {file}, and the queue is {path}: no commit covers both; "
+        f"keep the queue in your application's file with PyQueue({file!r}, embed=True)"
+    )
+
+
+def _same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
+@contextmanager
+def _together(host: Host) -> Iterator[None]:
+    """All or none of what is written, and nobody writes in between; leaves the transaction as open as an INSERT does."""
+    host.join()
+    host.execute("SAVEPOINT pyqueue_send")
+    try:
+        yield
+    except BaseException:
+        # An error of the disk has rolled everything back already.
+        if host.in_transaction():
+            host.execute("ROLLBACK TO pyqueue_send")
+            host.execute("RELEASE pyqueue_send")
+        raise
+    host.execute("RELEASE pyqueue_send")
+
+
+def _several(store: Store, host: Host, letters: Sequence[Sequence[Value]]) -> list[tuple[str, bool]]:
+    made: list[tuple[str, bool]] = []
+    for letter in letters:
+        own = letter[_ID]
+        id = str(uuid4()) if own is None else str(own)
+        try:
+            stored = host.inserted(INBOX_INSERT, (id, *letter[1:]))
+        except Exception as error:
+            code = host.code_of(error)
+            if code == _CONSTRAINT_TRIGGER:
+                raise _taken(letter, _holder(store, host, letter), made) from None
+            if code != _CONSTRAINT_UNIQUE:
+                raise
+            made.append((id, False))
+            continue
+        if stored:
+            # Under the write lock nobody can have taken the new row in: a job of this id is an older one.
+            made.append((id, own is None or host.execute(_KEPT, (id,)) == [(0,)]))
+        else:
+            made.append((_holder(store, host, letter), False))
+    return made
+
+
+def _holder(store: Store, host: Host, letter: Sequence[Value]) -> str:
+    [(row, nonce, alias)] = host.execute(KEY_HOLDER, (letter[_QUEUE], letter[_KEY]))
+    return store.public_id(row, nonce) if alias is None else as_text(alias)
+
+
+def _taken(letter: Sequence[Value], holder: str, made: Sequence[tuple[str, bool]]) -> DuplicateJob:
+    otherwise = 'or enqueue with dedup="return" or "replace"'
+    if (holder, True) in made:
+        return DuplicateJob(
+            f"the dedup key {letter[_KEY]!r} stands twice in this call: nothing was stored; "
+            f"leave one of the two out, {otherwise}"
+        )
+    return DuplicateJob(
+        f"job {holder} has this dedup key already: nothing was stored; wait for it, cancel it, {otherwise}"
+    )
