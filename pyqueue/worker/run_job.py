@@ -170,6 +170,11 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
 
 
 def _report(run: Run, state: str, meta: Any) -> None:
+    if run.block is not None and run.block.is_open:
+        raise TransactionError(
+            f"update_state() in {run.task.name} can't be had inside of transaction(), which holds the write lock that it "
+            f"would wait for: call it before the block"
+        )
     run.app.store.progress(run.job, state, encode_result(meta, f"the meta of {state}", run.app.max_body))
 
 

@@ -147,6 +147,7 @@ BAD = {
     "isolation_level": lambda db: setattr(db, "isolation_level", ""),
     "is inside of transaction() already": lambda db: current_task.transaction(),
     "another thread": in_thread,
+    "update_state()": lambda db: current_task.update_state(state="HALFWAY"),
     "has rolled this transaction back": swallow,
     "a second file": lambda db: db.execute("ATTACH 'other.db' AS other"),
     "pyqueue_job belongs": lambda db: db.execute("DELETE FROM pyqueue_job"),

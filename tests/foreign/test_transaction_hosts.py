@@ -165,7 +165,7 @@ HOSTS = {
     "django": DJANGO,
 }
 NESTING = ("session", "core", "django")
-REFUSING = ("session", "core", "async session", "django")
+REFUSING = ("apsw", "session", "core", "async session", "django")
 
 
 @pytest.fixture(params=HOSTS)
