@@ -26,11 +26,11 @@ def host_of(connection: Any) -> Host:
         from pyqueue.foreign.django_host import DjangoHost
 
         return DjangoHost(connection)
-    if "apsw" in homes and hasattr(connection, "get_autocommit"):
+    if "apsw" in homes and hasattr(type(connection), "get_autocommit"):
         from pyqueue.foreign.apsw_host import ApswHost
 
         return ApswHost(connection)
-    if "sqlite3" in homes and hasattr(connection, "in_transaction"):
+    if "sqlite3" in homes and hasattr(type(connection), "in_transaction"):
         from pyqueue.foreign.stdlib_host import StdlibHost
 
         return StdlibHost(connection)

@@ -37,17 +37,11 @@ def send(store: Store, host: Host, jobs: Sequence[NewJob]) -> list[tuple[str, bo
     Raises CannotJoin where the connection can't write to the queue's file, DuplicateJob, DatabaseBusy, DiskFull, and
     what else the connection's library raises.
     """
-    refuse_other_file(store.path, host)
-    letters = [store.letter(job) for job in jobs]
-    in_transaction = host.in_transaction()
+    in_transaction = True
     try:
-        if len(letters) == 1 and letters[0][_ID] is None and letters[0][_KEY] is None:
-            # One statement is all or none by itself, and its answer is known.
-            id = str(uuid4())
-            host.execute(INBOX_INSERT, (id, *letters[0][1:]))
-            return [(id, True)]
-        with _together(host):
-            return _several(store, host, letters)
+        refuse_other_file(store.path, host)
+        in_transaction = host.in_transaction()
+        return _sent(store, host, [store.letter(job) for job in jobs])
     except Exception as error:
         reason = explained(error, host, store.path, in_transaction)
         if reason is None:
@@ -83,6 +77,16 @@ def _same(one: str, other: str) -> bool:
         return os.path.samefile(one, other)
     except OSError:
         return False
+
+
+def _sent(store: Store, host: Host, letters: Sequence[Sequence[Value]]) -> list[tuple[str, bool]]:
+    if len(letters) == 1 and letters[0][_ID] is None and letters[0][_KEY] is None:
+        # One statement is all or none by itself, and its answer is known.
+        id = str(uuid4())
+        host.execute(INBOX_INSERT, (id, *letters[0][1:]))
+        return [(id, True)]
+    with _together(host):
+        return _several(store, host, letters)
 
 
 @contextmanager
