@@ -58,6 +58,7 @@ fn a_committed_receipt_is_the_ack() {
     assert_eq!(bench.store.attempts(&id).unwrap()[0].started_us, Some(7));
     assert!(bench.claim(other, 1).is_empty());
     assert_eq!(bench.end(&taken, success()), Finished::Again);
+    assert_eq!(bench.end(&taken, Outcome::Lost { reason: "signal 9".into(), charged: true }), Finished::Again);
     assert!(!held(&conn, &taken));
     assert_eq!(bench.store.examine().unwrap(), Vec::<String>::new());
 }

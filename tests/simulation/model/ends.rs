@@ -54,7 +54,8 @@ impl Model {
         };
         let now = self.now;
         let Some(job) = self.held(row, end.token) else {
-            let again = self.written.contains(&(row, end.token, code));
+            let written = |code| self.written.contains(&(row, end.token, code));
+            let again = written(code) || code == 5 && written(0);
             return if again { Finished::Again } else { Finished::LeaseLost };
         };
         match &end.outcome {
