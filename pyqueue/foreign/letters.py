@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import uuid4
 
 from pyqueue._core import INBOX_INSERT, KEY_HOLDER
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from pyqueue._core import NewJob, Store
     from pyqueue.foreign.host import Host, Value
 
+Earlier: TypeAlias = "Sequence[tuple[str, bool]]"
+"""What the same call has made before."""
+
 # In the order of INBOX_INSERT.
-_ID, _QUEUE, _KEY, _DEDUP = 0, 3, 7, 8
+_ID, _QUEUE, _KEY = 0, 3, 7
 
 _KEPT: Final = "SELECT EXISTS(SELECT 1 FROM main.pyqueue_alias WHERE name=?)"
 """Whether a job has this id of its caller's already."""
@@ -85,8 +88,11 @@ def _sent(store: Store, host: Host, letters: Sequence[Sequence[Value]]) -> list[
         id = str(uuid4())
         host.execute(INBOX_INSERT, (id, *letters[0][1:]))
         return [(id, True)]
+    made: list[tuple[str, bool]] = []
     with _together(host):
-        return _several(store, host, letters)
+        for letter in letters:
+            made.append(_one(store, host, letter, made))
+    return made
 
 
 @contextmanager
@@ -105,37 +111,39 @@ def _together(host: Host) -> Iterator[None]:
     host.execute("RELEASE pyqueue_send")
 
 
-def _several(store: Store, host: Host, letters: Sequence[Sequence[Value]]) -> list[tuple[str, bool]]:
-    made: list[tuple[str, bool]] = []
-    for letter in letters:
-        own = letter[_ID]
-        id = str(uuid4()) if own is None else str(own)
+def _one(store: Store, host: Host, letter: Sequence[Value], earlier: Earlier) -> tuple[str, bool]:
+    own = letter[_ID]
+    id = str(uuid4()) if own is None else str(own)
+    while True:
         try:
-            stored = host.inserted(INBOX_INSERT, (id, *letter[1:]))
+            if host.inserted(INBOX_INSERT, (id, *letter[1:])):
+                # Under the write lock nobody can have taken the new row in: a job of this id is an older one.
+                return id, own is None or host.execute(_KEPT, (id,)) == [(0,)]
+            refused = False
         except Exception as error:
             code = host.code_of(error)
-            if code == _CONSTRAINT_TRIGGER:
-                raise _taken(letter, _holder(store, host, letter), made) from None
-            if code != _CONSTRAINT_UNIQUE:
+            if code == _CONSTRAINT_UNIQUE:
+                return id, False
+            if code != _CONSTRAINT_TRIGGER:
                 raise
-            made.append((id, False))
-            continue
-        if stored:
-            # Under the write lock nobody can have taken the new row in: a job of this id is an older one.
-            made.append((id, own is None or host.execute(_KEPT, (id,)) == [(0,)]))
-        else:
-            made.append((_holder(store, host, letter), False))
-    return made
+            refused = True
+        holder = _holder(store, host, letter)
+        if holder is not None and refused:
+            raise _taken(letter, holder, earlier)
+        if holder is not None:
+            return holder, False
+        # The key's window has ended between the two statements.
 
 
-def _holder(store: Store, host: Host, letter: Sequence[Value]) -> str:
-    [(row, nonce, alias)] = host.execute(KEY_HOLDER, (letter[_QUEUE], letter[_KEY]))
-    return store.public_id(row, nonce) if alias is None else as_text(alias)
+def _holder(store: Store, host: Host, letter: Sequence[Value]) -> str | None:
+    for row, nonce, alias in host.execute(KEY_HOLDER, (letter[_QUEUE], letter[_KEY])):
+        return store.public_id(row, nonce) if alias is None else as_text(alias)
+    return None
 
 
-def _taken(letter: Sequence[Value], holder: str, made: Sequence[tuple[str, bool]]) -> DuplicateJob:
+def _taken(letter: Sequence[Value], holder: str, earlier: Earlier) -> DuplicateJob:
     otherwise = 'or enqueue with dedup="return" or "replace"'
-    if (holder, True) in made:
+    if (holder, True) in earlier:
         return DuplicateJob(
             f"the dedup key {letter[_KEY]!r} stands twice in this call: nothing was stored; "
             f"leave one of the two out, {otherwise}"
