@@ -7,10 +7,10 @@ is an error, and nothing here ever sends by another way.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
-from uuid import uuid4
 
 from pyqueue._core import INBOX_INSERT, KEY_HOLDER
 from pyqueue.exceptions import CannotJoin, DuplicateJob
@@ -85,7 +85,7 @@ def _same(one: str, other: str) -> bool:
 def _sent(store: Store, host: Host, letters: Sequence[Sequence[Value]]) -> list[tuple[str, bool]]:
     if len(letters) == 1 and letters[0][_ID] is None and letters[0][_KEY] is None:
         # One statement is all or none by itself, and its answer is known.
-        id = str(uuid4())
+        id = _new_id()
         host.execute(INBOX_INSERT, (id, *letters[0][1:]))
         return [(id, True)]
     made: list[tuple[str, bool]] = []
@@ -113,7 +113,7 @@ def _together(host: Host) -> Iterator[None]:
 
 def _one(store: Store, host: Host, letter: Sequence[Value], earlier: Earlier) -> tuple[str, bool]:
     own = letter[_ID]
-    id = str(uuid4()) if own is None else str(own)
+    id = _new_id() if own is None else str(own)
     while True:
         try:
             if host.inserted(INBOX_INSERT, (id, *letter[1:])):
@@ -133,6 +133,12 @@ def _one(store: Store, host: Host, letter: Sequence[Value], earlier: Earlier) ->
         if holder is not None:
             return holder, False
         # The key's window has ended between the two statements.
+
+
+def _new_id() -> str:
+    """A UUID of version 7: by the time it is made at, so that new rows lie together in the indexes of ids."""
+    moment, chance = f"{time.time_ns() // 1_000_000:012x}", os.urandom(9).hex()
+    return f"{moment[:8]}-{moment[8:]}-7{chance[:3]}-a{chance[3:6]}-{chance[6:]}"
 
 
 def _holder(store: Store, host: Host, letter: Sequence[Value]) -> str | None:
