@@ -18,6 +18,10 @@ class ApswHost(Host):
     library = "apsw"
     immediate = 'connection.transaction_mode = "IMMEDIATE"'
 
+    def file(self) -> str | None:
+        """The path of "main"."""
+        return str(self.raw.db_filename("main")) or None
+
     def execute(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """Runs one statement; its rows."""
         return self._run(sql, values).fetchall()

@@ -11,7 +11,7 @@ from django.db.utils import Error as DatabaseError
 
 from pyqueue.exceptions import CannotJoin
 from pyqueue.foreign.host import TAKE_LOCK, Host, Value
-from pyqueue.foreign.stdlib_host import code_of, implicit_begin
+from pyqueue.foreign.stdlib_host import StdlibHost, code_of, implicit_begin
 
 
 class DjangoHost(Host):
@@ -22,19 +22,34 @@ class DjangoHost(Host):
 
     def __init__(self, raw: Any) -> None:
         super().__init__(raw)
-        alias = raw if isinstance(raw, str) else raw.alias
+        self._atomic: Any = None
+
+    @property
+    def _connection(self) -> Any:
+        """The wrapper: an alias has another one in each thread."""
+        if not isinstance(self.raw, str):
+            return self.raw
         try:
-            self._connection = connections[alias] if isinstance(raw, str) else raw
+            return connections[self.raw]
         except ConnectionDoesNotExist:
             raise CannotJoin(
-                f"DATABASES has no {alias!r}; its aliases are {', '.join(connections)}"
+                f"DATABASES has no {self.raw!r}; its aliases are {', '.join(connections)}"
             ) from None
-        if self._connection.vendor != "sqlite":
+
+    @property
+    def _driver(self) -> Any:
+        connection = self._connection
+        if connection.vendor != "sqlite":
             raise CannotJoin(
-                f"{alias!r} is {self._connection.display_name}, and the queue is a SQLite file: no commit covers both; "
+                f"{connection.alias!r} is {connection.display_name}, and the queue is a SQLite file: no commit covers both; "
                 f"see delay_on_commit() and prepare()"
             )
-        self._atomic: Any = None
+        connection.ensure_connection()
+        return connection.connection
+
+    def files(self) -> dict[str, str]:
+        """As the driver itself knows it: a tenth of the time."""
+        return StdlibHost(self._driver).files()
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:
         """Runs one statement; its rows."""
@@ -50,12 +65,11 @@ class DjangoHost(Host):
 
     def in_transaction(self) -> bool:
         """Whether a transaction is open in SQLite."""
-        self._connection.ensure_connection()
-        return bool(self._connection.connection.in_transaction)
+        return bool(self._driver.in_transaction)
 
     def join(self) -> None:
         """Opens what the driver would open before an INSERT: something only after ``set_autocommit(False)``."""
-        statement = None if self.in_transaction() else implicit_begin(self._connection.connection)
+        statement = None if self.in_transaction() else implicit_begin(self._driver)
         if statement is not None:
             self.execute(statement)
 

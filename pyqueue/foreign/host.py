@@ -77,5 +77,5 @@ class Host(ABC):
 
 
 def as_text(value: Any) -> str:
-    """Text of a row, also from a connection that gives bytes."""
-    return value.decode() if isinstance(value, bytes) else str(value)
+    """Text of a row, also from a connection that gives bytes or a kind of them."""
+    return bytes(value).decode() if isinstance(value, bytes | bytearray | memoryview) else str(value)

@@ -7,10 +7,10 @@ is an error, and nothing here ever sends by another way.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
-from uuid import uuid4
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pyqueue._core import INBOX_INSERT, KEY_HOLDER
 from pyqueue.exceptions import CannotJoin, DuplicateJob
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from pyqueue._core import NewJob, Store
     from pyqueue.foreign.host import Host, Value
 
+Earlier: TypeAlias = "Sequence[tuple[str, bool]]"
+"""What the same call has made before."""
+
 # In the order of INBOX_INSERT.
-_ID, _QUEUE, _KEY, _DEDUP = 0, 3, 7, 8
+_ID, _QUEUE, _KEY = 0, 3, 7
 
 _KEPT: Final = "SELECT EXISTS(SELECT 1 FROM main.pyqueue_alias WHERE name=?)"
 """Whether a job has this id of its caller's already."""
@@ -37,17 +40,11 @@ def send(store: Store, host: Host, jobs: Sequence[NewJob]) -> list[tuple[str, bo
     Raises CannotJoin where the connection can't write to the queue's file, DuplicateJob, DatabaseBusy, DiskFull, and
     what else the connection's library raises.
     """
-    refuse_other_file(store.path, host)
-    letters = [store.letter(job) for job in jobs]
-    in_transaction = host.in_transaction()
+    in_transaction = True
     try:
-        if len(letters) == 1 and letters[0][_ID] is None and letters[0][_KEY] is None:
-            # One statement is all or none by itself, and its answer is known.
-            id = str(uuid4())
-            host.execute(INBOX_INSERT, (id, *letters[0][1:]))
-            return [(id, True)]
-        with _together(host):
-            return _several(store, host, letters)
+        refuse_other_file(store.path, host)
+        in_transaction = host.in_transaction()
+        return _sent(store, host, [store.letter(job) for job in jobs])
     except Exception as error:
         reason = explained(error, host, store.path, in_transaction)
         if reason is None:
@@ -85,6 +82,19 @@ def _same(one: str, other: str) -> bool:
         return False
 
 
+def _sent(store: Store, host: Host, letters: Sequence[Sequence[Value]]) -> list[tuple[str, bool]]:
+    if len(letters) == 1 and letters[0][_ID] is None and letters[0][_KEY] is None:
+        # One statement is all or none by itself, and its answer is known.
+        id = _new_id()
+        host.execute(INBOX_INSERT, (id, *letters[0][1:]))
+        return [(id, True)]
+    made: list[tuple[str, bool]] = []
+    with _together(host):
+        for letter in letters:
+            made.append(_one(store, host, letter, made))
+    return made
+
+
 @contextmanager
 def _together(host: Host) -> Iterator[None]:
     """All or none of what is written, and nobody writes in between; leaves the transaction as open as an INSERT does."""
@@ -101,37 +111,45 @@ def _together(host: Host) -> Iterator[None]:
     host.execute("RELEASE pyqueue_send")
 
 
-def _several(store: Store, host: Host, letters: Sequence[Sequence[Value]]) -> list[tuple[str, bool]]:
-    made: list[tuple[str, bool]] = []
-    for letter in letters:
-        own = letter[_ID]
-        id = str(uuid4()) if own is None else str(own)
+def _one(store: Store, host: Host, letter: Sequence[Value], earlier: Earlier) -> tuple[str, bool]:
+    own = letter[_ID]
+    id = _new_id() if own is None else str(own)
+    while True:
         try:
-            stored = host.inserted(INBOX_INSERT, (id, *letter[1:]))
+            if host.inserted(INBOX_INSERT, (id, *letter[1:])):
+                # Under the write lock nobody can have taken the new row in: a job of this id is an older one.
+                return id, own is None or host.execute(_KEPT, (id,)) == [(0,)]
+            refused = False
         except Exception as error:
             code = host.code_of(error)
-            if code == _CONSTRAINT_TRIGGER:
-                raise _taken(letter, _holder(store, host, letter), made) from None
-            if code != _CONSTRAINT_UNIQUE:
+            if code == _CONSTRAINT_UNIQUE:
+                return id, False
+            if code != _CONSTRAINT_TRIGGER:
                 raise
-            made.append((id, False))
-            continue
-        if stored:
-            # Under the write lock nobody can have taken the new row in: a job of this id is an older one.
-            made.append((id, own is None or host.execute(_KEPT, (id,)) == [(0,)]))
-        else:
-            made.append((_holder(store, host, letter), False))
-    return made
+            refused = True
+        holder = _holder(store, host, letter)
+        if holder is not None and refused:
+            raise _taken(letter, holder, earlier)
+        if holder is not None:
+            return holder, False
+        # The key's window has ended between the two statements.
 
 
-def _holder(store: Store, host: Host, letter: Sequence[Value]) -> str:
-    [(row, nonce, alias)] = host.execute(KEY_HOLDER, (letter[_QUEUE], letter[_KEY]))
-    return store.public_id(row, nonce) if alias is None else as_text(alias)
+def _new_id() -> str:
+    """A UUID of version 7: by the time it is made at, so that new rows lie together in the indexes of ids."""
+    moment, chance = f"{time.time_ns() // 1_000_000:012x}", os.urandom(9).hex()
+    return f"{moment[:8]}-{moment[8:]}-7{chance[:3]}-a{chance[3:6]}-{chance[6:]}"
 
 
-def _taken(letter: Sequence[Value], holder: str, made: Sequence[tuple[str, bool]]) -> DuplicateJob:
+def _holder(store: Store, host: Host, letter: Sequence[Value]) -> str | None:
+    for row, nonce, alias in host.execute(KEY_HOLDER, (letter[_QUEUE], letter[_KEY])):
+        return store.public_id(row, nonce) if alias is None else as_text(alias)
+    return None
+
+
+def _taken(letter: Sequence[Value], holder: str, earlier: Earlier) -> DuplicateJob:
     otherwise = 'or enqueue with dedup="return" or "replace"'
-    if (holder, True) in made:
+    if (holder, True) in earlier:
         return DuplicateJob(
             f"the dedup key {letter[_KEY]!r} stands twice in this call: nothing was stored; "
             f"leave one of the two out, {otherwise}"

@@ -37,22 +37,27 @@ def session_of(where: Any) -> Session:
 
 
 def after_commit(session: Session, call: Callable[[], object]) -> None:
-    """Calls ``call`` once what the session has open is committed, and never if it is rolled back."""
+    """Calls ``call`` once what the session has open is committed, and never if it is rolled back or just closed."""
     if not session.in_transaction():
         session.begin()
     pending = session.info.get(_PENDING)
     if pending is None:
         pending = session.info[_PENDING] = []
         event.listen(session, "after_commit", _committed)
-        event.listen(session, "after_soft_rollback", _rolled_back)
+        event.listen(session, "after_transaction_end", _ended)
     pending.append(Pending(session.get_nested_transaction() or session.get_transaction(), call))
 
 
 def _committed(session: Session) -> None:
-    # It is told of each released savepoint, too.
-    if session.in_nested_transaction():
-        return
     pending: list[Pending] = session.info[_PENDING]
+    savepoint = session.get_nested_transaction()
+    if savepoint is not None:
+        # Released: its calls are the outer one's now.
+        pending[:] = [
+            each._replace(transaction=savepoint.parent) if each.transaction is savepoint else each
+            for each in pending
+        ]
+        return
     calls = [each.call for each in pending]
     pending.clear()
     errors = []
@@ -65,14 +70,6 @@ def _committed(session: Session) -> None:
         raise errors[0]
 
 
-def _rolled_back(session: Session, ended: SessionTransaction) -> None:
+def _ended(session: Session, transaction: SessionTransaction) -> None:
     pending: list[Pending] = session.info[_PENDING]
-    pending[:] = [each for each in pending if not _within(each.transaction, ended)]
-
-
-def _within(transaction: SessionTransaction | None, outer: SessionTransaction) -> bool:
-    while transaction is not None:
-        if transaction is outer:
-            return True
-        transaction = transaction.parent
-    return False
+    pending[:] = [each for each in pending if each.transaction is not transaction]

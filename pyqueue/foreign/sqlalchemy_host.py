@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from pyqueue.exceptions import CannotJoin
 from pyqueue.foreign.host import TAKE_LOCK, Host, Value
-from pyqueue.foreign.stdlib_host import code_of, implicit_begin
+from pyqueue.foreign.stdlib_host import StdlibHost, code_of, implicit_begin
 
 
 class SqlalchemyHost(Host):
@@ -25,18 +26,22 @@ class SqlalchemyHost(Host):
     def __init__(self, raw: Any) -> None:
         super().__init__(raw)
         self._asynchronous = isinstance(raw, AsyncConnection | AsyncSession | async_scoped_session)
-        self._owner = _synchronous(raw)
+
+    @property
+    def _owner(self) -> Connection | Session:
+        return _synchronous(self.raw)
 
     def _connection(self) -> Connection:
+        owner = self._owner
         if self._asynchronous and not in_greenlet():
             raise _awaited()
-        if isinstance(self._owner, Connection):
-            connection = self._owner
+        if isinstance(owner, Connection):
+            connection = owner
             if not connection.in_transaction():
                 connection.begin()
         else:
             try:
-                connection = self._owner.connection()
+                connection = owner.connection()
             except UnboundExecutionError:
                 raise CannotJoin(
                     "this session has several engines and can't say which one is meant; "
@@ -64,6 +69,11 @@ class SqlalchemyHost(Host):
         """Runs an INSERT; whether there is one row more."""
         self._run(sql, values)
         return self._run("SELECT changes()", ()) == [(1,)]
+
+    def files(self) -> dict[str, str]:
+        """As the driver itself knows it, where it can be asked here: a tenth of the time."""
+        driver = self._driver
+        return StdlibHost(driver).files() if isinstance(driver, sqlite3.Connection) else super().files()
 
     @property
     def _driver(self) -> Any:

@@ -204,7 +204,7 @@ class GuardedConnection(sqlite3.Connection):
         raise TransactionError("the connection of transaction() has an authorizer of its own")
 
     @property
-    def isolation_level(self) -> None:  # type: ignore[override]
+    def isolation_level(self) -> None:
         """None: the transaction is begun and ended by the block."""
 
     @isolation_level.setter

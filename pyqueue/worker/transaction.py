@@ -282,7 +282,8 @@ class Block:
                 frame = frame.f_back
         if frame is not None:
             return f"{frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_name}"
-        return self._run.task.source
+        source: str = self._run.task.source
+        return source
 
 
 def _code_of(function: Any) -> CodeType | None:
