@@ -200,11 +200,11 @@ def test_it_commits_the_job(shop: Any, host: str, worker: Callable[..., Any]) ->
     def call(how: str) -> Any:
         return app.send_task(f"{shop.stem}.task", [how])
 
-    calls = {how: call(how) for how in ("error", "commit", "rollback")}
+    calls = {how: call(how) for how in ("error", "rollback", "commit")}
     handle = worker("-A", shop.stem, "--db", str(shop.db), "-c", "1")
     with pytest.raises(ValueError, match="rolled back"):
         calls["error"].get(timeout=20)
-    for how in ("commit", "rollback"):
+    for how in ("rollback", "commit"):
         with pytest.raises(Exception, match=r"inside of|forbidden|ended|closed|can't") as caught:
             calls[how].get(timeout=20)
         if host != "django":
