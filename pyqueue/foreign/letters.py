@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from pyqueue._core import INBOX_INSERT, KEY_HOLDER
+from pyqueue._core import ID_KEPT, INBOX_INSERT, KEY_HOLDER
 from pyqueue.exceptions import CannotJoin, DuplicateJob
 from pyqueue.foreign.host import as_text
 from pyqueue.foreign.refusals import explained
@@ -26,9 +26,6 @@ Earlier: TypeAlias = "Sequence[tuple[str, bool]]"
 
 # In the order of INBOX_INSERT.
 _ID, _QUEUE, _KEY = 0, 3, 7
-
-_KEPT: Final = "SELECT EXISTS(SELECT 1 FROM main.pyqueue_alias WHERE name=?)"
-"""Whether a job has this id of its caller's already."""
 
 _CONSTRAINT_UNIQUE: Final = 2067
 _CONSTRAINT_TRIGGER: Final = 1811
@@ -118,7 +115,7 @@ def _one(store: Store, host: Host, letter: Sequence[Value], earlier: Earlier) ->
         try:
             if host.inserted(INBOX_INSERT, (id, *letter[1:])):
                 # Under the write lock nobody can have taken the new row in: a job of this id is an older one.
-                return id, own is None or host.execute(_KEPT, (id,)) == [(0,)]
+                return id, own is None or host.execute(ID_KEPT, (id,)) == [(0,)]
             refused = False
         except Exception as error:
             code = host.code_of(error)

@@ -196,17 +196,33 @@ def test_an_alias_of_another_file(shop: PyQueue, tmp_path: Path) -> None:
     connections["default"].close()
     connections = django_on(Path(":memory:"))
     refused(shop, "default", "in memory")
-    connections["default"].close()
+    # Django's own close() keeps such a database.
+    connections["default"].connection.close()
 
 
 def test_another_kind_of_database(shop: PyQueue) -> None:
-    from sqlalchemy import create_engine, create_mock_engine
+    from sqlalchemy import create_engine
     from sqlalchemy.orm import Session
 
-    assert create_mock_engine is not None
     engine = create_engine("sqlite://")
     engine.dialect.name = "postgresql"
     with engine.connect() as connection:
         refused(shop, connection, "connection is to postgresql, .* no commit covers both")
+    engine.dispose()
     with Session() as session:
         refused(shop, session, r"bind_arguments=\{'mapper'")
+
+
+@pytest.mark.parametrize("name", ["temp", "extra"])
+def test_a_table_of_that_name_elsewhere_is_not_written(
+    shop: PyQueue, db: Path, tmp_path: Path, name: str
+) -> None:
+    with closing(sqlite3.connect(db)) as connection:
+        if name == "extra":
+            connection.execute("ATTACH ? AS extra", (str(tmp_path / "extra.db"),))
+        (sql,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name='pyqueue_inbox'").fetchone()
+        connection.execute(sql.replace("TABLE ", f"TABLE {name}.", 1))
+        shop.tasks["add"].using(connection).delay(1)
+        assert connection.execute(f"SELECT count(*) FROM {name}.pyqueue_inbox").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM main.pyqueue_inbox").fetchone() == (1,)
+        connection.rollback()

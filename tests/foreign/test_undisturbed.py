@@ -60,6 +60,21 @@ def test_the_factories_of_sqlite3(
     assert {shop.store.view(id).state for id in ids} == {"waiting"}
 
 
+def test_converters_of_the_columns_types(shop: PyQueue, db: Path) -> None:
+    for name in ("TEXT", "INTEGER", "BLOB"):
+        sqlite3.register_converter(name, lambda _value: pytest.fail("it was asked"))
+    try:
+        with closing(sqlite3.connect(db, detect_types=sqlite3.PARSE_DECLTYPES)) as connection:
+            taken = shop.tasks["add"].apply_async((0,), dedup_key="taken", task_id="its name")
+            again = shop.tasks["add"].using(connection).apply_async((0,), dedup_key="taken")
+            assert again.id == taken.id
+            exercise(shop, connection)
+            connection.rollback()
+    finally:
+        for name in ("TEXT", "INTEGER", "BLOB"):
+            sqlite3.converters.pop(name)
+
+
 def test_the_tracers_of_apsw(shop: PyQueue, db: Path) -> None:
     with closing(apsw.Connection(str(db))) as connection:
 

@@ -5,7 +5,8 @@ use rusqlite::{Connection, params};
 use super::*;
 use crate::store::foreign;
 
-const REDEDUP: &str = "INSERT INTO pyqueue_inbox(id, task, body, dedup_key, dedup) VALUES(?, 't', x'5b5d', 'k', ?)";
+const REDEDUP: &str =
+    "INSERT INTO pyqueue_inbox(id, task, body, dedup_key, dedup) VALUES(?, 't', x'5b5d', 'k', ?)";
 
 impl Bench {
     fn plain(&self) -> Connection {
@@ -14,7 +15,11 @@ impl Bench {
 
     fn holder(&self) -> Option<String> {
         let row = self.plain().query_row(foreign::HOLDER, ["default", "k"], |row| {
-            Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Option<String>>(2)?))
+            Ok((
+                row.get::<_, Option<i64>>(0)?,
+                row.get::<_, Option<i64>>(1)?,
+                row.get::<_, Option<String>>(2)?,
+            ))
         });
         match row {
             Ok((_, _, Some(own))) => Some(own),
@@ -58,7 +63,10 @@ fn a_committed_receipt_is_the_ack() {
     assert_eq!(bench.store.attempts(&id).unwrap()[0].started_us, Some(7));
     assert!(bench.claim(other, 1).is_empty());
     assert_eq!(bench.end(&taken, success()), Finished::Again);
-    assert_eq!(bench.end(&taken, Outcome::Lost { reason: "signal 9".into(), charged: true }), Finished::Again);
+    assert_eq!(
+        bench.end(&taken, Outcome::Lost { reason: "signal 9".into(), charged: true }),
+        Finished::Again
+    );
     assert!(!held(&conn, &taken));
     assert_eq!(bench.store.examine().unwrap(), Vec::<String>::new());
 }
@@ -180,9 +188,23 @@ fn everything_that_a_job_may_say_passes_through_the_inbox() {
         .plain()
         .execute(
             foreign::INSERT,
-            params!["own", all.task, all.payload.body, "q", -3, None::<i64>, None::<i64>, None::<String>, "return",
-                None::<i64>, all.max_losses, all.time_limit_us, all.soft_time_limit_us,
-                foreign::errbacks(&all.errbacks), None::<String>],
+            params![
+                "own",
+                all.task,
+                all.payload.body,
+                "q",
+                -3,
+                None::<i64>,
+                None::<i64>,
+                None::<String>,
+                "return",
+                None::<i64>,
+                all.max_losses,
+                all.time_limit_us,
+                all.soft_time_limit_us,
+                foreign::errbacks(&all.errbacks),
+                None::<String>
+            ],
         )
         .unwrap();
     let worker = bench.join();

@@ -132,8 +132,11 @@ impl Model {
             Verb::Receipts(ends, jobs) => {
                 let before = self.clone();
                 for (row, token) in ends {
-                    let leased = |job: &Job| matches!(job.place, Place::Leased { token: of, .. } if of == *token);
-                    if !self.jobs.get(&row.0).is_some_and(leased) || self.receipts.insert(row.0, *token).is_some() {
+                    let leased =
+                        |job: &Job| matches!(job.place, Place::Leased { token: of, .. } if of == *token);
+                    if !self.jobs.get(&row.0).is_some_and(leased)
+                        || self.receipts.insert(row.0, *token).is_some()
+                    {
                         *self = before;
                         return Answer::LeaseLost;
                     }
