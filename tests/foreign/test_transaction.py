@@ -12,7 +12,7 @@ import pytest
 from processes import until
 
 from pyqueue import PyQueue
-from pyqueue.exceptions import TaskFailed, TransactionError
+from pyqueue.exceptions import SoftTimeLimitExceeded, TaskFailed, TransactionError
 
 APP = """
 import asyncio, os, sqlite3, sys, threading, time
@@ -109,11 +109,26 @@ def rows(self):
         return "ignored"
 
 @app.task(bind=True)
+def unsaid(self):
+    with self.transaction():
+        return 5
+
+@app.task(bind=True)
 def unread(self):
     with self.transaction() as db:
         global left
         left = db.execute("SELECT value FROM json_each('[1,2,3]')")
         left.fetchone()
+
+@app.task(bind=True, soft_time_limit=0.1)
+def slow(self, where):
+    if where == "inside":
+        with self.transaction() as db:
+            db.execute("INSERT INTO ledger VALUES('slow', 1)")
+            while True: time.sleep(0.005)
+    with self.transaction() as db:
+        db.execute("INSERT INTO ledger VALUES('quick', 1)")
+    while True: time.sleep(0.005)
 
 def in_thread(db):
     caught = []
@@ -265,14 +280,17 @@ def test_the_other_ways_to_have_one(ledger: tuple[Any, Path], worker: Worker, po
     ]
     broken = module.whole.delay(-1)
     mapped = module.whole.map([5])
-    start(worker, module, "-c", "2", "-P", pool)
+    handle = start(worker, module, "-c", "2", "-P", pool)
     assert [call.get(timeout=10) for call in calls] == [2, 4, None, None, None, None]
     with pytest.raises(ValueError, match="rolled back"):
         broken.get(timeout=10)
     made = mapped.delay()
     assert made.get(timeout=10) == [10]
     assert set(names(file)) == {calls[0].id, calls[1].id, "unbound", "second", "kept", made.id}
+    assert "returned a value" not in handle.log.read_text()
     assert module.rows.delay().get(timeout=10) == "x"
+    assert module.unsaid.delay().get(timeout=10) is None
+    until(lambda: "returned a value" in handle.log.read_text(), what="the warning")
     assert module.pay.delay(9).get(timeout=10) == 18
 
 
@@ -332,6 +350,20 @@ def test_a_forked_copy_touches_nothing(ledger: tuple[Any, Path], worker: Worker)
     assert module.app.store.jobs(task=module.follow.name) == []
     assert module.pay.delay(1).get(timeout=10) == 2
     assert not module.app.store.examine()
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_the_soft_time_limit_rolls_back_inside_and_changes_nothing_after(
+    ledger: tuple[Any, Path], worker: Worker, pool: str
+) -> None:
+    module, file = ledger
+    handle = start(worker, module, "-c", "2", "-P", pool)
+    with pytest.raises(SoftTimeLimitExceeded):
+        module.slow.delay("inside").get(timeout=10)
+    assert module.slow.delay("after").get(timeout=10) is None
+    assert names(file) == ["quick"]
+    # The result is there before the task has ended.
+    until(lambda: "after its transaction had committed" in handle.log.read_text(), what="the task's end")
 
 
 def test_a_block_over_its_budget_is_told_while_it_runs(ledger: tuple[Any, Path], worker: Worker) -> None:
