@@ -1,7 +1,8 @@
-"""``python -m bench.joined``: what a job costs beside a row of the application's own, by its own connection.
+"""``python -m bench.joined``: what a job costs by the application's own connection, beside a row of its own.
 
-Each library inserts a row and commits, or sends a job and commits, in turns of ``--rows``; a ratio is made of two
-neighbouring turns, so that a drift of the machine hits both. The goal is 0.5.
+Each library, in turns of ``--rows`` transactions of one statement: inserts a small row; inserts into the inbox by plain
+SQL; sends a job. A ratio is made of neighbouring turns, so that a drift of the machine hits both. The goal is 0.5 of the
+small row.
 """
 
 import argparse
@@ -9,24 +10,30 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyqueue import PyQueue
+from pyqueue._core import INBOX_INSERT
 
-Way = tuple[Any, Callable[[], None], Callable[[], None]]
-"""What ``using`` takes, inserting a row, and what ends a transaction."""
+_ROW = "INSERT INTO sale(n) VALUES(?)"
 
-_INSERT = "INSERT INTO sale(n) VALUES(1)"
+
+class Way(NamedTuple):
+    """What ``using`` takes, running a statement, and the end of a transaction."""
+
+    connection: Any
+    run: Callable[[str, Sequence[Any]], object]
+    commit: Callable[[], object]
 
 
 @contextmanager
 def _stdlib(path: Path, synchronous: str) -> Iterator[Way]:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA synchronous = {synchronous}")
-        yield connection, lambda: connection.execute(_INSERT) and None, connection.commit
+        yield Way(connection, connection.execute, connection.commit)
 
 
 @contextmanager
@@ -35,7 +42,7 @@ def _apsw(path: Path, synchronous: str) -> Iterator[Way]:
 
     with closing(apsw.Connection(str(path))) as connection:
         connection.execute(f"PRAGMA synchronous = {synchronous}")
-        yield connection, lambda: connection.execute(_INSERT) and None, lambda: None
+        yield Way(connection, connection.execute, int)
 
 
 @contextmanager
@@ -44,11 +51,14 @@ def _session(path: Path, synchronous: str) -> Iterator[Way]:
     from sqlalchemy.orm import Session
 
     engine = create_engine(f"sqlite:///{path}")
-    statement = text(_INSERT)
     with Session(engine) as session:
         session.execute(text(f"PRAGMA synchronous = {synchronous}"))
         session.commit()
-        yield session, lambda: session.execute(statement) and None, session.commit
+        yield Way(
+            session,
+            lambda sql, values: session.connection().exec_driver_sql(sql, tuple(values)),
+            session.commit,
+        )
     engine.dispose()
 
 
@@ -66,18 +76,18 @@ def _django(path: Path, synchronous: str) -> Iterator[Way]:
     settings.configure(DATABASES={"default": database})
     django.setup()
 
-    def insert() -> None:
+    def run(sql: str, values: Sequence[Any]) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(_INSERT)
+            cursor.execute(sql.replace("?", "%s"), values)
 
-    yield "default", insert, lambda: None
+    yield Way("default", run, int)
     connection.close()
 
 
 LIBRARIES = {"sqlite3": _stdlib, "apsw": _apsw, "sqlalchemy": _session, "django": _django}
 
 
-def turn(rows: int, make: Callable[[], object], commit: Callable[[], None]) -> float:
+def turn(rows: int, make: Callable[[], object], commit: Callable[[], object]) -> float:
     """Transactions a second."""
     began = time.perf_counter()
     for _ in range(rows):
@@ -89,29 +99,39 @@ def turn(rows: int, make: Callable[[], object], commit: Callable[[], None]) -> f
 def measure(library: str, rows: int, rounds: int, synchronous: str) -> str:
     """One library, on a new file."""
     with ExitStack() as stack:
-        path = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="."))) / "app.db"
+        path = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="."))).absolute() / "app.db"
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("CREATE TABLE sale(n INTEGER)")
             connection.commit()
         app = PyQueue(path, embed=True, durability="normal")
         app.store.queues()
         task = app.task(name="note")(lambda *_: None)
-        where, insert, commit = stack.enter_context(LIBRARIES[library](path, synchronous))
-        through = task.using(where)
-        bare, sent, ratios = [], [], []
-        for _ in range(rounds):
-            bare.append(turn(rows, insert, commit))
-            sent.append(turn(rows, lambda: through.delay(2, 3), commit))
-            ratios.append(sent[-1] / bare[-1])
+        way = stack.enter_context(LIBRARIES[library](path, synchronous))
+        letter = app.store.letter(app.job_of(task.s(2, 3)))
+        names = iter(range(10**9))
+        through = task.using(way.connection)
+        ways: list[Callable[[], object]] = [
+            lambda: way.run(_ROW, (1,)),
+            lambda: way.run(INBOX_INSERT, (f"job-{next(names):09}", *letter[1:])),
+            lambda: through.delay(2, 3),
+        ]
+        found = [[turn(rows, make, way.commit) for make in ways] for _ in range(rounds)]
+    row, plain, job = (statistics.median(rates) for rates in zip(*found, strict=True))
+    of_row = [job / row for row, _, job in found]
+    of_plain = [job / plain for _, plain, job in found]
     return (
-        f"{library:10}  row {statistics.median(bare):7,.0f}/s  job {statistics.median(sent):7,.0f}/s  "
-        f"ratio {statistics.median(ratios):.2f} [{min(ratios):.2f}-{max(ratios):.2f}]"
+        f"{library:10}  a second: row {row:,.0f}, plain SQL {plain:,.0f}, job {job:,.0f}; "
+        f"job by row {_spread(of_row)}, by plain SQL {_spread(of_plain)}"
     )
+
+
+def _spread(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):.2f} [{min(ratios):.2f}-{max(ratios):.2f}]"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=2_000)
+    parser.add_argument("--rows", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--synchronous", default="FULL", help="of the connections; FULL is SQLite's default")
     parser.add_argument("libraries", nargs="*", help=", ".join(LIBRARIES))

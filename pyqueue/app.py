@@ -196,9 +196,9 @@ class PyQueue(Configured):
         if place is not None:
             made = place.run(jobs)
         elif host is not None:
-            from pyqueue.foreign import letters  # noqa: PLC0415  most apps never send so
+            from pyqueue.foreign.letters import send  # noqa: PLC0415  most apps never send so
 
-            made = letters.send(store, host, jobs)
+            made = send(store, host, jobs)
         else:
             made = store.enqueue(jobs)
         request.made([id for id, _ in made])

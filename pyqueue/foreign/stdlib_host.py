@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from pyqueue.foreign.host import TAKE_LOCK, Host, Value
+from pyqueue.foreign.host import TAKE_LOCK, Host, Value, as_text
 
 _MISUSE = 21
 
@@ -21,6 +21,10 @@ class StdlibHost(Host):
         """Runs one statement; its rows."""
         # Unlike ``connection.cursor()``, it has no row_factory.
         return sqlite3.Cursor(self.raw).execute(sql, values).fetchall()
+
+    def file(self) -> str | None:
+        """The path of "main", which is listed first."""
+        return as_text(self.execute("PRAGMA database_list")[0][2]) or None
 
     def inserted(self, sql: str, values: Sequence[Value]) -> bool:
         """Runs an INSERT; whether there is one row more."""

@@ -82,6 +82,27 @@ def test_a_coroutine_started_in_a_block_does_not_stay_in_it(
     assert asyncio.run(run()) == "PENDING"
 
 
+def test_a_block_around_an_asynchronous_session(shop: PyQueue, db: Path) -> None:
+    from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+    async def run() -> None:
+        engine = create_async_engine(f"sqlite+aiosqlite:///{db}")
+        async with AsyncSession(engine) as session:
+            with shop.using(session):
+                sent = await session.run_sync(lambda _: shop.tasks["add"].delay(1))
+                assert sent.state == "UNKNOWN"
+            await session.commit()
+            assert sent.state == "PENDING"
+        async with engine.begin() as connection:
+            await connection.run_sync(lambda inner: shop.tasks["add"].using(inner).delay(2))
+            await connection.run_sync(lambda _: shop.tasks["add"].using(connection).delay(3))
+        await engine.dispose()
+
+    asyncio.run(run())
+    with closing(sqlite3.connect(db)) as connection:
+        assert stored(connection) == 3
+
+
 def test_a_block_is_entered_once(shop: PyQueue, connection: sqlite3.Connection) -> None:
     block = shop.using(connection)
     with block, pytest.raises(RuntimeError, match="entered once"), block:

@@ -152,6 +152,16 @@ fn a_key_is_taken_by_whoever_comes_first_through_whatever_door() {
 }
 
 #[test]
+fn what_nobody_has_taken_up_yet_can_be_cancelled() {
+    let bench = bench();
+    bench.add(job("t"));
+    bench.plain().execute(REDEDUP, ["theirs", "return"]).unwrap();
+    assert!(bench.store.cancel("theirs").unwrap());
+    assert_eq!(bench.state("theirs"), "cancelled");
+    assert_eq!(bench.holder(), None);
+}
+
+#[test]
 fn a_receipt_gives_its_key_free_and_a_window_keeps_it() {
     let bench = bench();
     let first = bench.add(keyed(Dedup::Return));
@@ -164,7 +174,7 @@ fn a_receipt_gives_its_key_free_and_a_window_keeps_it() {
 
     // SQL knows only the machine's clock, and ours here is another.
     let bench = self::bench();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64;
+    let now = Env::system().clock.wall_us();
     bench.env.step_wall((now - bench.store.env().clock.wall_us()) / 1_000_000);
     let windowed = bench.add(NewJob { dedup_window_us: Some(60_000_000), ..keyed(Dedup::Return) });
     let taken = bench.claim(bench.join(), 1).remove(0);

@@ -6,8 +6,6 @@ mod ends;
 mod enqueues;
 mod state;
 
-pub use enqueues::MAX_LOSSES;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use pyqueue_core::job::{Dedup, Errback, NewJob, State};
@@ -108,18 +106,18 @@ impl Model {
         (self.now, self.boot) = (now, boot);
         let foreign = matches!(verb, Verb::Newer(_) | Verb::Inbox(_) | Verb::Receipts(..));
         if foreign || self.newer || self.receipts.is_empty() {
-            return self.applied(verb, now, boot);
+            return self.applied(verb);
         }
         let before = self.clone();
         self.take_receipts();
-        let answer = self.applied(verb, now, boot);
+        let answer = self.applied(verb);
         if matches!(answer, Answer::Fenced | Answer::Duplicate(_) | Answer::KeyTwice) {
             *self = before;
         }
         answer
     }
 
-    fn applied(&mut self, verb: &Verb, now: i64, boot: i64) -> Answer {
+    fn applied(&mut self, verb: &Verb) -> Answer {
         match verb {
             Verb::Newer(newer) => {
                 self.newer = *newer;
@@ -149,17 +147,24 @@ impl Model {
                 let refuses =
                     jobs.iter().any(|job| job.dedup == Dedup::Refuse && self.may_be_held(job, jobs));
                 let before = refuses.then(|| self.clone());
-                match jobs.iter().map(|job| self.enqueue(job)).collect() {
-                    Ok(rows) => Answer::Rows(rows),
-                    Err(holder) => {
-                        before.into_iter().for_each(|before| *self = before);
-                        if self.jobs.contains_key(&holder) {
-                            Answer::Duplicate(holder)
-                        } else {
-                            Answer::KeyTwice
+                let mut rows = Vec::new();
+                for job in jobs {
+                    match self.enqueue(job) {
+                        Ok(row) => rows.push(row),
+                        Err(holder) => {
+                            before.into_iter().for_each(|before| *self = before);
+                            return if rows.contains(&(holder, true)) {
+                                Answer::KeyTwice
+                            } else if self.jobs.contains_key(&holder) {
+                                Answer::Duplicate(holder)
+                            } else {
+                                // A row of the inbox again, and no job yet.
+                                Answer::Duplicate(-1)
+                            };
                         }
                     }
                 }
+                Answer::Rows(rows)
             }
             Verb::Claim(ask) => self.claim(ask).map_or(Answer::Fenced, Answer::Taken),
             Verb::Finish(ends, ask) => {
@@ -172,7 +177,7 @@ impl Model {
                 Answer::Finished(finished, taken.unwrap_or_default())
             }
             Verb::Extend(row, token, us) => {
-                let deadline = Some(boot + us);
+                let deadline = Some(self.boot + us);
                 match self.held(row.0, *token) {
                     Some(job) => {
                         if let Place::Leased { deadline: own, .. } = &mut job.place {
@@ -226,7 +231,9 @@ impl Model {
     fn may_be_held(&self, job: &NewJob, beside: &[NewJob]) -> bool {
         let Some(key) = &job.dedup_key else { return false };
         let same = |other: &&NewJob| other.dedup_key == job.dedup_key;
-        self.keys.keys().any(|(_, taken)| taken == key) || beside.iter().filter(same).count() > 1
+        self.keys.keys().any(|(_, taken)| taken == key)
+            || self.inbox.iter().any(|other| same(&other))
+            || beside.iter().filter(same).count() > 1
     }
 
     /// The row that an id names.
