@@ -325,7 +325,8 @@ def test_misuse_is_told_and_leaves_nothing(ledger: tuple[Any, Path], worker: Wor
     # Nobody holds the write lock, and the next one begins anew.
     assert module.pay.delay(1).get(timeout=10) == 2
     assert module.kept.delay().get(timeout=10) is None
-    until(lambda: Path("kept").read_text().split() == ["TransactionError"] * 4)
+    kept = Path("kept")
+    until(lambda: kept.exists() and kept.read_text().split() == ["TransactionError"] * 4, what="it has ended")
     assert len(names(file)) == 1
     assert not module.app.store.examine()
 

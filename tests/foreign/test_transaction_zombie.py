@@ -110,7 +110,7 @@ def test_a_zombie_commits_nothing(tmp_path: Path, b_is_done: bool, task: str) ->
             assert [attempt.outcome for attempt in call.attempts()] == ["lost", "success"]
             if task == "pay":
                 assert paid(tmp_path) == [theirs]
-                assert len(app.store.jobs(task="app.made")) == 1
+                until(lambda: len(app.store.jobs(task="app.made")) == 1, what="what it made is taken in")
 
 
 def test_stopped_inside_of_the_block_it_keeps_the_lock_and_the_job(tmp_path: Path) -> None:
