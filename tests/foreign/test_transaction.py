@@ -208,7 +208,7 @@ def kept(self):
                 print(type(error).__name__, file=said)
 
 @app.task(bind=True)
-def fork(self):
+def fork(self, how):
     with self.transaction() as db:
         db.execute("INSERT INTO ledger VALUES('parent', 1)")
         pid = os.fork()
@@ -222,6 +222,8 @@ def fork(self):
                         print(type(error).__name__, file=said)
         else:
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+            if how == "error":
+                raise ValueError("rolled back")
         self.succeed(os.getpid())
 """
 
@@ -345,7 +347,11 @@ def test_misuse_that_is_caught_does_not_end_the_transaction(ledger: tuple[Any, P
 def test_a_forked_copy_touches_nothing(ledger: tuple[Any, Path], worker: Worker) -> None:
     module, file = ledger
     handle = start(worker, module)
-    assert module.fork.delay().get(timeout=10) in handle.children()
+    # The copy has left the block, and that has committed nothing.
+    with pytest.raises(ValueError, match="rolled back"):
+        module.fork.delay("error").get(timeout=10)
+    assert names(file) == []
+    assert module.fork.delay("well").get(timeout=10) in handle.children()
     assert Path("copy").read_text().split() == ["TransactionError"] * 3
     assert names(file) == ["parent"]
     assert module.app.store.jobs(task=module.follow.name) == []
