@@ -112,14 +112,7 @@ impl Client {
             return None;
         }
         if folds {
-            let (moment, wrote) = self.came_back();
-            let told = Told { answer: Answer::Nothing, ids: Vec::new(), jobs: Vec::new() };
-            let told = if moment.is_some() && wrote { told } else { Told { answer: Answer::Busy, ..told } };
-            let entered = locked(&self.world().book).end(number, &told, moment, wrote);
-            if let Err(text) = entered {
-                self.world().fail(text);
-                return None;
-            }
+            locked(&self.world().book).forget(number);
         }
         match answer {
             Ok(answer) => Some(answer),

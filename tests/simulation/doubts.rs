@@ -64,6 +64,22 @@ impl Book {
         self.doubted += 1;
     }
 
+    /// A process has let go of the write lock. A reader that has written has taken receipts in, or tried to: the next
+    /// look tells.
+    pub fn let_go(&mut self, process: usize, moment: Option<(i64, i64)>, wrote: bool) {
+        let reads = matches!(self.current.get(&process), Some((Verb::Fold, _)));
+        if let Some((now, boot)) = moment.filter(|_| reads && wrote) {
+            self.base.get_or_insert_with(|| self.model.clone());
+            self.doubts.push(Doubt { verb: Verb::Fold, now, boot });
+            self.settled = false;
+        }
+    }
+
+    /// A reader has come back.
+    pub fn forget(&mut self, process: usize) {
+        self.current.remove(&process);
+    }
+
     /// An answer has come. `wrote`: something was appended to the WAL.
     pub fn end(
         &mut self,
