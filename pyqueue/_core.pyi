@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final, final
 
 __all__ = [
+    "ID_KEPT",
     "INBOX_INSERT",
     "KEY_HOLDER",
     "LEASE_HELD",
@@ -61,6 +62,8 @@ class OutOfSequence(QueueError): ...
 
 INBOX_INSERT: Final[str]
 """For a connection that is not ours: inserts what ``Store.letter`` gives."""
+ID_KEPT: Final[str]
+"""Whether a job that has left the inbox has an id of its caller's own, asked with that."""
 KEY_HOLDER: Final[str]
 """Who has a dedup key, asked with queue and key: (row, nonce, None), (None, None, id), or no row."""
 LEASE_HELD: Final[str]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
-from pyqueue import publishing, request, shared, signals
+from pyqueue import joining, publishing, request, shared, signals
 from pyqueue._core import NewJob, Store
 from pyqueue.configured import Configured
 from pyqueue.group_result import GroupResult
@@ -171,17 +171,18 @@ class PyQueue(Configured):
 
     def send(self, signature: Signature[R]) -> AsyncResult[R]:
         """Makes the job of a signature."""
-        self._refuse_misfit(signature)
+        self.refuse_misfit(signature)
         return self._sent([signature])[0]
 
     def enqueue_many(self, signatures: Iterable[Signature[R]]) -> list[AsyncResult[R]]:
         """Makes a job of each signature, all or none, in one transaction; their results in order."""
         several = list(signatures)
         for each in several:
-            self._refuse_misfit(each)
+            self.refuse_misfit(each)
         return self._sent(several) if several else []
 
-    def _refuse_misfit(self, signature: Signature[Any]) -> None:
+    def refuse_misfit(self, signature: Signature[Any]) -> None:
+        """Raises the TypeError of a call with arguments that its task doesn't take, as far as that is known here."""
         # The subclasses hold the arguments of several calls. 0.6 µs a call.
         task = self._registry.get_task(signature.task) if type(signature) is Signature else None
         if task is not None and (self.strict_typing if task.options.typing is None else task.options.typing):
@@ -191,7 +192,15 @@ class PyQueue(Configured):
         jobs = self._jobs_of(several)
         store = self.store
         place = None if self._sends_to is store else self.in_place
-        made = place.run(jobs) if place is not None else store.enqueue(jobs)
+        host = joining.host_of(self)
+        if place is not None:
+            made = place.run(jobs)
+        elif host is not None:
+            from pyqueue.foreign.letters import send  # noqa: PLC0415  most apps never send so
+
+            made = send(store, host, jobs)
+        else:
+            made = store.enqueue(jobs)
         request.made([id for id, _ in made])
         if signals.after_task_publish:
             for signature, (id, _) in zip(several, made, strict=True):
@@ -209,6 +218,16 @@ class PyQueue(Configured):
             return self.job_of(each) if like is None else usual_job(like, each, max_body)
 
         return [job_of(each) for each in several]
+
+    def using(self, connection: Any) -> joining.Joined:
+        """For a ``with`` block: what is sent in it is stored by ``connection``, in its transaction.
+
+        It is there once that commits, and nothing is left by a rollback. ``connection`` is one of sqlite3, apsw,
+        SQLAlchemy (or a Session) or Django (or an alias) to the queue's own file. Raises CannotJoin for any other.
+        """
+        from pyqueue.foreign.hosts import host_of  # noqa: PLC0415  as in _sent
+
+        return joining.Joined(self, host_of(connection))
 
     def send_group(self, signatures: Iterable[Signature[R]]) -> GroupResult[R]:
         """As ``enqueue_many``, with one handle for all."""

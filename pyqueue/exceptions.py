@@ -4,6 +4,7 @@ QueueError (also PyQueueError)
 ├── LeaseLost, InvalidJob, DuplicateJob, FileRefused, DiskFull,
 │   DatabaseBusy, DatabaseIOError, DatabaseCorrupt    raised by the core
 ├── ImproperlyConfigured    the app can't be found or has no file
+├── CannotJoin              nothing can be enqueued through this connection
 ├── NotRegistered           the task is unknown here
 ├── EncodeError             a value can't be written as JSON
 ├── DecodeError             a message can't be read
@@ -64,6 +65,10 @@ PyQueueError = QueueError
 
 class ImproperlyConfigured(QueueError):
     """The app can't be found, or lacks what it needs; the message says what to do."""
+
+
+class CannotJoin(QueueError):
+    """Nothing can be enqueued through this connection; the message says why and what to do. Nothing was."""
 
 
 class NotRegistered(QueueError, KeyError):

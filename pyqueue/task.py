@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from typing import Unpack
 
+    from pyqueue.foreign.using import OnCommit, Using
     from pyqueue.options import CallOptionsDict
     from pyqueue.result import AsyncResult as Handle
 
@@ -133,6 +134,38 @@ class Task(Overridable, Generic[P, R]):
         """
         signature: Signature[R] = Signature(self.name, args or (), kwargs, options)
         return cast("Handle[R]", self._sender.send(signature))
+
+    def using(self, connection: Any) -> Using[P, R]:
+        """The task, with jobs stored by ``connection`` in its transaction: ``add.using(connection).delay(2, 3)``.
+
+        See ``PyQueue.using``.
+        """
+        from pyqueue.foreign.using import Using  # noqa: PLC0415  most apps never send so
+
+        return Using(self, connection)
+
+    def on_commit(self, where: Any = "default") -> OnCommit[P, R]:
+        """The task, with jobs made after the commit of ``where``, and not as part of it: a crash in between loses them.
+
+        ``where`` is a SQLAlchemy session or an alias of Django's. Raises CannotJoin for anything else.
+        """
+        from pyqueue.foreign.after_commit import registrar  # noqa: PLC0415
+        from pyqueue.foreign.using import OnCommit  # noqa: PLC0415
+
+        return OnCommit(self, registrar(where))
+
+    def delay_on_commit(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Makes a job of the call after the commit of Django's transaction: ``on_commit().delay(…)``."""
+        self.on_commit().delay(*args, **kwargs)
+
+    def apply_async_on_commit(
+        self,
+        args: Sequence[Any] | None = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Unpack[CallOptionsDict],
+    ) -> None:
+        """As ``delay_on_commit``, with options."""
+        self.on_commit().apply_async(args, kwargs, **options)
 
     def apply(
         self,

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "purge": "cancel every job of a queue that is in line",
     "pause": "let no job of a task or a queue start",
     "resume": "let them start again",
+    "sql": "print SQL for clients of any language",
     "config": "show the configuration and where each value is from",
     "completion": "print a completion script for bash or zsh",
     "bench": "measure on this machine's own disk",
@@ -98,6 +99,10 @@ def load(name: str) -> Command:
             from pyqueue.cli import resume
 
             return resume
+        case "sql":
+            from pyqueue.cli import sql
+
+            return sql
         case "config":
             from pyqueue.cli import config
 

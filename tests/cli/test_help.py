@@ -18,7 +18,7 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 DOCS = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
 OURS = sorted(COMMANDS.keys() - {"demo"})
-WITHOUT_JSON = {"completion", "worker"}
+WITHOUT_JSON = {"completion", "sql", "worker"}
 
 
 def subparser(name: str) -> argparse.ArgumentParser:

@@ -33,6 +33,9 @@ async def fetch_bound(self: Any, url: str) -> bytes:
 
 
 add.delay("x")  # error
+add.using(object()).delay("x")  # error
+add.on_commit(object()).delay("x")  # error
+add.delay_on_commit("x")  # error
 fetch.delay(5)  # error
 fetch.delay()  # error
 fetch_bound.delay("x", 1)  # error
