@@ -40,6 +40,57 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         help="children of each worker (default: 2)",
     )
     parser.set_defaults(run=run)
+    _add_ledger(demos, shared)
+
+
+def _add_ledger(demos: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> None:
+    parser = demos.add_parser(
+        "ledger",
+        parents=[shared],
+        help="move money in transactions that end their jobs, with everybody killed again and again",
+        epilog=EXAMPLES
+        + "  pyqueue demo ledger --kill\n  pyqueue demo ledger --transfers 1000000 --kills 1000",
+        formatter_class=Help,
+    )
+    parser.add_argument(
+        "--transfers", type=positive, default=100_000, metavar="N", help="how many (default: 100000)"
+    )
+    kills = parser.add_mutually_exclusive_group()
+    kills.add_argument(
+        "--kill",
+        action="store_const",
+        dest="kills",
+        const=100,
+        help="SIGKILL a child, a worker or the host 100 times",
+    )
+    kills.add_argument("--kills", type=positive, metavar="N", help="SIGKILL so often")
+    parser.add_argument("--seed", type=int, default=1, help="who is killed when (default: 1)")
+    parser.add_argument(
+        "--db", default="ledger.db", metavar="FILE", help="the queue file (default: %(default)s)"
+    )
+    parser.add_argument("--force", action="store_true", help="delete an older queue file of that name first")
+    parser.add_argument(
+        *("-c", "--concurrency"),
+        type=positive,
+        default=2,
+        metavar="N",
+        help="children of each worker (default: 2)",
+    )
+    parser.set_defaults(run=run_ledger, kills=0)
+
+
+def run_ledger(arguments: Namespace) -> int:
+    """Runs the command."""
+    from pyqueue.demo import ledger_run  # noqa: PLC0415
+
+    return ledger_run.run_ledger(
+        arguments.transfers,
+        arguments.db,
+        force=arguments.force,
+        concurrency=arguments.concurrency,
+        kills=arguments.kills,
+        seed=arguments.seed,
+    )
 
 
 def run(arguments: Namespace) -> int:

@@ -6,7 +6,8 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from typing import NamedTuple
+from collections.abc import Set
+from typing import Final, NamedTuple
 
 from pyqueue.exceptions import ImproperlyConfigured
 
@@ -28,16 +29,22 @@ class Files(NamedTuple):
         return os.path.realpath(path)
 
 
-def claim_files(db: str, *, force: bool) -> Files:
-    """Makes sure the queue file is a new one. Raises ImproperlyConfigured if one exists that may not be deleted."""
+CATALOGUE: Final = frozenset({"pyqueue_meta", "catalog", "running"})
+
+
+def claim_files(db: str, *, force: bool, ours: Set[str] = CATALOGUE) -> Files:
+    """Makes sure the queue file is a new one. ``ours``: tables of an earlier run, which may be deleted.
+
+    Raises ImproperlyConfigured if a file exists that may not be.
+    """
     db = os.path.realpath(db)
     if os.path.lexists(db):
         if not force:
             raise ImproperlyConfigured(
                 f"{db} exists already; name another with --db, or delete it with --force"
             )
-        if not _made_by_us(db):
-            raise ImproperlyConfigured(f"{db} is no catalogue of an earlier run, and is not deleted")
+        if not _made_by_us(db, ours):
+            raise ImproperlyConfigured(f"{db} was not made by an earlier run of this, and is not deleted")
         for path in _side_files(db):
             if os.path.isdir(path):
                 shutil.rmtree(path)
@@ -52,10 +59,10 @@ def _side_files(db: str) -> list[str]:
     return [db, *(db + suffix for suffix in ("-wal", "-shm", "-journal", "-pyqueue", ".log"))]
 
 
-def _made_by_us(db: str) -> bool:
+def _made_by_us(db: str, ours: Set[str]) -> bool:
     try:
         with contextlib.closing(sqlite3.connect(f"file:{db}?mode=ro", uri=True)) as connection:
             names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
     except sqlite3.Error:
         return False
-    return {"pyqueue_meta", "catalog", "running"} <= names
+    return ours <= names

@@ -101,7 +101,9 @@ fn repeated(change: &Change, end: &Finish) -> Result<Finished> {
         Outcome::Lost { .. } => history::LOST,
         Outcome::GivenBack => return Ok(Finished::LeaseLost),
     };
-    let again = history::recorded(change.conn, end.row, end.token, outcome)?;
+    let recorded = |outcome| history::recorded(change.conn, end.row, end.token, outcome);
+    // A process may die after it has committed the end of its job by itself.
+    let again = recorded(outcome)? || outcome == history::LOST && recorded(history::SUCCESS)?;
     Ok(if again { Finished::Again } else { Finished::LeaseLost })
 }
 

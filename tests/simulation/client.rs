@@ -98,10 +98,25 @@ impl Client {
     pub fn aside<T>(&self, what: &str, act: impl FnOnce(&Store) -> pyqueue_core::Result<T>) -> Option<T> {
         let number = self.process.number;
         self.at_place(|state, me| state.note(|| format!("p{me} {what}")));
+        // Whoever reads takes receipts in.
+        let folds = !locked(&self.world().book).model.receipts.is_empty();
+        if folds {
+            self.sets_out(&Verb::Fold);
+        }
         let answer = act(&self.store);
         self.at_place(|state, me| state.places[me].rush = false);
         if self.dead() {
             return None;
+        }
+        if folds {
+            let (moment, wrote) = self.came_back();
+            let told = Told { answer: Answer::Nothing, ids: Vec::new(), jobs: Vec::new() };
+            let told = if moment.is_some() && wrote { told } else { Told { answer: Answer::Busy, ..told } };
+            let entered = locked(&self.world().book).end(number, &told, moment, wrote);
+            if let Err(text) = entered {
+                self.world().fail(text);
+                return None;
+            }
         }
         match answer {
             Ok(answer) => Some(answer),
@@ -130,12 +145,10 @@ impl Client {
             self.foreign.as_ref()?;
         }
         let tides = self.world().disk.inner().tides;
-        locked(&self.world().book).begin(self.process.number, &verb);
+        self.sets_out(&verb);
         self.at_place(|state, me| {
             state.operations += 1;
             state.budget = state.budget.saturating_sub(1);
-            let place = &mut state.places[me];
-            (place.wrote, place.rush, place.moment) = (false, false, None);
             state.note(|| format!("p{me} {}", verb.text()));
         });
         if verb_is_foreign(&verb) {
@@ -146,13 +159,10 @@ impl Client {
         if self.dead() {
             return None;
         }
-        let (moment, wrote) = self.at_place(|state, me| {
-            let place = &mut state.places[me];
-            place.rush = false;
+        let (moment, wrote) = self.came_back();
+        self.at_place(|state, me| {
             let told = told.as_ref().map(|told| &told.answer);
-            let (moment, wrote) = (place.moment, place.wrote);
             state.note(|| format!("p{me} -> {told:?}"));
-            (moment, wrote)
         });
         let told = match told {
             Ok(mut told) => {
@@ -178,6 +188,24 @@ impl Client {
         }
         self.keep(&told.jobs);
         Some(told)
+    }
+
+    /// The book knows from here on what this process may have done when it dies.
+    fn sets_out(&self, verb: &Verb) {
+        locked(&self.world().book).begin(self.process.number, verb);
+        self.at_place(|state, me| {
+            let place = &mut state.places[me];
+            (place.wrote, place.rush, place.moment) = (false, false, None);
+        });
+    }
+
+    /// When its transaction was, and whether it wrote.
+    fn came_back(&self) -> (Option<(i64, i64)>, bool) {
+        self.at_place(|state, me| {
+            let place = &mut state.places[me];
+            place.rush = false;
+            (place.moment, place.wrote)
+        })
     }
 
     fn connect(&self) -> Option<Connection> {
@@ -217,5 +245,5 @@ impl Client {
 }
 
 fn verb_is_foreign(verb: &Verb) -> bool {
-    matches!(verb, Verb::Inbox(_) | Verb::Newer(_))
+    matches!(verb, Verb::Inbox(_) | Verb::Receipts(..) | Verb::Newer(_))
 }

@@ -101,4 +101,9 @@ impl Caller for Process {
     fn sleep(&self, us: i64) {
         self.world.sleep(self.number, us);
     }
+
+    fn wall_us(&self) -> i64 {
+        let state = self.world.state();
+        state.places[self.number].moment.map_or_else(|| state.wall(), |(wall, _)| wall)
+    }
 }

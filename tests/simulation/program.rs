@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pyqueue_core::id::RowId;
-use pyqueue_core::job::{Dedup, Finish};
+use pyqueue_core::job::{Dedup, Finish, NewJob};
 use pyqueue_core::store::{Ask, Scope};
 
 use crate::client::{Client, Trade};
@@ -55,6 +55,7 @@ impl Client {
             (Trade::Worker, 76..86) => self.beat(),
             (Trade::Worker, 86..94) => self.reap(),
             (Trade::Worker, 94) => self.part(),
+            (Trade::Worker, 98..100) => self.finish_plainly(),
             (Trade::Worker, 95..98) if self.world().play.tides => self.set_aside().map(drop),
             (Trade::Caller, 0..55) => self.enqueue(),
             (Trade::Caller, 55..65) => self.about(Verb::Cancel),
@@ -95,18 +96,37 @@ impl Client {
         if self.crowded() {
             return None;
         }
+        let letters = self.letters(3);
+        self.ask(Verb::Inbox(letters)).map(drop)
+    }
+
+    /// Jobs as other programs write them.
+    fn letters(&mut self, most: u64) -> Vec<NewJob> {
         let scene = self.scene();
-        let mut jobs = jobs(&mut self.dice, scene, 3);
+        let mut jobs = jobs(&mut self.dice, scene, most);
         for (at, job) in jobs.iter_mut().enumerate() {
             job.alias = Some(format!("foreign-{}-{at}", self.dice.next()));
-            (job.dedup, job.dedup_window_us, job.max_losses) =
-                (Dedup::Return, None, crate::model::MAX_LOSSES);
-            job.errbacks.clear();
+            if job.dedup == Dedup::Refuse {
+                job.dedup = Dedup::Return;
+            }
             if self.dice.one_in(5) {
                 spoil(&mut self.dice, job);
             }
         }
-        self.ask(Verb::Inbox(jobs)).map(drop)
+        jobs
+    }
+
+    /// Ends jobs in a transaction of its own, together with rows of its own and jobs to come.
+    fn finish_plainly(&mut self) -> Option<()> {
+        let mut ends: Vec<(RowId, i64)> = Vec::new();
+        for _ in 0..1 + self.dice.below(2) {
+            let Some((row, token)) = self.some_token() else { break };
+            if ends.iter().all(|(other, _)| *other != row) {
+                ends.push((row, token));
+            }
+        }
+        let letters = if self.dice.one_in(2) || self.crowded() { Vec::new() } else { self.letters(2) };
+        self.ask(Verb::Receipts(ends, letters)).map(drop)
     }
 
     /// A newer build comes by, and goes again sooner than it came.

@@ -47,6 +47,14 @@ impl Promises {
                 }
                 self.taken(taken, model)
             }
+            (Verb::Receipts(ends, _), Answer::Nothing) => {
+                for (row, _) in ends {
+                    if !self.ended.insert(row.0) {
+                        return Err(format!("P8: {} had its effect after its end", row.0));
+                    }
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -23,7 +23,7 @@ impl Client {
         let reason = match verb {
             Verb::Enqueue(_) | Verb::Replay(_) => free < ROOMY,
             // Those who look first, and those who have never heard of what is set aside.
-            Verb::Claim(_) | Verb::Inbox(_) | Verb::Newer(_) => free < NEEDED,
+            Verb::Claim(_) | Verb::Inbox(_) | Verb::Receipts(..) | Verb::Newer(_) => free < NEEDED,
             // The rest may use up what was set aside.
             _ => free < NEEDED && !reserve,
         };

@@ -32,6 +32,7 @@ pub struct Seen {
     pub paused_tasks: BTreeSet<String>,
     pub paused_queues: BTreeSet<String>,
     pub inbox: Vec<String>,
+    pub receipts: BTreeMap<i64, i64>,
     pub newer: bool,
     /// Rows that break an invariant of the schema.
     pub unsound: i64,
@@ -109,13 +110,29 @@ fn read(disk: &Disk) -> rusqlite::Result<Seen> {
             |row| row.get(0),
         )?,
         inbox: all(&conn, "SELECT id FROM pyqueue_inbox ORDER BY seq", |row| row.get(0))?,
+        receipts: all(&conn, "SELECT job, token FROM pyqueue_receipt", |row| Ok((row.get(0)?, row.get(1)?)))?,
         newer: conn.query_row(
             "SELECT value>1 FROM pyqueue_meta WHERE name='oldest_compatible'",
             [],
             |row| row.get(0),
         )?,
-        unsound: conn.query_row(UNSOUND, [], |row| row.get(0))?,
+        unsound: conn.query_row(UNSOUND, [], |row| row.get::<_, i64>(0))? + uneven(&conn)?,
     })
+}
+
+/// Effects without their jobs' end, and jobs that had theirs twice.
+fn uneven(conn: &Connection) -> rusqlite::Result<i64> {
+    let kept = "SELECT EXISTS(SELECT 1 FROM sqlite_schema WHERE name='app_ledger')";
+    if !conn.query_row(kept, [], |row| row.get::<_, bool>(0))? {
+        return Ok(0);
+    }
+    conn.query_row(
+        "SELECT (SELECT count(*)-count(DISTINCT job) FROM app_ledger) + (SELECT count(*) FROM app_ledger a \
+         WHERE NOT EXISTS(SELECT 1 FROM pyqueue_receipt r WHERE r.job=a.job AND r.token=a.token) \
+         AND NOT EXISTS(SELECT 1 FROM pyqueue_history h WHERE h.job=a.job AND h.token=a.token AND h.outcome=0))",
+        [],
+        |row| row.get(0),
+    )
 }
 
 fn all<T, C: FromIterator<T>>(

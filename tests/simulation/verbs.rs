@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use pyqueue_core::id::{PublicId, RowId};
-use pyqueue_core::job::{ClaimedJob, Enqueued, Finish, Finished, NewJob};
-use pyqueue_core::store::{Ask, Claimed, Evidence, NewWorker, Scope, Store};
+use pyqueue_core::job::{ClaimedJob, Dedup, Enqueued, Finish, Finished, NewJob};
+use pyqueue_core::store::{Ask, Claimed, Evidence, NewWorker, Scope, Store, foreign};
 use pyqueue_core::{Error, Result};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
+
+/// A table of the application's own: which attempt of which job has had its effect.
+pub const LEDGER: &str = "CREATE TABLE IF NOT EXISTS app_ledger(job INTEGER, token INTEGER)";
 
 /// An operation that changes the file.
 #[derive(Debug, Clone)]
@@ -28,6 +31,10 @@ pub enum Verb {
     Replay(String),
     /// Rows that a foreign connection inserts in one transaction; some can't be jobs.
     Inbox(Vec<NewJob>),
+    /// A foreign connection's own rows, the ends of jobs under their tokens and jobs to come, in one transaction.
+    Receipts(Vec<(RowId, i64)>, Vec<NewJob>),
+    /// A reading verb takes receipts in.
+    Fold,
     /// A newer build makes the file one that ours must not use; or takes that back.
     Newer(bool),
 }
@@ -106,7 +113,7 @@ impl Verb {
     }
 
     /// Asks the store, or writes as a foreign connection.
-    pub fn perform(&self, store: &Store, foreign: Option<&Connection>) -> Result<Told> {
+    pub fn perform(&self, store: &Store, plain: Option<&Connection>) -> Result<Told> {
         let mut told = Told { answer: Answer::Nothing, ids: Vec::new(), jobs: Vec::new() };
         let rows = |ids: &mut Vec<Enqueued>, enqueued| {
             *ids = enqueued;
@@ -148,7 +155,8 @@ impl Verb {
             Verb::Purge(queue) => store.purge(queue).map(|count| Answer::Number(count as i64)),
             Verb::Upkeep => store.upkeep().map(|done| Answer::Number(done.taken_back as i64)),
             Verb::Forget(id) => store.forget(id).map(Answer::Flag),
-            Verb::Inbox(_) | Verb::Newer(_) => match foreign {
+            Verb::Fold => Ok(Answer::Nothing),
+            Verb::Inbox(_) | Verb::Receipts(..) | Verb::Newer(_) => match plain {
                 Some(conn) => self.write_plainly(conn).map(|()| Answer::Nothing),
                 None => Ok(Answer::Busy),
             },
@@ -185,6 +193,20 @@ impl Verb {
         };
         match self {
             Verb::Inbox(jobs) => jobs.iter().try_for_each(|job| insert(&transaction, job))?,
+            Verb::Receipts(ends, jobs) => {
+                transaction.execute(LEDGER, [])?;
+                for (row, token) in ends {
+                    transaction.execute("INSERT INTO app_ledger(job, token) VALUES(?, ?)", [row.0, *token])?;
+                    let end = params![row.0, token, None::<i64>, None::<String>, b"1"];
+                    match transaction.execute(foreign::RECEIPT, end) {
+                        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                            return Err(Error::LeaseLost { job: row.0.to_string() });
+                        }
+                        other => drop(other?),
+                    }
+                }
+                jobs.iter().try_for_each(|job| insert(&transaction, job))?;
+            }
             Verb::Newer(newer) => {
                 let oldest = if *newer { 1_000 } else { 1 };
                 let set = "UPDATE pyqueue_meta SET value=? WHERE name='oldest_compatible'";
@@ -206,9 +228,9 @@ fn insert(conn: &Connection, job: &NewJob) -> Result<()> {
         });
         bytes.flatten().collect()
     };
+    let dedup = if job.dedup == Dedup::Replace { "replace" } else { "return" };
     conn.execute(
-        "INSERT INTO pyqueue_inbox(id, task, body, queue, priority, run_at, expires, dedup_key, content_type) \
-         VALUES(?, CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?)",
+        &foreign::INSERT.replacen("(?,?,", "(?,CAST(? AS TEXT),", 1),
         params![
             job.alias,
             raw(&job.task),
@@ -218,6 +240,12 @@ fn insert(conn: &Connection, job: &NewJob) -> Result<()> {
             job.run_at_us,
             job.expires_us,
             job.dedup_key,
+            dedup,
+            job.dedup_window_us,
+            job.max_losses,
+            job.time_limit_us,
+            job.soft_time_limit_us,
+            foreign::errbacks(&job.errbacks),
             job.payload.content_type
         ],
     )?;

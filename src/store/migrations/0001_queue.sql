@@ -190,13 +190,13 @@ CREATE VIEW pyqueue_key(queue, key, job, nonce, alias) AS
   UNION ALL
   SELECT q.name, d.key, d.id, j.nonce, j.alias FROM pyqueue_queue q JOIN pyqueue_dedup d ON d.queue=q.num
     JOIN pyqueue_job j ON j.id=d.id AND j.dedup=d.key
-    WHERE d.until>(julianday('now')-2440587.5)*86400000000.0 OR NOT EXISTS(SELECT 1 FROM pyqueue_receipt r WHERE r.job=d.id)
-      AND (j.expires IS NULL OR j.expires>(julianday('now')-2440587.5)*86400000000.0
+    WHERE d.until>CAST(round((julianday('now')-2440587.5)*86400000) AS INTEGER)*1000 OR NOT EXISTS(SELECT 1 FROM pyqueue_receipt r WHERE r.job=d.id)
+      AND (j.expires IS NULL OR j.expires>CAST(round((julianday('now')-2440587.5)*86400000) AS INTEGER)*1000
         OR ifnull((SELECT last FROM pyqueue_lease WHERE first<=d.id ORDER BY first DESC LIMIT 1), 0)>=d.id)
   UNION ALL
   SELECT q.name, d.key, d.id, h.nonce, h.alias FROM pyqueue_queue q JOIN pyqueue_dedup d ON d.queue=q.num
     JOIN pyqueue_history h ON h.job=d.id AND h.nonce>=0 AND h.state IS NOT NULL
-    WHERE d.until>(julianday('now')-2440587.5)*86400000000.0;
+    WHERE d.until>CAST(round((julianday('now')-2440587.5)*86400000) AS INTEGER)*1000;
 
 CREATE TRIGGER pyqueue_inbox_key_taken BEFORE INSERT ON pyqueue_inbox
 WHEN NEW.dedup_key IS NOT NULL AND NEW.dedup<>'replace'

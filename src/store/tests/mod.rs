@@ -4,6 +4,7 @@ mod damaged;
 mod depth;
 mod errbacks;
 mod examine;
+mod foreign;
 mod half;
 mod keeping;
 mod model;

@@ -258,7 +258,7 @@ fn the_inbox_is_folded_into_jobs() {
     assert_eq!(jobs.iter().map(|job| job.id.as_str()).next(), Some("mine"));
     assert_eq!(jobs.len(), 2);
     bench.end(&jobs[0], success());
-    assert_eq!((bench.state("mine"), bench.state("other")), ("success", "success"));
+    assert_eq!((bench.state("mine"), bench.state("other")), ("success", "unknown"), "the key was taken");
     assert_eq!(bench.state("nobody"), "unknown");
 }
 

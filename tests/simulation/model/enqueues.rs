@@ -26,6 +26,9 @@ impl Model {
             return Ok((*row, false));
         }
         let key = new.dedup_key.as_ref().map(|key| (queue, key.clone()));
+        if !self.folding && new.dedup_key.is_some() && self.inbox.iter().any(|there| same_key(there, new)) {
+            self.fold();
+        }
         if let Some(holder) = key.clone().and_then(|key| self.holder(key)) {
             match new.dedup {
                 Dedup::Refuse => return Err(holder),
@@ -93,8 +96,37 @@ impl Model {
         None
     }
 
+    /// A row of the inbox, unless somebody has its key.
+    pub fn drop_in(&mut self, job: &NewJob) {
+        if job.dedup == Dedup::Replace || !self.is_taken(job) {
+            self.inbox.push(job.clone());
+        }
+    }
+
+    /// As a trigger sees it: its clock counts milliseconds, and it changes nothing.
+    fn is_taken(&self, new: &NewJob) -> bool {
+        let Some(key) = &new.dedup_key else { return false };
+        if self.inbox.iter().any(|there| same_key(there, new)) {
+            return true;
+        }
+        let Some(queue) = self.queues.iter().position(|name| *name == new.queue) else { return false };
+        let Some((row, until)) = self.keys.get(&(queue as i64 + 1, key.clone())) else { return false };
+        let now = self.now / 1_000 * 1_000;
+        let job = &self.jobs[row];
+        if until.is_some_and(|until| until > now) && !job.forgotten {
+            return true;
+        }
+        job.live() && !self.receipts.contains_key(row) && (job.leased() || !job.expired(now))
+    }
+
     /// What foreign connections wrote becomes jobs; what can't be one, a dead one.
     pub fn fold(&mut self) {
+        self.folding = true;
+        self.fold_all();
+        self.folding = false;
+    }
+
+    fn fold_all(&mut self) {
         for job in std::mem::take(&mut self.inbox) {
             let names = [Some(&job.task), Some(&job.queue), job.dedup_key.as_ref(), job.alias.as_ref()];
             let bad = |name: &&String| name.is_empty() || name.contains(['\0', '\u{fffd}']);
@@ -151,4 +183,8 @@ impl Model {
         }
         self.enqueue(&new).map(|(row, _)| (row, true)).into_iter().collect()
     }
+}
+
+fn same_key(one: &NewJob, other: &NewJob) -> bool {
+    one.dedup_key == other.dedup_key && one.queue == other.queue
 }

@@ -64,6 +64,9 @@ pub struct Model {
     pub last_worker: i64,
     pub token: i64,
     pub inbox: Vec<NewJob>,
+    folding: bool,
+    /// Ends that foreign connections have committed: token by row.
+    pub receipts: BTreeMap<i64, i64>,
     /// A newer build keeps ours out.
     pub newer: bool,
     /// Row, token and outcome of each attempt that has ended.
@@ -103,13 +106,39 @@ impl Model {
     /// What the store must answer, and what becomes of the file.
     pub fn apply(&mut self, verb: &Verb, now: i64, boot: i64) -> Answer {
         (self.now, self.boot) = (now, boot);
+        let foreign = matches!(verb, Verb::Newer(_) | Verb::Inbox(_) | Verb::Receipts(..));
+        if foreign || self.newer || self.receipts.is_empty() {
+            return self.applied(verb, now, boot);
+        }
+        let before = self.clone();
+        self.take_receipts();
+        let answer = self.applied(verb, now, boot);
+        if matches!(answer, Answer::Fenced | Answer::Duplicate(_) | Answer::KeyTwice) {
+            *self = before;
+        }
+        answer
+    }
+
+    fn applied(&mut self, verb: &Verb, now: i64, boot: i64) -> Answer {
         match verb {
             Verb::Newer(newer) => {
                 self.newer = *newer;
                 Answer::Nothing
             }
             Verb::Inbox(jobs) => {
-                self.inbox.extend(jobs.iter().cloned());
+                jobs.iter().for_each(|job| self.drop_in(job));
+                Answer::Nothing
+            }
+            Verb::Receipts(ends, jobs) => {
+                let before = self.clone();
+                for (row, token) in ends {
+                    let leased = |job: &Job| matches!(job.place, Place::Leased { token: of, .. } if of == *token);
+                    if !self.jobs.get(&row.0).is_some_and(leased) || self.receipts.insert(row.0, *token).is_some() {
+                        *self = before;
+                        return Answer::LeaseLost;
+                    }
+                }
+                jobs.iter().for_each(|job| self.drop_in(job));
                 Answer::Nothing
             }
             _ if self.newer => Answer::Refused,
@@ -184,6 +213,7 @@ impl Model {
             Verb::Cancel(id) => Answer::Flag(self.cancel(id)),
             Verb::Purge(queue) => Answer::Number(self.purge(queue)),
             Verb::Upkeep => Answer::Number(self.upkeep()),
+            Verb::Fold => Answer::Nothing,
             Verb::Forget(id) => Answer::Flag(self.forget(id)),
             Verb::Replay(id) => Answer::Rows(self.replay(id)),
         }

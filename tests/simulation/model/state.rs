@@ -48,7 +48,8 @@ impl Model {
         same("queues", &seen.queues, &self.queues)?;
         same("kept out by a newer build", &seen.newer, &self.newer)?;
         let inbox: Vec<String> = self.inbox.iter().filter_map(|job| job.alias.clone()).collect();
-        same("inbox", &seen.inbox, &inbox)
+        same("inbox", &seen.inbox, &inbox)?;
+        same("receipts", &seen.receipts, &self.receipts)
     }
 
     /// Takes the public ids that nobody was told.

@@ -52,6 +52,10 @@ pub trait Caller {
     fn write_lock(&self, _taken: bool) {}
     /// SQLite's own busy handler waits.
     fn sleep(&self, _us: i64) {}
+    /// What a plain connection's SQL takes for the time.
+    fn wall_us(&self) -> i64 {
+        0
+    }
 }
 
 /// Who reads beside all processes: a closing one that was stopped does not keep it out of the file.

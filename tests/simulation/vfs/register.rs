@@ -206,7 +206,8 @@ unsafe extern "C" fn last_error(_: *mut ffi::sqlite3_vfs, _: c_int, _: *mut c_ch
 }
 
 unsafe extern "C" fn time(_: *mut ffi::sqlite3_vfs, into: *mut ffi::sqlite3_int64) -> c_int {
-    // SAFETY: valid for the call. Milliseconds of the Julian calendar in 2027; nothing depends on it.
-    unsafe { *into = 212_600_000_000_000 };
+    let wall_us = caller().map_or(0, |caller| caller.wall_us());
+    // SAFETY: valid for the call. Milliseconds since the Julian calendar began.
+    unsafe { *into = 210_866_760_000_000 + wall_us / 1_000 };
     ffi::SQLITE_OK
 }
