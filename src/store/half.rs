@@ -110,10 +110,14 @@ pub fn ask(change: &mut Change, limit: usize) -> Result<Asked> {
         }
         let asked = asked + 1;
         let pause = pause.saturating_mul(1 << asked.min(20)).min(LONGEST_PAUSE.max(*pause));
-        change
+        let there = change
             .conn
             .prepare_cached("UPDATE pyqueue_half SET asked=?2, due=?3 WHERE id=?1")?
             .execute(params![id, asked, change.now.saturating_add(pause)])?;
+        if there == 0 {
+            // The question before it took its dedup key.
+            continue;
+        }
         // A question that can't be read must not keep the others from being asked.
         for Errback { job, .. } in errback::read(question).unwrap_or_default() {
             errback::follow(change, job)?;

@@ -4,9 +4,12 @@
 mod claims;
 mod ends;
 mod enqueues;
+mod halves;
+mod producers;
 mod state;
 
 pub use enqueues::MAX_LOSSES;
+pub use halves::Half;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +27,8 @@ pub enum Place {
         unknown: bool,
     },
     Later(i64),
+    /// Its sender has not spoken.
+    Prepared,
     Leased {
         token: i64,
         owner: i64,
@@ -67,6 +72,10 @@ pub struct Model {
     folding: bool,
     /// Ends that foreign connections have committed: token by row.
     pub receipts: BTreeMap<i64, i64>,
+    /// What is known of those that are prepared.
+    pub halves: BTreeMap<i64, Half>,
+    /// Epoch, last sequence number and position, by name.
+    pub producers: BTreeMap<String, (i64, i64, Option<Vec<u8>>)>,
     /// A newer build keeps ours out.
     pub newer: bool,
     /// Row, token and outcome of each attempt that has ended.
@@ -94,6 +103,7 @@ impl Job {
         match &self.place {
             Place::Ended(state) => *state,
             Place::Leased { .. } => State::Running,
+            Place::Prepared => State::Prepared,
             Place::Parked { .. } => State::Parked,
             _ if self.retries > 0 => State::Retrying,
             Place::Later(_) => State::Delayed,
@@ -113,7 +123,14 @@ impl Model {
         let before = self.clone();
         self.take_receipts();
         let answer = self.applied(verb, now, boot);
-        if matches!(answer, Answer::Fenced | Answer::Duplicate(_) | Answer::KeyTwice) {
+        if matches!(
+            answer,
+            Answer::Fenced
+                | Answer::Duplicate(_)
+                | Answer::KeyTwice
+                | Answer::ProducerFenced
+                | Answer::OutOfSequence(_)
+        ) {
             *self = before;
         }
         answer
@@ -142,22 +159,13 @@ impl Model {
                 Answer::Nothing
             }
             _ if self.newer => Answer::Refused,
-            Verb::Enqueue(jobs) => {
-                let refuses =
-                    jobs.iter().any(|job| job.dedup == Dedup::Refuse && self.may_be_held(job, jobs));
-                let before = refuses.then(|| self.clone());
-                match jobs.iter().map(|job| self.enqueue(job)).collect() {
-                    Ok(rows) => Answer::Rows(rows),
-                    Err(holder) => {
-                        before.into_iter().for_each(|before| *self = before);
-                        if self.jobs.contains_key(&holder) {
-                            Answer::Duplicate(holder)
-                        } else {
-                            Answer::KeyTwice
-                        }
-                    }
-                }
+            Verb::Enqueue(jobs) => self.all(jobs).map_or_else(|refusal| refusal, Answer::Rows),
+            Verb::Prepare(job, question, pause) => {
+                self.prepare(job, question, *pause).map_or_else(|refusal| refusal, |one| Answer::Rows(vec![one]))
             }
+            Verb::Settle(id, commit) => Answer::Flag(self.say(id, *commit)),
+            Verb::OpenProducer(name) => self.open_producer(name),
+            Verb::Send(parcel) => self.send(parcel),
             Verb::Claim(ask) => self.claim(ask).map_or(Answer::Fenced, Answer::Taken),
             Verb::Finish(ends, ask) => {
                 // The ends of a worker that was taken for dead go with its claim.
@@ -217,6 +225,16 @@ impl Model {
             Verb::Forget(id) => Answer::Flag(self.forget(id)),
             Verb::Replay(id) => Answer::Rows(self.replay(id)),
         }
+    }
+
+    /// All or none; else why not.
+    fn all(&mut self, jobs: &[NewJob]) -> Result<Vec<(i64, bool)>, Answer> {
+        let refuses = jobs.iter().any(|job| job.dedup == Dedup::Refuse && self.may_be_held(job, jobs));
+        let before = refuses.then(|| self.clone());
+        jobs.iter().map(|job| self.enqueue(job)).collect::<Result<_, i64>>().map_err(|holder| {
+            before.into_iter().for_each(|before| *self = before);
+            if self.jobs.contains_key(&holder) { Answer::Duplicate(holder) } else { Answer::KeyTwice }
+        })
     }
 
     /// Whether a job's key may be taken, by then: worth a copy to go back to.
