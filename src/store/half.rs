@@ -96,7 +96,9 @@ pub fn ask(change: &mut Change, limit: usize) -> Result<Asked> {
     }
     let due: Vec<(i64, i64, i64, Vec<u8>)> = change
         .conn
-        .prepare_cached("SELECT id, asked, pause, question FROM pyqueue_half WHERE due<=?1 ORDER BY due LIMIT ?2")?
+        .prepare_cached(
+            "SELECT id, asked, pause, question FROM pyqueue_half WHERE due<=?1 ORDER BY due LIMIT ?2",
+        )?
         .query_map(params![change.now, limit], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?

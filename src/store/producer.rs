@@ -65,7 +65,10 @@ pub fn open(change: &mut Change, name: &str) -> Result<Producer> {
 pub fn send(change: &mut Change, send: Parcel) -> Result<Vec<Enqueued>> {
     if send.first < 1 {
         // Below the first number everything would be taken for a repetition, and never be stored.
-        return Err(Error::invalid(format!("a producer's sequence numbers begin with 1, not {}", send.first)));
+        return Err(Error::invalid(format!(
+            "a producer's sequence numbers begin with 1, not {}",
+            send.first
+        )));
     }
     let Some(known) = read(change, &send.name)?.filter(|known| known.epoch == send.epoch || unfenced())
     else {
@@ -77,11 +80,13 @@ pub fn send(change: &mut Change, send: Parcel) -> Result<Vec<Enqueued>> {
     let last = send.first + send.jobs.len() as i64 - 1;
     let mut jobs = send.jobs;
     let repeated = usize::try_from(known.sequence - send.first + 1).unwrap_or_default().min(jobs.len());
-    let fresh = if mutants::on(Mutant::SequenceIgnored) { std::mem::take(&mut jobs) } else { jobs.split_off(repeated) };
-    let mut answers: Vec<Enqueued> = jobs
-        .into_iter()
-        .map(|job| Enqueued { id: job.alias.unwrap_or_default(), created: false })
-        .collect();
+    let fresh = if mutants::on(Mutant::SequenceIgnored) {
+        std::mem::take(&mut jobs)
+    } else {
+        jobs.split_off(repeated)
+    };
+    let mut answers: Vec<Enqueued> =
+        jobs.into_iter().map(|job| Enqueued { id: job.alias.unwrap_or_default(), created: false }).collect();
     answers.extend(enqueue::all(change, fresh)?);
     if last > known.sequence {
         // A sender that says nothing of its place is where it was.

@@ -311,7 +311,12 @@ impl Errand {
             for id in done.given_up {
                 let text = "its check-back has given no answer and is asked no more; say what becomes of this half \
                             message by pyqueue settle";
-                self.outside.event(Event { kind: Kind::Warning, text: text.into(), job: Some(id), pid: None });
+                self.outside.event(Event {
+                    kind: Kind::Warning,
+                    text: text.into(),
+                    job: Some(id),
+                    pid: None,
+                });
             }
             if !done.more || self.closed.arrived() {
                 break done.next_boot_us;

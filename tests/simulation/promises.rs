@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pyqueue_core::job::{Finished, Outcome};
-
 use pyqueue_core::store::Parcel;
 
 use crate::model::Model;
@@ -82,7 +81,9 @@ impl Promises {
 
     /// A half message was committed, or may have been.
     pub fn let_start(&mut self, row: Option<i64>) {
-        row.map(|row| self.withheld.remove(&row));
+        if let Some(row) = row {
+            self.withheld.remove(&row);
+        }
     }
 
     fn sent(&mut self, parcel: &Parcel, rows: &[(i64, bool)]) -> Result<(), String> {

@@ -82,7 +82,8 @@ impl Client {
         }
         let position = self.dice.one_in(2).then(|| first.to_le_bytes().to_vec());
         let after = first + sent.len() as i64;
-        match self.ask(Verb::Send(Parcel { name: name.clone(), epoch, first, jobs: sent, position }))?.answer {
+        match self.ask(Verb::Send(Parcel { name: name.clone(), epoch, first, jobs: sent, position }))?.answer
+        {
             Answer::Sent(_) => drop(self.producers.insert(name, (epoch, next.max(after)))),
             Answer::OutOfSequence(next) => drop(self.producers.insert(name, (epoch, next))),
             Answer::ProducerFenced => drop(self.producers.remove(&name)),

@@ -225,7 +225,8 @@ impl Verb {
             Verb::Receipts(ends, jobs) => {
                 transaction.execute(LEDGER, [])?;
                 for (row, token) in ends {
-                    transaction.execute("INSERT INTO app_ledger(job, token) VALUES(?, ?)", [row.0, *token])?;
+                    transaction
+                        .execute("INSERT INTO app_ledger(job, token) VALUES(?, ?)", [row.0, *token])?;
                     let end = params![row.0, token, None::<i64>, None::<String>, b"1"];
                     match transaction.execute(foreign::RECEIPT, end) {
                         Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {

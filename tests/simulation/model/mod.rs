@@ -149,8 +149,11 @@ impl Model {
             Verb::Receipts(ends, jobs) => {
                 let before = self.clone();
                 for (row, token) in ends {
-                    let leased = |job: &Job| matches!(job.place, Place::Leased { token: of, .. } if of == *token);
-                    if !self.jobs.get(&row.0).is_some_and(leased) || self.receipts.insert(row.0, *token).is_some() {
+                    let leased =
+                        |job: &Job| matches!(job.place, Place::Leased { token: of, .. } if of == *token);
+                    if !self.jobs.get(&row.0).is_some_and(leased)
+                        || self.receipts.insert(row.0, *token).is_some()
+                    {
                         *self = before;
                         return Answer::LeaseLost;
                     }
@@ -160,9 +163,9 @@ impl Model {
             }
             _ if self.newer => Answer::Refused,
             Verb::Enqueue(jobs) => self.all(jobs).map_or_else(|refusal| refusal, Answer::Rows),
-            Verb::Prepare(job, question, pause) => {
-                self.prepare(job, question, *pause).map_or_else(|refusal| refusal, |one| Answer::Rows(vec![one]))
-            }
+            Verb::Prepare(job, question, pause) => self
+                .prepare(job, question, *pause)
+                .map_or_else(|refusal| refusal, |one| Answer::Rows(vec![one])),
             Verb::Settle(id, commit) => Answer::Flag(self.say(id, *commit)),
             Verb::OpenProducer(name) => self.open_producer(name),
             Verb::Send(parcel) => self.send(parcel),
@@ -241,7 +244,9 @@ impl Model {
     fn may_be_held(&self, job: &NewJob, beside: &[NewJob]) -> bool {
         let Some(key) = &job.dedup_key else { return false };
         let same = |other: &&NewJob| other.dedup_key == job.dedup_key;
-        self.keys.keys().any(|(_, taken)| taken == key) || beside.iter().filter(same).count() > 1
+        self.keys.keys().any(|(_, taken)| taken == key)
+            || self.inbox.iter().any(|there| there.dedup_key.as_ref() == Some(key))
+            || beside.iter().filter(same).count() > 1
     }
 
     /// The row that an id names.
