@@ -23,8 +23,8 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         "Says what becomes of a prepared job whose sender is gone and whose check-back gives no answer: it may "
         "start, or is cancelled. Exit code 1: it is not prepared any more.",
         (
-            "pyqueue list --state prepared",
             "pyqueue settle 6f0c9c1e-8f6e-4c7e-9d5b-2f4f9c0d7a11 --commit",
+            "pyqueue settle 6f0c9c1e-8f6e-4c7e-9d5b-2f4f9c0d7a11 --rollback --json",
         ),
     )
     parser.add_argument("id", metavar="ID", help="the job")
