@@ -235,7 +235,8 @@ impl Signals for Closed {
 
 impl Keeper {
     pub fn start(store: &Store, wal: PathBuf, outside: Arc<Outside>) -> Result<Keeper> {
-        let (sent, wake) = (Mutex::new(false), Condvar::new());
+        // Its first round is at once: something may have fallen due while no worker was there.
+        let (sent, wake) = (Mutex::new(true), Condvar::new());
         let closed = Arc::new(Closed::default());
         let env = Env { signals: closed.clone(), ..store.env().clone() };
         let store = Store::new(store.path().to_owned(), store.options().clone(), env);
