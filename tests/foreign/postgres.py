@@ -51,15 +51,17 @@ def server() -> Iterator[str]:
     data, port = folder / "data", _free_port()
 
     def run(*command: str | Path) -> None:
-        done = subprocess.run(
-            command,
-            user=owner,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=(folder / "said").open("wb"),
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+        # To a file: the server inherits it, and would hold a pipe open.
+        with (folder / "said").open("wb") as said:
+            done = subprocess.run(
+                command,
+                user=owner,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
         assert done.returncode == 0, (folder / "said").read_text()
 
     try:
