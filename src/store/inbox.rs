@@ -7,7 +7,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 
 use super::change::Change;
-use super::{enqueue, errback, rules};
+use super::{enqueue, errback, rules, view};
 use crate::error::{Error, Result};
 use crate::job::{Dedup, Errback, Failure, NewJob, Payload};
 
@@ -21,7 +21,7 @@ const ROWS: &str = "SELECT seq, \
     dedup, dedup_window, max_losses, time_limit, soft_time_limit, octet_length(errbacks), \
     CASE WHEN octet_length(errbacks)<=?2 THEN errbacks END FROM pyqueue_inbox ORDER BY seq LIMIT ?1";
 
-/// How many rows are folded between two looks for a key.
+/// How many rows are folded between two looks for a key or an id.
 const KEY_STEP: usize = 1000;
 
 /// A row, and what is wrong with it.
@@ -44,6 +44,14 @@ pub fn fold(change: &mut Change, limit: usize) -> Result<bool> {
 pub fn fold_key(change: &mut Change, queue: &str, key: &str) -> Result<()> {
     // A row that is being folded is there no more; those behind it come when their turn has come.
     while !change.folding && has_key(change.conn, queue, key)? {
+        fold(change, KEY_STEP)?;
+    }
+    Ok(())
+}
+
+/// Turns rows into jobs until the one of this id is.
+pub fn fold_id(change: &mut Change, id: &str) -> Result<()> {
+    while view::in_inbox(change.conn, id)? {
         fold(change, KEY_STEP)?;
     }
     Ok(())

@@ -3,13 +3,14 @@
 use super::change::Change;
 use super::leave::{self, Exit};
 use super::row::{JobRow, columns};
-use super::{lease, view};
+use super::{inbox, lease, view};
 use crate::error::Result;
 use crate::id;
 use rusqlite::params;
 
 /// Cancels a job that is not running; false when it is too late or unknown.
 pub fn cancel(change: &mut Change, text: &str) -> Result<bool> {
+    inbox::fold_id(change, text)?;
     let Some(named) = view::resolve(change.conn, change.file, text)? else { return Ok(false) };
     let Some(job) = view::live(change.conn, named)? else { return Ok(false) };
     if lease::covering(change.conn, job.id)?.is_some() {

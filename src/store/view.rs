@@ -80,7 +80,8 @@ pub fn state(conn: &Connection, job: &row::JobRow) -> Result<State> {
     Ok(if lease::covering(conn, job.id)?.is_some() { State::Running } else { State::Waiting })
 }
 
-fn in_inbox(conn: &Connection, text: &str) -> Result<bool> {
+/// Whether an id is that of a row which is no job yet.
+pub fn in_inbox(conn: &Connection, text: &str) -> Result<bool> {
     Ok(conn
         .prepare_cached("SELECT EXISTS(SELECT 1 FROM pyqueue_inbox WHERE id=?)")?
         .query_row([text], |row| row.get(0))?)

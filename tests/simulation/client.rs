@@ -102,7 +102,10 @@ impl Client {
         let number = self.process.number;
         self.at_place(|state, me| state.note(|| format!("p{me} {what}")));
         // Whoever reads takes receipts in.
-        let folds = !locked(&self.world().book).model.receipts.is_empty();
+        let folds = {
+            let book = locked(&self.world().book);
+            book.in_doubt() || !book.model.receipts.is_empty()
+        };
         if folds {
             self.sets_out(&Verb::Fold);
         }

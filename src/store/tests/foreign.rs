@@ -5,7 +5,8 @@ use rusqlite::{Connection, params};
 use super::*;
 use crate::store::foreign;
 
-const REDEDUP: &str = "INSERT INTO pyqueue_inbox(id, task, body, dedup_key, dedup) VALUES(?, 't', x'5b5d', 'k', ?)";
+const REDEDUP: &str =
+    "INSERT INTO pyqueue_inbox(id, task, body, dedup_key, dedup) VALUES(?, 't', x'5b5d', 'k', ?)";
 
 impl Bench {
     fn plain(&self) -> Connection {
@@ -14,7 +15,11 @@ impl Bench {
 
     fn holder(&self) -> Option<String> {
         let row = self.plain().query_row(foreign::HOLDER, ["default", "k"], |row| {
-            Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Option<String>>(2)?))
+            Ok((
+                row.get::<_, Option<i64>>(0)?,
+                row.get::<_, Option<i64>>(1)?,
+                row.get::<_, Option<String>>(2)?,
+            ))
         });
         match row {
             Ok((_, _, Some(own))) => Some(own),
@@ -58,7 +63,10 @@ fn a_committed_receipt_is_the_ack() {
     assert_eq!(bench.store.attempts(&id).unwrap()[0].started_us, Some(7));
     assert!(bench.claim(other, 1).is_empty());
     assert_eq!(bench.end(&taken, success()), Finished::Again);
-    assert_eq!(bench.end(&taken, Outcome::Lost { reason: "signal 9".into(), charged: true }), Finished::Again);
+    assert_eq!(
+        bench.end(&taken, Outcome::Lost { reason: "signal 9".into(), charged: true }),
+        Finished::Again
+    );
     assert!(!held(&conn, &taken));
     assert_eq!(bench.store.examine().unwrap(), Vec::<String>::new());
 }
@@ -144,6 +152,16 @@ fn a_key_is_taken_by_whoever_comes_first_through_whatever_door() {
 }
 
 #[test]
+fn what_nobody_has_taken_up_yet_can_be_cancelled() {
+    let bench = bench();
+    bench.add(job("t"));
+    bench.plain().execute(REDEDUP, ["theirs", "return"]).unwrap();
+    assert!(bench.store.cancel("theirs").unwrap());
+    assert_eq!(bench.state("theirs"), "cancelled");
+    assert_eq!(bench.holder(), None);
+}
+
+#[test]
 fn a_receipt_gives_its_key_free_and_a_window_keeps_it() {
     let bench = bench();
     let first = bench.add(keyed(Dedup::Return));
@@ -156,7 +174,7 @@ fn a_receipt_gives_its_key_free_and_a_window_keeps_it() {
 
     // SQL knows only the machine's clock, and ours here is another.
     let bench = self::bench();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64;
+    let now = Env::system().clock.wall_us();
     bench.env.step_wall((now - bench.store.env().clock.wall_us()) / 1_000_000);
     let windowed = bench.add(NewJob { dedup_window_us: Some(60_000_000), ..keyed(Dedup::Return) });
     let taken = bench.claim(bench.join(), 1).remove(0);
@@ -180,9 +198,23 @@ fn everything_that_a_job_may_say_passes_through_the_inbox() {
         .plain()
         .execute(
             foreign::INSERT,
-            params!["own", all.task, all.payload.body, "q", -3, None::<i64>, None::<i64>, None::<String>, "return",
-                None::<i64>, all.max_losses, all.time_limit_us, all.soft_time_limit_us,
-                foreign::errbacks(&all.errbacks), None::<String>],
+            params![
+                "own",
+                all.task,
+                all.payload.body,
+                "q",
+                -3,
+                None::<i64>,
+                None::<i64>,
+                None::<String>,
+                "return",
+                None::<i64>,
+                all.max_losses,
+                all.time_limit_us,
+                all.soft_time_limit_us,
+                foreign::errbacks(&all.errbacks),
+                None::<String>
+            ],
         )
         .unwrap();
     let worker = bench.join();

@@ -132,6 +132,9 @@ impl Model {
     }
 
     pub fn cancel(&mut self, id: &str) -> bool {
+        if self.inbox.iter().any(|job| job.alias.as_deref() == Some(id)) {
+            self.fold();
+        }
         let Some(row) = self.row(id).filter(|row| self.jobs[row].live() && !self.jobs[row].leased()) else {
             return false;
         };

@@ -6,9 +6,6 @@ use pyqueue_core::job::{Dedup, NewJob, Payload, State};
 use super::{Job, Model, Place};
 use crate::client::MAX_BODY;
 
-/// So many losses has a job that nobody has set a limit for.
-pub const MAX_LOSSES: u32 = 5;
-
 impl Model {
     /// The number of a queue, made if it is new.
     pub fn queue(&mut self, name: &str) -> i64 {

@@ -26,7 +26,7 @@ impl Model {
         let before = refuses.then(|| self.clone());
         let (row, new) = self.put(job, true).map_err(|holder| {
             before.into_iter().for_each(|before| *self = before);
-            Answer::Duplicate(holder)
+            self.duplicate(holder)
         })?;
         if new {
             let due = Some(self.now + pause);

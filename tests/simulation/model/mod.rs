@@ -8,7 +8,6 @@ mod halves;
 mod producers;
 mod state;
 
-pub use enqueues::MAX_LOSSES;
 pub use halves::Half;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,11 +117,11 @@ impl Model {
         (self.now, self.boot) = (now, boot);
         let foreign = matches!(verb, Verb::Newer(_) | Verb::Inbox(_) | Verb::Receipts(..));
         if foreign || self.newer || self.receipts.is_empty() {
-            return self.applied(verb, now, boot);
+            return self.applied(verb);
         }
         let before = self.clone();
         self.take_receipts();
-        let answer = self.applied(verb, now, boot);
+        let answer = self.applied(verb);
         if matches!(
             answer,
             Answer::Fenced
@@ -136,7 +135,7 @@ impl Model {
         answer
     }
 
-    fn applied(&mut self, verb: &Verb, now: i64, boot: i64) -> Answer {
+    fn applied(&mut self, verb: &Verb) -> Answer {
         match verb {
             Verb::Newer(newer) => {
                 self.newer = *newer;
@@ -180,7 +179,7 @@ impl Model {
                 Answer::Finished(finished, taken.unwrap_or_default())
             }
             Verb::Extend(row, token, us) => {
-                let deadline = Some(boot + us);
+                let deadline = Some(self.boot + us);
                 match self.held(row.0, *token) {
                     Some(job) => {
                         if let Place::Leased { deadline: own, .. } = &mut job.place {
@@ -234,10 +233,23 @@ impl Model {
     fn all(&mut self, jobs: &[NewJob]) -> Result<Vec<(i64, bool)>, Answer> {
         let refuses = jobs.iter().any(|job| job.dedup == Dedup::Refuse && self.may_be_held(job, jobs));
         let before = refuses.then(|| self.clone());
-        jobs.iter().map(|job| self.enqueue(job)).collect::<Result<_, i64>>().map_err(|holder| {
-            before.into_iter().for_each(|before| *self = before);
-            if self.jobs.contains_key(&holder) { Answer::Duplicate(holder) } else { Answer::KeyTwice }
-        })
+        let mut rows = Vec::new();
+        for job in jobs {
+            match self.enqueue(job) {
+                Ok(row) => rows.push(row),
+                Err(holder) => {
+                    before.into_iter().for_each(|before| *self = before);
+                    let twice = rows.contains(&(holder, true));
+                    return Err(if twice { Answer::KeyTwice } else { self.duplicate(holder) });
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    fn duplicate(&self, holder: i64) -> Answer {
+        // A row of the inbox is no job.
+        Answer::Duplicate(if self.jobs.contains_key(&holder) { holder } else { -1 })
     }
 
     /// Whether a job's key may be taken, by then: worth a copy to go back to.
