@@ -257,7 +257,7 @@ impl Model {
         let Some(key) = &job.dedup_key else { return false };
         let same = |other: &&NewJob| other.dedup_key == job.dedup_key;
         self.keys.keys().any(|(_, taken)| taken == key)
-            || self.inbox.iter().any(|there| there.dedup_key.as_ref() == Some(key))
+            || self.inbox.iter().any(|other| same(&other))
             || beside.iter().filter(same).count() > 1
     }
 
