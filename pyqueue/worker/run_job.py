@@ -33,7 +33,7 @@ log: Final = logging.getLogger("pyqueue.task")
 class Run(Attempt):
     """A job, with all that is needed to run it."""
 
-    __slots__ = ("app", "call", "hostname", "job", "then")
+    __slots__ = ("app", "call", "function", "hostname", "job", "then")
 
     def __init__(
         self, app: PyQueue, job: Job, task: Task[Any, Any], call: Call, hostname: str | None
@@ -41,6 +41,7 @@ class Run(Attempt):
         self.app: Final = app
         self.job: Final = job
         self.task = task
+        self.function: Callable[..., Any] = task
         self.call: Final = call
         self.hostname: Final = hostname
         self.children = []
@@ -58,8 +59,8 @@ class Run(Attempt):
 
     def _invoked(self, run: Callable[[CoroutineType[Any, Any, Any]], Any] | None) -> Any:
         if self.call.mapped:
-            return [invoke(self.task, args, self.call.kwargs, run) for args in self.call.args]
-        return invoke(self.task, self.call.args, self.call.kwargs, run)
+            return [invoke(self.function, args, self.call.kwargs, run) for args in self.call.args]
+        return invoke(self.function, self.call.args, self.call.kwargs, run)
 
     def keep(self, value: Any) -> bytes | None:
         """The result's body, if it is wanted; ``then`` are the jobs that follow it."""
@@ -118,6 +119,10 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
     except (DecodeError, NotRegistered) as error:
         log.error("%s[%s] can't be run: %s", job.task, job.id, error)
         return Outcome.failure(failure_of(error))
+    if call.extras.check_back is not None:
+        from pyqueue.worker.asking import asked  # noqa: PLC0415  for those who have half messages
+
+        return asked(run, call.extras.check_back)
     if signals.task_received.connected:
         signals.task_received.send(run.task, request=run.context)
     return _outcome(run, attempt(run, app.middleware))

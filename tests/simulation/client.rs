@@ -40,6 +40,8 @@ pub struct Client {
     pub watch: Watch,
     /// What it watches, and how many sleeps ago that has ended.
     pub watched: BTreeMap<String, u32>,
+    /// The producers it has opened: epoch and the next number.
+    pub producers: BTreeMap<String, (i64, i64)>,
 }
 
 /// The largest body of arguments or result.
@@ -79,6 +81,7 @@ impl Client {
             held: Vec::new(),
             watch: Watch::default(),
             watched: BTreeMap::new(),
+            producers: BTreeMap::new(),
         }
     }
 

@@ -58,6 +58,9 @@ impl Book {
         let Some((now, boot)) = moment else { return };
         // It may have put delayed jobs in line.
         self.promises.saw(now);
+        if let Verb::Settle(id, true) = &verb {
+            self.promises.let_start(self.model.row(id));
+        }
         self.base.get_or_insert_with(|| self.model.clone());
         self.doubts.push(Doubt { verb, now, boot });
         self.settled = false;
@@ -111,8 +114,10 @@ impl Book {
                 "{verb:?} at {now}/{boot} answered {answer:?}, the reference says {foretold:?}"
             ));
         }
-        if let Answer::Rows(_) = answer {
-            told.ids.iter().try_for_each(|one| self.learn_id(one))?;
+        if let Answer::Rows(_) | Answer::Sent(_) = answer {
+            // What was sent before may have no name any more.
+            let named = |one: &&Enqueued| one.created || matches!(answer, Answer::Rows(_));
+            told.ids.iter().filter(named).try_for_each(|one| self.learn_id(one))?;
         }
         told.jobs.iter().try_for_each(|job| self.learn_job(job))?;
         self.promises.hold(&verb, &answer, now, &self.model)?;
