@@ -343,7 +343,7 @@ class Store:
         """The id of what ``KEY_HOLDER`` found."""
     def prepare(self, job: NewJob, question: NewJob, pause_us: int) -> tuple[str, bool]:
         """Stores a job that nobody may start before ``settle``; (id, created). ``question`` asks about it after
-        ``pause_us``, again and again."""
+        ``pause_us``, then up to 14 times after pauses that double up to an hour."""
     def settle(self, id: str, commit: bool) -> bool:
         """Lets a prepared job start, or cancels it; False if it is not prepared (any more)."""
     def open_producer(self, name: str) -> tuple[int, int, bytes | None]:
@@ -351,7 +351,8 @@ class Store:
     def send(
         self, name: str, epoch: int, first: int, jobs: Sequence[NewJob], position: bytes | None = None
     ) -> list[tuple[str, bool]]:
-        """Stores what is new of these jobs, numbered from ``first``, all or none; one (id, created) per job.
+        """Stores what is new of these jobs, numbered from ``first`` (1 or more), all or none; one (id, created) per
+        job. ``position`` is noted if any is new; None leaves what was noted.
 
         Raises ProducerFenced and OutOfSequence.
         """

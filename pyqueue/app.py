@@ -15,6 +15,7 @@ from pyqueue.message import Pattern, new_job, pattern, usual_job
 from pyqueue.middleware import Middleware
 from pyqueue.moments import is_instant
 from pyqueue.options import CallOptions, merge, task_options
+from pyqueue.quick_json import quick_json
 from pyqueue.registry import Registry
 from pyqueue.result import AsyncResult
 from pyqueue.routing import route
@@ -23,10 +24,13 @@ from pyqueue.task import Task, make_task
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from datetime import timedelta
     from typing import Unpack
 
     from pyqueue.embedded import EmbeddedWorker
+    from pyqueue.half import Half
     from pyqueue.options import CallOptionsDict, TaskOptionsDict
+    from pyqueue.producer import Producer
     from pyqueue.task import BoundDecorator, CoroutineTask, Decorator
 
 P = ParamSpec("P")
@@ -74,6 +78,8 @@ class PyQueue(Configured):
         self._defaults: dict[str, CallOptions] = {}
         self._patterns: dict[str, Pattern | None] = {}
         shared.adopts(self)
+        # Now: in the copy of a process that forks while another thread imports it, that import never ends.
+        quick_json()
 
     def _forget(self) -> None:
         super()._forget()
@@ -181,6 +187,24 @@ class PyQueue(Configured):
             self.refuse_misfit(each)
         return self._sent(several) if several else []
 
+    def prepare(self, signature: Signature[R], *, timeout: float | timedelta = 60.0) -> Half[R]:
+        """Stores a call as a half message: a job that nobody may start before it is committed.
+
+        ``with app.prepare(task.s(…)):`` commits it at the end of the block; an exception rolls it back. If the sender
+        has said nothing ``timeout`` seconds from now, the task's ``check_back`` is asked, up to 15 times with pauses
+        that double up to an hour. Raises ImproperlyConfigured for a task that has none.
+        """
+        from pyqueue.half import prepare  # noqa: PLC0415  for those who use it
+
+        self.refuse_misfit(signature)
+        return prepare(self, signature, timeout)
+
+    def producer(self, name: str) -> Producer:
+        """Opens an idempotent producer, and fences whoever had it: another process can send nothing more under it."""
+        from pyqueue.producer import Producer  # noqa: PLC0415  for those who use it
+
+        return Producer(self, name)
+
     def refuse_misfit(self, signature: Signature[Any]) -> None:
         """Raises the TypeError of a call with arguments that its task doesn't take, as far as that is known here."""
         # The subclasses hold the arguments of several calls. 0.6 µs a call.
@@ -272,7 +296,7 @@ class PyQueue(Configured):
                 f"{target} makes a job while a worker is loading it, as every child would: "
                 f"put that code under  if __name__ == '__main__':"
             )
-        options = self._options_of(signature)
+        options = self.options_of(signature)
         errback = None
         if options.link_error is not None:
             if options.task_id is None:
@@ -291,14 +315,15 @@ class PyQueue(Configured):
 
     def _errback_of(self, id: str, signature: Signature[Any]) -> NewJob:
         """The job that follows if the job ``id`` fails with nobody to say so."""
-        options = self._options_of(signature)
+        options = self.options_of(signature)
         if options.expires is not None and not is_instant(options.expires):
             # A length of time would be counted from here, not from the failure.
             options = options._replace(expires=None)
         with request.running(None, request.following(id)):
             return new_job(signature, options, self.store.now_us, self.max_body)
 
-    def _options_of(self, signature: Signature[Any]) -> CallOptions:
+    def options_of(self, signature: Signature[Any]) -> CallOptions:
+        """Its own options over the defaults of its task."""
         options = merge(self._defaults_of(signature.task), signature.options)
         store = self.store  # its first use decides where jobs go
         if self._sends_to is not store:

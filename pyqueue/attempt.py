@@ -18,7 +18,6 @@ from pyqueue.states import FAILURE, RETRY, SUCCESS
 
 if TYPE_CHECKING:
     from pyqueue.signature import Signature
-    from pyqueue.task import Task
 
 IGNORED: Final = "IGNORED"
 REJECTED: Final = "REJECTED"
@@ -87,13 +86,13 @@ def _call_of(run: Attempt) -> dict[str, Any]:
 
 
 def invoke(
-    task: Task[Any, Any],
+    function: Callable[..., Any],
     args: Sequence[Any],
     kwargs: dict[str, Any],
     run: Callable[[CoroutineType[Any, Any, Any]], Any] | None = None,
 ) -> Any:
-    """Calls the task; runs what an ``async def`` returns, in an event loop of its own or by ``run``."""
-    value = task(*args, **kwargs)
+    """Calls a task, or a function; runs what an ``async def`` returns, in an event loop of its own or by ``run``."""
+    value = function(*args, **kwargs)
     if type(value) is CoroutineType:
         if run is not None:
             return run(value)

@@ -9,6 +9,9 @@ QueueError (also PyQueueError)
 ├── NotRegistered           the task is unknown here
 ├── EncodeError             a value can't be written as JSON
 ├── DecodeError             a message can't be read
+├── ProducerFenced          another process has opened the producer since
+├── OutOfSequence           a producer's message came before the one it follows
+├── AlreadySettled          a half message was settled the other way before
 ├── CorruptPayload          stored arguments or a stored result were damaged
 ├── UnknownJob              the file knows no such id
 ├── TimeoutError            the wait is over, the job is not
@@ -53,6 +56,12 @@ from pyqueue._core import (
     LeaseLost as LeaseLost,
 )
 from pyqueue._core import (
+    OutOfSequence as OutOfSequence,
+)
+from pyqueue._core import (
+    ProducerFenced as ProducerFenced,
+)
+from pyqueue._core import (
     QueueError as QueueError,
 )
 
@@ -93,6 +102,10 @@ class DecodeError(QueueError, ValueError):
 
 class CorruptPayload(QueueError):
     """Stored arguments or a stored result don't match their checksum; the job was not run, the result not read."""
+
+
+class AlreadySettled(QueueError):
+    """A half message was rolled back before its sender committed it, or the other way round."""
 
 
 class UnknownJob(QueueError, LookupError):

@@ -20,6 +20,8 @@ class Extras(NamedTuple):
     parent_id: str | None = None
     eta: str | None = None
     expires: str | None = None
+    check_back: str | None = None
+    """The id of a half message: the job does not run its task, it asks the task's check-back about it."""
 
     def shown(self) -> dict[str, Any]:
         """As part of the message."""

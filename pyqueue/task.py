@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from typing import Unpack
 
+    from pyqueue.check import Check
     from pyqueue.foreign.using import OnCommit, Using
     from pyqueue.options import CallOptionsDict
     from pyqueue.result import AsyncResult as Handle
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Answer = TypeVar("Answer", bound="Check | Coroutine[Any, Any, Check]")
 C = TypeVar("C")
 
 _GENERATORS: Final = 0x20 | 0x200
@@ -99,6 +101,8 @@ class Task(Overridable, Generic[P, R]):
         self._stub = None if options.typing is False else stub_of(function)
         self.given = frozenset[str]()
         """The options that were written down, here or in the base class; the others follow the app's settings."""
+        self.asked_back: Callable[..., Any] | None = None
+        """The function that ``check_back`` has registered."""
         self._sender = sender
         for name in _SHOWN:
             if not isinstance(getattr(type(self), name, None), property):
@@ -247,6 +251,20 @@ class Task(Overridable, Generic[P, R]):
     def map(self, values: Iterable[Any]) -> Starmap[R]:
         """One call for each value, all in one job; ``.delay()`` makes it."""
         return self.starmap((value,) for value in values)
+
+    def check_back(self, function: Callable[P, Answer]) -> Callable[P, Answer]:
+        """Registers the function that says what became of the sender of a half message: ``@task.check_back``.
+
+        It takes the task's arguments (with ``bind``, without the task), looks whether the sender's work was done, and
+        returns a ``Check``. Any worker may ask it, again and again: it belongs beside the task and keeps nothing.
+        """
+        code = getattr(function, "__code__", None)
+        if not callable(function) or (code is not None and code.co_flags & _GENERATORS):
+            raise ImproperlyConfigured(f"a check-back is a plain or an async function, not {function!r:.80}")
+        if self.asked_back is not None:
+            raise ImproperlyConfigured(f"{self.name} has a check-back already")
+        self.asked_back = function
+        return function
 
     def retry(  # noqa: PLR0917  Celery's
         self,

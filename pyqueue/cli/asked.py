@@ -47,6 +47,12 @@ class Asked(NamedTuple):
     result: Value
     progress: Value
 
+    @property
+    def about(self) -> str | None:
+        """The half message that a question is about."""
+        call = self.call.value
+        return call.extras.check_back if call is not None else None
+
     def as_object(self, *, traceback: bool) -> dict[str, Any]:
         """With stable keys; what is not known is null."""
         call, progress = self.call.value, self.progress.value
@@ -61,6 +67,7 @@ class Asked(NamedTuple):
             "args": None if call is None else masked(call.args),
             "kwargs": None if call is None else masked(call.kwargs),
             "mapped": None if call is None else call.mapped,
+            "check_back": self.about,
             "progress": None if progress is None else {"state": progress[0], "meta": progress[1]},
             "result": self.result.value,
             "error": error_object(self.view.failure, traceback),

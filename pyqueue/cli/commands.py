@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "call": "make a job of a task, by its name",
     "retry": "run failed and dead jobs once more",
     "cancel": "cancel jobs that are not running",
+    "settle": "say by hand what becomes of a half message",
     "purge": "cancel every job of a queue that is in line",
     "pause": "let no job of a task or a queue start",
     "resume": "let them start again",
@@ -87,6 +88,10 @@ def load(name: str) -> Command:
             from pyqueue.cli import cancel
 
             return cancel
+        case "settle":
+            from pyqueue.cli import settle
+
+            return settle
         case "purge":
             from pyqueue.cli import purge
 

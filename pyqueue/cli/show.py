@@ -71,6 +71,8 @@ def _lines(asked: Asked, now_us: int, longest: int) -> Iterator[tuple[str, str]]
     if job is not None:
         yield "task", plain(job.task)
         yield "arguments", shortened(plain(asked.call.text()), longest)
+        if asked.about is not None:
+            yield "asks about", f"half message {plain(asked.about)}"
         yield "queue", plain(job.queue)
         yield "priority", str(job.priority)
         yield "enqueued", local(job.enqueued_us, now_us)

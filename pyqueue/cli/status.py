@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     from pyqueue._core import QueueStatus, WorkerStatus
 
-COUNTS: Final = ("waiting", "delayed", "parked", "running", "succeeded", "failed", "retried", "lost")
+COUNTS: Final = (
+    "waiting",
+    "delayed",
+    "parked",
+    "prepared",
+    "running",
+    "succeeded",
+    "failed",
+    "retried",
+    "lost",
+)
 
 
 def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> None:
@@ -73,10 +83,12 @@ def _object(queues: list[QueueStatus], workers: list[WorkerStatus], now_us: int)
 def _queues(queues: list[QueueStatus], now_us: int) -> str:
     if not queues:
         return "no jobs yet"
+    # Half messages are rare, and without their column a line fits into 80.
+    shown = [key for key in COUNTS if key != "prepared" or any(queue.prepared for queue in queues)]
     rows = [
         _row(
             queue.name + (" (paused)" if queue.paused else ""),
-            {key: getattr(queue, key) for key in COUNTS},
+            {key: getattr(queue, key) for key in shown},
             _age_us(queue, now_us),
         )
         for queue in queues
@@ -84,9 +96,10 @@ def _queues(queues: list[QueueStatus], now_us: int) -> str:
     if len(queues) > 1:
         ages = (_age_us(queue, now_us) for queue in queues)
         oldest = max((age for age in ages if age is not None), default=None)
-        rows.append(_row("(all)", totals(queues), oldest))
-    # "done" and not "succeeded", so that a line fits into 80 columns.
-    header = ["done" if key == "succeeded" else key for key in COUNTS]
+        total = totals(queues)
+        rows.append(_row("(all)", {key: total[key] for key in shown}, oldest))
+    # "done" and not "succeeded", for the same reason.
+    header = ["done" if key == "succeeded" else key for key in shown]
     return table(["queue", header[0], "oldest", *header[1:]], rows)
 
 

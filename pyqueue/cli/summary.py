@@ -15,6 +15,7 @@ STATES: Final = (
     "waiting",
     "delayed",
     "parked",
+    "prepared",
     "running",
     "retrying",
     "success",

@@ -24,6 +24,7 @@ _COLOURS: Final = {
     "lost": 33,
     "warning": 33,
     "parked": 33,
+    "prepared": 33,
     "failure": 31,
     "problem": 31,
     "failed": 31,

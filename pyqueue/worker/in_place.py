@@ -42,15 +42,26 @@ class InPlace:
     def run(self, jobs: Sequence[NewJob]) -> list[tuple[str, bool]]:
         """Makes the jobs and runs them, with all that follows from them. Raises what one raises if we propagate."""
         made = self.store.enqueue(jobs)
+        self.follow([id for id, _ in made])
+        return made
+
+    def settle(self, id: str, commit: bool) -> bool:
+        """Settles a half message; the job of one that is committed runs at once."""
+        done = self.store.settle(id, commit)
+        if done and commit:
+            self.follow([id])
+        return done
+
+    def follow(self, ids: Sequence[str]) -> None:
+        """Runs what is in line until these jobs have ended. Raises what one raises if we propagate."""
         self._drain()
-        for id, _ in made:
+        for id in ids:
             result: AsyncResult[Any] = AsyncResult(id, self.store)
             # Another thread may have taken it; a job of our own stack waits for us.
             while self.store.view(id).state == "running" and id not in self._stack:
                 self.store.wait(id, _LOOK_US)
                 self._drain()
             self._raise(result)
-        return made
 
     @property
     def _stack(self) -> list[str]:

@@ -38,7 +38,7 @@ WHOLE_BUDGET: Final = 1.0
 class Run(Attempt):
     """A job, with all that is needed to run it."""
 
-    __slots__ = ("app", "block", "call", "copies", "hostname", "job", "started_us", "then")
+    __slots__ = ("app", "block", "call", "copies", "function", "hostname", "job", "started_us", "then")
 
     def __init__(
         self, app: PyQueue, job: Job, task: Task[Any, Any], call: Call, hostname: str | None
@@ -46,6 +46,7 @@ class Run(Attempt):
         self.app: Final = app
         self.job: Final = job
         self.task = task
+        self.function: Callable[..., Any] = task
         self.call: Final = call
         self.hostname: Final = hostname
         self.children = []
@@ -65,7 +66,8 @@ class Run(Attempt):
                 return self._invoked(limit.run)
 
     def _invoked(self, run: Callable[[CoroutineType[Any, Any, Any]], Any] | None) -> Any:
-        if not self.task.options.transactional:
+        # A check-back is no run of the task.
+        if not self.task.options.transactional or self.function is not self.task:
             return self._values(run)
         from pyqueue.worker.transaction import Block  # noqa: PLC0415  it loads sqlite3
 
@@ -102,8 +104,8 @@ class Run(Attempt):
 
     def _values(self, run: Callable[[CoroutineType[Any, Any, Any]], Any] | None) -> Any:
         if self.call.mapped:
-            return [invoke(self.task, args, self.call.kwargs, run) for args in self.call.args]
-        return invoke(self.task, self.call.args, self.call.kwargs, run)
+            return [invoke(self.function, args, self.call.kwargs, run) for args in self.call.args]
+        return invoke(self.function, self.call.args, self.call.kwargs, run)
 
     def keep(self, value: Any) -> bytes | None:
         """The result's body, if it is wanted; ``then`` are the jobs that follow it."""
@@ -164,6 +166,10 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
     except (DecodeError, NotRegistered) as error:
         log.error("%s[%s] can't be run: %s", job.task, job.id, error)
         return Outcome.failure(failure_of(error))
+    if call.extras.check_back is not None:
+        from pyqueue.worker.asking import asked  # noqa: PLC0415  for those who have half messages
+
+        return asked(run, call.extras.check_back)
     if signals.task_received.connected:
         signals.task_received.send(run.task, request=run.context)
     return _outcome(run, attempt(run, app.middleware))

@@ -6,9 +6,9 @@ use rusqlite::{OptionalExtension, params};
 
 use super::change::Change;
 use super::leave::{self, Exit};
-use super::{enqueue, errback, side, view};
+use super::{enqueue, errback, row, side, view};
 use crate::error::Result;
-use crate::id::RowId;
+use crate::id::{RowId, SHELF};
 use crate::job::{Enqueued, Errback, NewJob};
 use crate::mutants::{self, Mutant};
 
@@ -53,7 +53,13 @@ pub fn settle(change: &mut Change, text: &str, verdict: Verdict) -> Result<bool>
     side::take(change, job.id)?;
     match run_at.filter(|at| *at > change.now) {
         Some(run_at) => side::put_later(change, job.id, run_at, job.at())?,
-        None => side::put_again(change, job.id, job.at())?,
+        None => {
+            side::put_again(change, job.id, job.at())?;
+            if job.id.band() == SHELF {
+                // It may end from here on, and its place must not be given again.
+                change.heads.vacate_shelf(job.id.0)?;
+            }
+        }
     }
     Ok(true)
 }
@@ -73,32 +79,54 @@ pub fn forget(change: &Change, id: RowId) -> Result<()> {
     Ok(())
 }
 
-/// Stores the questions that are due; true if there may be more.
-pub fn ask(change: &mut Change, limit: usize) -> Result<bool> {
+/// What a look at the half messages came to.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// There may be more to do at once.
+    pub more: bool,
+    /// Public ids of those that nobody is asked about any more.
+    pub given_up: Vec<String>,
+}
+
+/// Stores the questions that are due. After the last one there is as much time for an answer as after any other.
+pub fn ask(change: &mut Change, limit: usize) -> Result<Asked> {
+    let mut done = Asked::default();
     if mutants::on(Mutant::HalvesUnasked) {
-        return Ok(false);
+        return Ok(done);
     }
     let due: Vec<(i64, i64, i64, Vec<u8>)> = change
         .conn
-        .prepare_cached("SELECT id, asked, pause, question FROM pyqueue_half WHERE due<=?1 LIMIT ?2")?
+        .prepare_cached(
+            "SELECT id, asked, pause, question FROM pyqueue_half WHERE due<=?1 ORDER BY due LIMIT ?2",
+        )?
         .query_map(params![change.now, limit], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?
         .collect::<rusqlite::Result<_>>()?;
     for (id, asked, pause, question) in &due {
+        if *asked >= QUESTIONS {
+            change.conn.prepare_cached("UPDATE pyqueue_half SET due=NULL WHERE id=?1")?.execute([id])?;
+            let job = row::read(change.conn, RowId(*id))?;
+            done.given_up.extend(job.map(|job| change.public(job.id, job.nonce, job.alias)));
+            continue;
+        }
         let asked = asked + 1;
         let pause = pause.saturating_mul(1 << asked.min(20)).min(LONGEST_PAUSE.max(*pause));
-        let next = (asked < QUESTIONS).then(|| change.now.saturating_add(pause));
-        change
+        let there = change
             .conn
             .prepare_cached("UPDATE pyqueue_half SET asked=?2, due=?3 WHERE id=?1")?
-            .execute(params![id, asked, next])?;
+            .execute(params![id, asked, change.now.saturating_add(pause)])?;
+        if there == 0 {
+            // The question before it took its dedup key.
+            continue;
+        }
         // A question that can't be read must not keep the others from being asked.
         for Errback { job, .. } in errback::read(question).unwrap_or_default() {
             errback::follow(change, job)?;
         }
     }
-    Ok(due.len() == limit)
+    done.more = due.len() == limit;
+    Ok(done)
 }
 
 /// When the next question is due (wall time).

@@ -31,7 +31,7 @@ pub struct Parcel {
     pub first: i64,
     /// The jobs, each with an id of its own that follows from name and sequence number.
     pub jobs: Vec<NewJob>,
-    /// Noted if anything new is stored.
+    /// Noted if anything new is stored; `None` leaves what is noted.
     pub position: Option<Vec<u8>>,
 }
 
@@ -63,6 +63,13 @@ pub fn open(change: &mut Change, name: &str) -> Result<Producer> {
 
 /// Stores what is new of it, all or none.
 pub fn send(change: &mut Change, send: Parcel) -> Result<Vec<Enqueued>> {
+    if send.first < 1 {
+        // Below the first number everything would be taken for a repetition, and never be stored.
+        return Err(Error::invalid(format!(
+            "a producer's sequence numbers begin with 1, not {}",
+            send.first
+        )));
+    }
     let Some(known) = read(change, &send.name)?.filter(|known| known.epoch == send.epoch || unfenced())
     else {
         return Err(Error::ProducerFenced { name: send.name });
@@ -71,18 +78,23 @@ pub fn send(change: &mut Change, send: Parcel) -> Result<Vec<Enqueued>> {
         return Err(Error::OutOfSequence { name: send.name, expected: known.sequence + 1, sent: send.first });
     }
     let last = send.first + send.jobs.len() as i64 - 1;
-    let mut answers = Vec::with_capacity(send.jobs.len());
-    for (sequence, job) in (send.first..).zip(send.jobs) {
-        if sequence <= known.sequence && !mutants::on(Mutant::SequenceIgnored) {
-            answers.push(Enqueued { id: job.alias.unwrap_or_default(), created: false });
-        } else {
-            answers.push(enqueue::enqueue(change, job)?);
-        }
-    }
+    let mut jobs = send.jobs;
+    let repeated = usize::try_from(known.sequence - send.first + 1).unwrap_or_default().min(jobs.len());
+    let fresh = if mutants::on(Mutant::SequenceIgnored) {
+        std::mem::take(&mut jobs)
+    } else {
+        jobs.split_off(repeated)
+    };
+    let mut answers: Vec<Enqueued> =
+        jobs.into_iter().map(|job| Enqueued { id: job.alias.unwrap_or_default(), created: false }).collect();
+    answers.extend(enqueue::all(change, fresh)?);
     if last > known.sequence {
+        // A sender that says nothing of its place is where it was.
         change
             .conn
-            .prepare_cached("UPDATE pyqueue_producer SET sequence=?2, position=?3 WHERE name=?1")?
+            .prepare_cached(
+                "UPDATE pyqueue_producer SET sequence=?2, position=ifnull(?3, position) WHERE name=?1",
+            )?
             .execute(params![send.name, last, send.position])?;
     }
     Ok(answers)

@@ -12,12 +12,14 @@ use crate::error::Result;
 const LIMIT: usize = 500;
 
 /// What a step of upkeep found.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Upkeep {
     /// There is more to do at once.
     pub more: bool,
     /// How many jobs came back because a deadline of their own had passed.
     pub taken_back: usize,
+    /// Half messages of which every question was left without an answer: public ids.
+    pub given_up: Vec<String>,
     /// The boot time (µs) at which the next lease or job runs out, as far as the file knows now.
     pub next_boot_us: Option<i64>,
 }
@@ -27,7 +29,8 @@ pub fn upkeep(change: &mut Change) -> Result<Upkeep> {
     let overdue = reap::overdue(change, LIMIT)?;
     let mut more = overdue.more;
     expire(change)?;
-    more |= half::ask(change, LIMIT)?;
+    let asked = half::ask(change, LIMIT)?;
+    more |= asked.more;
     dedup::sweep(change, LIMIT)?;
     more |= history::prune_successes(change, LIMIT as i64)?;
     more |= history::prune_failures(change, LIMIT as i64)?;
@@ -42,7 +45,12 @@ pub fn upkeep(change: &mut Change) -> Result<Upkeep> {
         .query_row([change.now], |row| row.get(0))?;
     let walls = expires.into_iter().chain(half::next_due(change)?);
     let due = walls.map(|at| at.saturating_sub(change.now).saturating_add(change.boot)).min();
-    Ok(Upkeep { more, taken_back: overdue.lost.len(), next_boot_us: lease.into_iter().chain(due).min() })
+    Ok(Upkeep {
+        more,
+        taken_back: overdue.lost.len(),
+        given_up: asked.given_up,
+        next_boot_us: lease.into_iter().chain(due).min(),
+    })
 }
 
 /// Lets go of jobs that were not started in time. Those under a lease were.

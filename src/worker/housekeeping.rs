@@ -235,7 +235,8 @@ impl Signals for Closed {
 
 impl Keeper {
     pub fn start(store: &Store, wal: PathBuf, outside: Arc<Outside>) -> Result<Keeper> {
-        let (sent, wake) = (Mutex::new(false), Condvar::new());
+        // Its first round is at once: something may have fallen due while no worker was there.
+        let (sent, wake) = (Mutex::new(true), Condvar::new());
         let closed = Arc::new(Closed::default());
         let env = Env { signals: closed.clone(), ..store.env().clone() };
         let store = Store::new(store.path().to_owned(), store.options().clone(), env);
@@ -308,6 +309,16 @@ impl Errand {
         }
         let next_us = loop {
             let done = self.store.upkeep()?;
+            for id in done.given_up {
+                let text = "its check-back has given no answer and is asked no more; say what becomes of this half \
+                            message by pyqueue settle";
+                self.outside.event(Event {
+                    kind: Kind::Warning,
+                    text: text.into(),
+                    job: Some(id),
+                    pid: None,
+                });
+            }
             if !done.more || self.closed.arrived() {
                 break done.next_boot_us;
             }

@@ -18,6 +18,7 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 READING = [("status",), ("list",), ("show", "x"), ("result", "x"), ("why", "x")]
 ACTING = [
     ("cancel", "x"),
+    ("settle", "x", "--commit"),
     ("retry", "x"),
     ("retry", "--failed"),
     ("purge", "q", "--force"),

@@ -136,6 +136,7 @@ def test_show_tells_everything_about_a_failure(cli: Cli, app: PyQueue) -> None:
         "args",
         "kwargs",
         "mapped",
+        "check_back",
         "result",
         "progress",
         "problems",

@@ -15,7 +15,7 @@ import pytest
 from foreign.libraries import Hand, Scenario, django_on
 
 from pyqueue import PyQueue
-from pyqueue.exceptions import CannotJoin, DatabaseBusy
+from pyqueue.exceptions import CannotJoin, DatabaseBusy, DiskFull
 
 Within = Callable[[Scenario[Any]], Any]
 
@@ -115,6 +115,22 @@ def test_a_busy_file_is_no_wrong_connection(shop: PyQueue, db: Path) -> None:
         with pytest.raises(DatabaseBusy, match="nothing was stored"):
             shop.tasks["add"].using(connection).delay(1)
         other.rollback()
+
+
+def test_a_full_file(shop: PyQueue, db: Path, within: Within) -> None:
+    add = shop.tasks["add"]
+
+    def scenario(hand: Hand) -> None:
+        hand.begin()
+        ((pages,),) = hand.execute("PRAGMA page_count")
+        hand.execute(f"PRAGMA max_page_count = {pages}")
+        hand.execute("INSERT INTO sale VALUES(1)")
+        batch = [add.s(n).set(headers={"x": "y" * 1_000}) for n in range(100)]
+        with shop.using(hand.connection), pytest.raises(DiskFull, match="no room for a job"):
+            shop.enqueue_many(batch)
+        hand.rollback()
+
+    within(scenario)
 
 
 def test_a_file_without_a_queue(tmp_path: Path, shop: PyQueue) -> None:

@@ -83,6 +83,7 @@ class Use:
             "waiting",
             "delayed",
             "parked",
+            "prepared",
             "running",
             "retrying",
             "success",

@@ -70,6 +70,9 @@ MUTANTS = {
     "RulesStale": Row("P3", "a pause of another process is not seen", "simulation 300"),
     "HistoryUnbounded": Row("P18", "the history is not pruned", "core store::tests::verbs"),
     "ReceiptsUnread": Row("P8", "a transactional job's receipt is not taken for its ack", "simulation 300"),
+    "HalvesUnasked": Row("P21", "nobody asks what became of a silent sender", "core store::tests::half"),
+    "ProducerUnfenced": Row("P22", "a producer that was opened anew may send", "core store::tests::producer"),
+    "SequenceIgnored": Row("P22", "a number that was stored is stored again", "core store::tests::producer"),
     "BellSilent": Row("P6", "nobody is woken", "core wake::bell::tests::the_file_is_private"),
     "ForeignUnheard": Row("P6", "commits of other programs are not noticed", "core worker::tests"),
     "DeathUnseen": Row(

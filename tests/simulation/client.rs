@@ -40,6 +40,8 @@ pub struct Client {
     pub watch: Watch,
     /// What it watches, and how many sleeps ago that has ended.
     pub watched: BTreeMap<String, u32>,
+    /// The producers it has opened: epoch and the next number.
+    pub producers: BTreeMap<String, (i64, i64)>,
 }
 
 /// The largest body of arguments or result.
@@ -79,6 +81,7 @@ impl Client {
             held: Vec::new(),
             watch: Watch::default(),
             watched: BTreeMap::new(),
+            producers: BTreeMap::new(),
         }
     }
 
@@ -112,14 +115,7 @@ impl Client {
             return None;
         }
         if folds {
-            let (moment, wrote) = self.came_back();
-            let told = Told { answer: Answer::Nothing, ids: Vec::new(), jobs: Vec::new() };
-            let told = if moment.is_some() && wrote { told } else { Told { answer: Answer::Busy, ..told } };
-            let entered = locked(&self.world().book).end(number, &told, moment, wrote);
-            if let Err(text) = entered {
-                self.world().fail(text);
-                return None;
-            }
+            locked(&self.world().book).forget(number);
         }
         match answer {
             Ok(answer) => Some(answer),

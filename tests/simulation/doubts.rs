@@ -58,10 +58,29 @@ impl Book {
         let Some((now, boot)) = moment else { return };
         // It may have put delayed jobs in line.
         self.promises.saw(now);
+        if let Verb::Settle(id, true) = &verb {
+            self.promises.let_start(self.model.row(id));
+        }
         self.base.get_or_insert_with(|| self.model.clone());
         self.doubts.push(Doubt { verb, now, boot });
         self.settled = false;
         self.doubted += 1;
+    }
+
+    /// A process has let go of the write lock. A reader that has written has taken receipts in, or tried to: the next
+    /// look tells.
+    pub fn let_go(&mut self, process: usize, moment: Option<(i64, i64)>, wrote: bool) {
+        let reads = matches!(self.current.get(&process), Some((Verb::Fold, _)));
+        if let Some((now, boot)) = moment.filter(|_| reads && wrote) {
+            self.base.get_or_insert_with(|| self.model.clone());
+            self.doubts.push(Doubt { verb: Verb::Fold, now, boot });
+            self.settled = false;
+        }
+    }
+
+    /// A reader has come back.
+    pub fn forget(&mut self, process: usize) {
+        self.current.remove(&process);
     }
 
     /// An answer has come. `wrote`: something was appended to the WAL.
@@ -95,8 +114,10 @@ impl Book {
                 "{verb:?} at {now}/{boot} answered {answer:?}, the reference says {foretold:?}"
             ));
         }
-        if let Answer::Rows(_) = answer {
-            told.ids.iter().try_for_each(|one| self.learn_id(one))?;
+        if let Answer::Rows(_) | Answer::Sent(_) = answer {
+            // What was sent before may have no name any more.
+            let named = |one: &&Enqueued| one.created || matches!(answer, Answer::Rows(_));
+            told.ids.iter().filter(named).try_for_each(|one| self.learn_id(one))?;
         }
         told.jobs.iter().try_for_each(|job| self.learn_job(job))?;
         self.promises.hold(&verb, &answer, now, &self.model)?;

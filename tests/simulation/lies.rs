@@ -22,10 +22,14 @@ pub enum Lie {
     RoomDenied,
     /// An end was not told to who waits for it.
     EndUntold,
+    /// A half message was settled that is not prepared.
+    SettledTwice,
+    /// A number that was stored before was stored again.
+    SentTwice,
 }
 
 impl Lie {
-    pub const ALL: [Lie; 7] = [
+    pub const ALL: [Lie; 9] = [
         Lie::StaleAccepted,
         Lie::EnqueueForgotten,
         Lie::TokenRepeated,
@@ -33,6 +37,8 @@ impl Lie {
         Lie::FencedBeats,
         Lie::RoomDenied,
         Lie::EndUntold,
+        Lie::SettledTwice,
+        Lie::SentTwice,
     ];
 
     /// Falsifies an answer, if this is one.
@@ -50,6 +56,10 @@ impl Lie {
                 told.ids.iter_mut().for_each(|one| one.created = true);
             }
             (Lie::RoomDenied, Verb::Finish(..), answer) => *answer = Answer::Full,
+            (Lie::SettledTwice, Verb::Settle(..), Answer::Flag(settled)) => *settled = true,
+            (Lie::SentTwice, Verb::Send(_), Answer::Sent(_)) => {
+                told.ids.iter_mut().for_each(|one| one.created = true);
+            }
             (Lie::FencedBeats, Verb::Beat(..), Answer::Flag(renewed)) => *renewed = true,
             _ => {}
         }

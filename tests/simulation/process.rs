@@ -73,16 +73,17 @@ impl Caller for Process {
     }
 
     fn write_lock(&self, taken: bool) {
-        {
+        let (moment, wrote) = {
             let mut state = self.world.state();
             let place = &mut state.places[self.number];
             if place.dead {
                 return;
             }
             (place.holds_lock, place.rush) = (taken, !taken);
-            if !taken {
-                return;
-            }
+            (place.moment, place.wrote)
+        };
+        if !taken {
+            return locked(&self.world.book).let_go(self.number, moment, wrote);
         }
         if !locked(&self.world.book).wants_a_look() {
             return;

@@ -39,7 +39,7 @@ impl Client {
         }
     }
 
-    fn scene(&self) -> Scene {
+    pub fn scene(&self) -> Scene {
         let queues = locked(&self.world().book).model.queues.len() as u64;
         Scene { now: self.world().state().wall(), queues }
     }
@@ -57,7 +57,10 @@ impl Client {
             (Trade::Worker, 94) => self.part(),
             (Trade::Worker, 98..100) => self.finish_plainly(),
             (Trade::Worker, 95..98) if self.world().play.tides => self.set_aside().map(drop),
-            (Trade::Caller, 0..55) => self.enqueue(),
+            (Trade::Caller, 0..36) => self.enqueue(),
+            (Trade::Caller, 36..42) => self.prepare(),
+            (Trade::Caller, 42..47) => self.settle(),
+            (Trade::Caller, 47..55) => self.send(),
             (Trade::Caller, 55..65) => self.about(Verb::Cancel),
             (Trade::Caller, 65..69) => self.about(Verb::Replay),
             (Trade::Caller, 69..74) => self.about(Verb::Forget),
@@ -79,7 +82,7 @@ impl Client {
         }
     }
 
-    fn crowded(&self) -> bool {
+    pub fn crowded(&self) -> bool {
         locked(&self.world().book).model.jobs.values().filter(|job| job.live()).count() > CROWD
     }
 

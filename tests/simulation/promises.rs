@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pyqueue_core::job::{Finished, Outcome};
+use pyqueue_core::store::Parcel;
 
 use crate::model::Model;
 use crate::verbs::{Answer, Taken, Verb};
@@ -15,6 +16,12 @@ pub struct Promises {
     latest: i64,
     /// How often each job was lost with a charge.
     losses: BTreeMap<i64, u32>,
+    /// Half messages that nobody has committed.
+    withheld: BTreeSet<i64>,
+    /// Sequence numbers that were stored, by producer.
+    sent: BTreeSet<(String, i64)>,
+    /// The newest epoch of each producer.
+    epochs: BTreeMap<String, i64>,
     pub claimed: u64,
     pub finished: u64,
     pub stale: u64,
@@ -47,6 +54,19 @@ impl Promises {
                 }
                 self.taken(taken, model)
             }
+            (Verb::Prepare(..), Answer::Rows(rows)) => {
+                self.withheld.extend(rows.iter().filter(|(_, new)| *new).map(|(row, _)| *row));
+                Ok(())
+            }
+            (Verb::Settle(id, true), Answer::Flag(true)) => {
+                self.let_start(model.row(id));
+                Ok(())
+            }
+            (Verb::OpenProducer(name), Answer::Producer(epoch, ..)) => {
+                let last = self.epochs.insert(name.clone(), *epoch).unwrap_or(0);
+                if *epoch > last { Ok(()) } else { Err(format!("{name} was opened as {epoch} after {last}")) }
+            }
+            (Verb::Send(parcel), Answer::Sent(rows)) => self.sent(parcel, rows),
             (Verb::Receipts(ends, _), Answer::Nothing) => {
                 for (row, _) in ends {
                     if !self.ended.insert(row.0) {
@@ -59,6 +79,25 @@ impl Promises {
         }
     }
 
+    /// A half message was committed, or may have been.
+    pub fn let_start(&mut self, row: Option<i64>) {
+        if let Some(row) = row {
+            self.withheld.remove(&row);
+        }
+    }
+
+    fn sent(&mut self, parcel: &Parcel, rows: &[(i64, bool)]) -> Result<(), String> {
+        if self.epochs.get(&parcel.name).is_some_and(|newest| *newest > parcel.epoch) {
+            return Err(format!("{} sent as {}, which is fenced", parcel.name, parcel.epoch));
+        }
+        for (number, (_, new)) in (parcel.first..).zip(rows) {
+            if *new && !self.sent.insert((parcel.name.clone(), number)) {
+                return Err(format!("number {number} of {} was stored twice", parcel.name));
+            }
+        }
+        Ok(())
+    }
+
     fn taken(&mut self, taken: &[Taken], model: &Model) -> Result<(), String> {
         let Some((_, token, _)) = taken.first() else { return Ok(()) };
         if *token <= self.last_token || taken.iter().any(|(_, other, _)| other != token) {
@@ -68,6 +107,9 @@ impl Promises {
         self.claimed += taken.len() as u64;
         for (row, ..) in taken {
             let new = &model.jobs[row].new;
+            if self.withheld.contains(row) {
+                return Err(format!("half message {row} was claimed, and nobody has committed it"));
+            }
             if self.ended.contains(row) {
                 return Err(format!("P5: {row} was claimed after its end"));
             }

@@ -81,7 +81,7 @@ impl Client {
             let (mut all, mut running) = (0, 0);
             mine.for_each(|job| (all, running) = (all + 1, running + i64::from(job.leased())));
             all += book.model.inbox.iter().filter(|job| job.queue == view.name).count() as i64;
-            let told = view.waiting + view.delayed + view.parked + view.running;
+            let told = view.waiting + view.delayed + view.parked + view.prepared + view.running;
             if (told, view.running) != (all, running) {
                 drop(book);
                 self.wrong("counts", view, (all, running));
@@ -92,8 +92,15 @@ impl Client {
     }
 
     fn lists(&mut self) -> Option<()> {
-        let states =
-            [State::Waiting, State::Running, State::Parked, State::Delayed, State::Retrying, State::Failed];
+        let states = [
+            State::Waiting,
+            State::Running,
+            State::Parked,
+            State::Delayed,
+            State::Prepared,
+            State::Retrying,
+            State::Failed,
+        ];
         let state = *self.dice.pick(&states);
         let filter = Filter { state: Some(state), queue: None, task: None, limit: 1_000 };
         let listed = self.quietly("lists", |store| store.jobs(&filter))?.len();

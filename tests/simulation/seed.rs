@@ -130,6 +130,7 @@ fn empty(client: &mut Client) -> Option<()> {
         client.ask(Verb::Resume(Scope::Task(name)))?;
     }
     client.reap()?;
+    client.settle_all()?;
     let owner = client.worker?;
     let ask = Ask { owner, limit: 30, queues: None, tasks: None, visibility_us: None };
     for _ in 0..100 {

@@ -33,6 +33,9 @@ pub struct Seen {
     pub paused_queues: BTreeSet<String>,
     pub inbox: Vec<String>,
     pub receipts: BTreeMap<i64, i64>,
+    /// When each is asked about next, how often it was, and the pause.
+    pub halves: BTreeMap<i64, (Option<i64>, i64, i64)>,
+    pub producers: BTreeMap<String, (i64, i64, Option<Vec<u8>>)>,
     pub newer: bool,
     /// Rows that break an invariant of the schema.
     pub unsound: i64,
@@ -110,6 +113,12 @@ fn read(disk: &Disk) -> rusqlite::Result<Seen> {
             |row| row.get(0),
         )?,
         inbox: all(&conn, "SELECT id FROM pyqueue_inbox ORDER BY seq", |row| row.get(0))?,
+        halves: all(&conn, "SELECT id, due, asked, pause FROM pyqueue_half", |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
+        })?,
+        producers: all(&conn, "SELECT name, epoch, sequence, position FROM pyqueue_producer", |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
+        })?,
         receipts: all(&conn, "SELECT job, token FROM pyqueue_receipt", |row| Ok((row.get(0)?, row.get(1)?)))?,
         newer: conn.query_row(
             "SELECT value>1 FROM pyqueue_meta WHERE name='oldest_compatible'",
@@ -151,6 +160,7 @@ fn there(row: &Row<'_>) -> rusqlite::Result<There> {
         (_, Some(token)) => Place::Leased { token, owner: row.get(10)?, deadline: row.get(11)? },
         (Some(2), _) => Place::Parked { unknown: kind.as_deref() == Some("lack") },
         (Some(3), _) => Place::Later(row.get(7)?),
+        (Some(4), _) => Place::Prepared,
         _ => Place::Ready,
     };
     let file: i64 = row.get(13)?;

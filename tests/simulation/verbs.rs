@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use pyqueue_core::id::{PublicId, RowId};
 use pyqueue_core::job::{ClaimedJob, Dedup, Enqueued, Finish, Finished, NewJob};
-use pyqueue_core::store::{Ask, Claimed, Evidence, NewWorker, Scope, Store, foreign};
+use pyqueue_core::store::{Ask, Claimed, Evidence, NewWorker, Parcel, Scope, Store, Verdict, foreign};
 use pyqueue_core::{Error, Result};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 
@@ -29,6 +29,12 @@ pub enum Verb {
     Upkeep,
     Forget(String),
     Replay(String),
+    /// A half message, the job that asks about it, and when first.
+    Prepare(NewJob, NewJob, i64),
+    /// Whether it may start.
+    Settle(String, bool),
+    OpenProducer(String),
+    Send(Parcel),
     /// Rows that a foreign connection inserts in one transaction; some can't be jobs.
     Inbox(Vec<NewJob>),
     /// A foreign connection's own rows, the ends of jobs under their tokens and jobs to come, in one transaction.
@@ -47,6 +53,13 @@ pub type Taken = (i64, i64, u32);
 pub enum Answer {
     /// Of each job the row, and whether it is new.
     Rows(Vec<(i64, bool)>),
+    /// As `Rows`, with -1 for what was stored before and has no name any more.
+    Sent(Vec<(i64, bool)>),
+    /// Epoch, last sequence number and position.
+    Producer(i64, i64, Option<Vec<u8>>),
+    ProducerFenced,
+    /// Which number is next.
+    OutOfSequence(i64),
     Taken(Vec<Taken>),
     Finished(Vec<Finished>, Vec<Taken>),
     Number(i64),
@@ -83,6 +96,7 @@ impl Told {
         };
         match &self.answer {
             Answer::Rows(_) => Answer::Rows(self.ids.iter().map(|one| (row(one), one.created)).collect()),
+            Answer::Sent(_) => Answer::Sent(self.ids.iter().map(|one| (row(one), one.created)).collect()),
             Answer::Duplicate(_) => Answer::Duplicate(self.ids.first().map_or(-1, row)),
             answer => answer.clone(),
         }
@@ -155,6 +169,19 @@ impl Verb {
             Verb::Purge(queue) => store.purge(queue).map(|count| Answer::Number(count as i64)),
             Verb::Upkeep => store.upkeep().map(|done| Answer::Number(done.taken_back as i64)),
             Verb::Forget(id) => store.forget(id).map(Answer::Flag),
+            Verb::Prepare(job, question, pause_us) => store
+                .prepare(job.clone(), question.clone(), *pause_us)
+                .map(|made| rows(&mut told.ids, vec![made])),
+            Verb::Settle(id, commit) => {
+                store.settle(id, if *commit { Verdict::Commit } else { Verdict::Rollback }).map(Answer::Flag)
+            }
+            Verb::OpenProducer(name) => store
+                .open_producer(name)
+                .map(|opened| Answer::Producer(opened.epoch, opened.sequence, opened.position)),
+            Verb::Send(parcel) => store.send(parcel.clone()).map(|all| {
+                told.ids = all;
+                Answer::Sent(Vec::new())
+            }),
             Verb::Fold => Ok(Answer::Nothing),
             Verb::Inbox(_) | Verb::Receipts(..) | Verb::Newer(_) => match plain {
                 Some(conn) => self.write_plainly(conn).map(|()| Answer::Nothing),
@@ -169,6 +196,8 @@ impl Verb {
                 Answer::Duplicate(0)
             }
             Err(Error::KeyTwice { .. }) => Answer::KeyTwice,
+            Err(Error::ProducerFenced { .. }) => Answer::ProducerFenced,
+            Err(Error::OutOfSequence { expected, .. }) => Answer::OutOfSequence(expected),
             Err(Error::Busy { .. }) => Answer::Busy,
             Err(Error::Full(_)) => Answer::Full,
             Err(Error::Refused { .. }) => Answer::Refused,

@@ -91,6 +91,7 @@ impl Model {
     pub fn place(&mut self, row: i64, place: Place) {
         if let Some(job) = self.jobs.get_mut(&row) {
             job.place = place;
+            self.halves.remove(&row);
         }
     }
 }

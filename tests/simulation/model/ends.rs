@@ -165,6 +165,7 @@ impl Model {
             |row: &i64| self.jobs[row].live() && !self.jobs[row].leased() && self.jobs[row].expired(self.now);
         let rows: Vec<i64> = self.jobs.keys().copied().filter(late).collect();
         rows.iter().for_each(|row| self.end(*row, State::Expired));
+        self.ask();
         self.keys
             .retain(|_, (row, until)| until.is_none_or(|until| until > self.now) || self.jobs[row].live());
         overdue.len() as i64

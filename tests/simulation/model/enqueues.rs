@@ -18,6 +18,11 @@ impl Model {
 
     /// Row and whether it is new; the error is the holder of its key.
     pub fn enqueue(&mut self, new: &NewJob) -> Result<(i64, bool), i64> {
+        self.put(new, false)
+    }
+
+    /// As `enqueue`. `withheld`: it may not start by itself.
+    pub fn put(&mut self, new: &NewJob, withheld: bool) -> Result<(i64, bool), i64> {
         let queue = self.queue(&new.queue);
         if let Some(row) = new.alias.as_ref().and_then(|alias| self.aliases.get(alias)) {
             return Ok((*row, false));
@@ -42,12 +47,13 @@ impl Model {
         }
         let band = id::band(queue, new.priority);
         let later = new.run_at_us.filter(|at| *at > self.now);
-        let home = if later.is_some() { SHELF } else { band };
+        let shelved = later.is_some() || withheld;
+        let home = if shelved { SHELF } else { band };
         let tail = self.tails.entry(home).or_insert_with(|| id::floor(home).max(0));
         *tail += 1;
         let row = *tail;
-        let at = if later.is_some() { id::floor(band) } else { row };
-        let place = later.map_or(Place::Ready, Place::Later);
+        let at = if shelved { id::floor(band) } else { row };
+        let place = if withheld { Place::Prepared } else { later.map_or(Place::Ready, Place::Later) };
         let id = new.alias.clone();
         let job = Job {
             place,

@@ -4,7 +4,11 @@
 mod claims;
 mod ends;
 mod enqueues;
+mod halves;
+mod producers;
 mod state;
+
+pub use halves::Half;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +26,8 @@ pub enum Place {
         unknown: bool,
     },
     Later(i64),
+    /// Its sender has not spoken.
+    Prepared,
     Leased {
         token: i64,
         owner: i64,
@@ -65,6 +71,10 @@ pub struct Model {
     folding: bool,
     /// Ends that foreign connections have committed: token by row.
     pub receipts: BTreeMap<i64, i64>,
+    /// What is known of those that are prepared.
+    pub halves: BTreeMap<i64, Half>,
+    /// Epoch, last sequence number and position, by name.
+    pub producers: BTreeMap<String, (i64, i64, Option<Vec<u8>>)>,
     /// A newer build keeps ours out.
     pub newer: bool,
     /// Row, token and outcome of each attempt that has ended.
@@ -92,6 +102,7 @@ impl Job {
         match &self.place {
             Place::Ended(state) => *state,
             Place::Leased { .. } => State::Running,
+            Place::Prepared => State::Prepared,
             Place::Parked { .. } => State::Parked,
             _ if self.retries > 0 => State::Retrying,
             Place::Later(_) => State::Delayed,
@@ -111,7 +122,14 @@ impl Model {
         let before = self.clone();
         self.take_receipts();
         let answer = self.applied(verb);
-        if matches!(answer, Answer::Fenced | Answer::Duplicate(_) | Answer::KeyTwice) {
+        if matches!(
+            answer,
+            Answer::Fenced
+                | Answer::Duplicate(_)
+                | Answer::KeyTwice
+                | Answer::ProducerFenced
+                | Answer::OutOfSequence(_)
+        ) {
             *self = before;
         }
         answer
@@ -143,29 +161,13 @@ impl Model {
                 Answer::Nothing
             }
             _ if self.newer => Answer::Refused,
-            Verb::Enqueue(jobs) => {
-                let refuses =
-                    jobs.iter().any(|job| job.dedup == Dedup::Refuse && self.may_be_held(job, jobs));
-                let before = refuses.then(|| self.clone());
-                let mut rows = Vec::new();
-                for job in jobs {
-                    match self.enqueue(job) {
-                        Ok(row) => rows.push(row),
-                        Err(holder) => {
-                            before.into_iter().for_each(|before| *self = before);
-                            return if rows.contains(&(holder, true)) {
-                                Answer::KeyTwice
-                            } else if self.jobs.contains_key(&holder) {
-                                Answer::Duplicate(holder)
-                            } else {
-                                // A row of the inbox again, and no job yet.
-                                Answer::Duplicate(-1)
-                            };
-                        }
-                    }
-                }
-                Answer::Rows(rows)
-            }
+            Verb::Enqueue(jobs) => self.all(jobs).map_or_else(|refusal| refusal, Answer::Rows),
+            Verb::Prepare(job, question, pause) => self
+                .prepare(job, question, *pause)
+                .map_or_else(|refusal| refusal, |one| Answer::Rows(vec![one])),
+            Verb::Settle(id, commit) => Answer::Flag(self.say(id, *commit)),
+            Verb::OpenProducer(name) => self.open_producer(name),
+            Verb::Send(parcel) => self.send(parcel),
             Verb::Claim(ask) => self.claim(ask).map_or(Answer::Fenced, Answer::Taken),
             Verb::Finish(ends, ask) => {
                 // The ends of a worker that was taken for dead go with its claim.
@@ -225,6 +227,29 @@ impl Model {
             Verb::Forget(id) => Answer::Flag(self.forget(id)),
             Verb::Replay(id) => Answer::Rows(self.replay(id)),
         }
+    }
+
+    /// All or none; else why not.
+    fn all(&mut self, jobs: &[NewJob]) -> Result<Vec<(i64, bool)>, Answer> {
+        let refuses = jobs.iter().any(|job| job.dedup == Dedup::Refuse && self.may_be_held(job, jobs));
+        let before = refuses.then(|| self.clone());
+        let mut rows = Vec::new();
+        for job in jobs {
+            match self.enqueue(job) {
+                Ok(row) => rows.push(row),
+                Err(holder) => {
+                    before.into_iter().for_each(|before| *self = before);
+                    let twice = rows.contains(&(holder, true));
+                    return Err(if twice { Answer::KeyTwice } else { self.duplicate(holder) });
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    fn duplicate(&self, holder: i64) -> Answer {
+        // A row of the inbox is no job.
+        Answer::Duplicate(if self.jobs.contains_key(&holder) { holder } else { -1 })
     }
 
     /// Whether a job's key may be taken, by then: worth a copy to go back to.

@@ -49,7 +49,10 @@ impl Model {
         same("kept out by a newer build", &seen.newer, &self.newer)?;
         let inbox: Vec<String> = self.inbox.iter().filter_map(|job| job.alias.clone()).collect();
         same("inbox", &seen.inbox, &inbox)?;
-        same("receipts", &seen.receipts, &self.receipts)
+        same("receipts", &seen.receipts, &self.receipts)?;
+        let halves = self.halves.iter().map(|(row, half)| (*row, (half.due, half.asked, half.pause)));
+        same("half messages", &seen.halves, &halves.collect())?;
+        same("producers", &seen.producers, &self.producers)
     }
 
     /// Takes the public ids that nobody was told.

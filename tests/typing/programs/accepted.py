@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
-from pyqueue import AsyncResult, Celery, GroupResult, PyQueue, Signature, Task, shared_task
+from pyqueue import AsyncResult, Celery, Check, GroupResult, PyQueue, Signature, Task, shared_task
 
 app = PyQueue("jobs.db", durability="normal")
 celery = Celery("proj", broker="sqlite:///jobs.db", include=["proj.tasks"], timezone="UTC")
@@ -103,3 +103,20 @@ with app.worker(concurrency=2, queues=["mail"], grace=5):
     pass
 with app.testing(propagate=False) as same:
     assert_type(same, PyQueue)
+
+
+@add.check_back
+def added(x: int, y: int = 0) -> Check:
+    return Check.COMMIT
+
+
+@fetch.check_back
+async def fetched(url: str, tries: int = 1) -> Check:
+    return Check.UNKNOWN
+
+
+with app.prepare(add.s(1), timeout=timedelta(minutes=1)) as half:
+    assert_type(half.result, AsyncResult[int])
+with app.producer("in") as producer:
+    assert_type(producer.send(add.s(1), position=b"at"), AsyncResult[int])
+    assert_type(producer.send_many([add.s(1)], 5), list[AsyncResult[int]])

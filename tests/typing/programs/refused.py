@@ -62,3 +62,6 @@ app.testing(propagate=1.5)  # error
 Celery("proj", broker=5)  # error
 app.task(max_retrys=3)(add)  # error
 app.config.grace = 5  # error
+add.check_back(len)  # error
+app.prepare(1)  # error
+app.producer("in").send(add.s(1), position=1.5)  # error
