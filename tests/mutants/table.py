@@ -68,7 +68,7 @@ MUTANTS = {
         "P20", "a file of a newer version is used", "pytest tests/bad_input/test_bad_files.py"
     ),
     "RulesStale": Row("P3", "a pause of another process is not seen", "simulation 300"),
-    "HistoryUnbounded": Row("P18", "the history is not pruned", "core store::tests::verbs"),
+    "HistoryUnbounded": Row("P18", "the history is not pruned", "core store::tests::keeping"),
     "BellSilent": Row("P6", "nobody is woken", "core wake::bell::tests::the_file_is_private"),
     "ForeignUnheard": Row("P6", "commits of other programs are not noticed", "core worker::tests"),
     "DeathUnseen": Row(
