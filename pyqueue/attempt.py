@@ -59,6 +59,10 @@ class Attempt(request.Running, ABC):
     def rewrite(self, anew: Signature[Any]) -> Any:
         """The message of a retry with other arguments. What this raises fails the attempt."""
 
+    def settled(self, ended: Ended) -> Ended:
+        """How it ended, where more is known of it than what it raised or returned."""
+        return ended
+
 
 def attempt(run: Attempt, middleware: Sequence[Middleware] = ()) -> Ended:
     """Makes one attempt; whatever it raises is in what is returned."""
@@ -66,7 +70,7 @@ def attempt(run: Attempt, middleware: Sequence[Middleware] = ()) -> Ended:
     try:
         if signals.task_prerun.connected:
             signals.task_prerun.send(run.task, **_call_of(run))
-        ended = _ended(run, middleware)
+        ended = run.settled(_ended(run, middleware))
         _tell(run, ended)
         if signals.task_postrun.connected:
             retval = ended.value if ended.error is None else ended.error

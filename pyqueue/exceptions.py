@@ -5,6 +5,7 @@ QueueError (also PyQueueError)
 │   DatabaseBusy, DatabaseIOError, DatabaseCorrupt    raised by the core
 ├── ImproperlyConfigured    the app can't be found or has no file
 ├── CannotJoin              nothing can be enqueued through this connection
+├── TransactionError        misuse of ``transaction()``
 ├── NotRegistered           the task is unknown here
 ├── EncodeError             a value can't be written as JSON
 ├── DecodeError             a message can't be read
@@ -78,6 +79,10 @@ class ImproperlyConfigured(QueueError):
 
 class CannotJoin(QueueError):
     """Nothing can be enqueued through this connection; the message says why and what to do. Nothing was."""
+
+
+class TransactionError(QueueError):
+    """``transaction()`` can't be had here, or something in it that would end it; the message says what to do."""
 
 
 class NotRegistered(QueueError, KeyError):

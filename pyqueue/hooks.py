@@ -43,6 +43,7 @@ class Overridable:
     track_started: bool
     serializer: str
     rate_limit: str | float | None
+    transactional: bool
 
     @cached_property
     def hooked(self) -> bool:

@@ -75,6 +75,7 @@ _KINDS_OF_A_TASK: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "reject_on_worker_lost": _FLAG,
     "track_started": _FLAG,
     "typing": _FLAG,
+    "transactional": _FLAG,
     "rate_limit": (
         "a number of jobs a second or a text such as '10/m'",
         lambda value: isinstance(value, str) or _is_number(value),

@@ -64,6 +64,9 @@ class TaskOptions(NamedTuple):
     """Kept, without effect so far."""
     typing: bool | None = None
     """Whether arguments that don't fit the function are refused where the call is made; None is the app's word."""
+    transactional: bool = False
+    """Whether the function runs in one ``transaction()``, with what it returns as the result; ``self.db`` is its
+    connection."""
 
 
 class TaskOptionsDict(TypedDict, total=False):
@@ -93,6 +96,7 @@ class TaskOptionsDict(TypedDict, total=False):
     serializer: str
     rate_limit: str | float | None
     typing: bool | None
+    transactional: bool
 
 
 class CallOptions(NamedTuple):

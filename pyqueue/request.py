@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
+from pyqueue.exceptions import TransactionError
+
 
 class Context(NamedTuple):
     """One attempt, seen from inside the task."""
@@ -110,6 +112,21 @@ class Running:
         """The context, made anew."""
         raise NotImplementedError
 
+    def transaction(self, connection: Any, budget: float) -> Any:  # noqa: ARG002
+        """The block of ``self.transaction()``."""
+        raise _no_transaction(self.task)
+
+    def open_transaction(self) -> Any:
+        """The open one."""
+        raise _no_transaction(self.task)
+
+
+def _no_transaction(task: Any) -> TransactionError:
+    return TransactionError(
+        f"{task.name} has no job of its own here that a transaction could end: it was called directly or by apply(); "
+        f"make a job of it with delay()"
+    )
+
 
 _running: ContextVar[Running | None] = ContextVar("pyqueue_running", default=None)
 begin: Final = _running.set
@@ -122,6 +139,12 @@ def of(task: object) -> Context:
     """The request of the running job if ``task`` is what it runs: one task may simply call another."""
     running = _running.get()
     return running.context if running is not None and running.task is task else _DIRECT
+
+
+def attempt_of(task: object) -> Running:
+    """What runs here if it is ``task``, else something that can do nothing."""
+    running = _running.get()
+    return running if running is not None and running.task is task else Running(task, _DIRECT)
 
 
 def current() -> Context:

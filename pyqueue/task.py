@@ -33,6 +33,7 @@ from pyqueue.signature import Sender, Signature
 from pyqueue.states import READY_STATES, RETRY
 
 if TYPE_CHECKING:
+    import sqlite3
     from datetime import datetime, timedelta
     from typing import Unpack
 
@@ -40,10 +41,12 @@ if TYPE_CHECKING:
     from pyqueue.foreign.using import OnCommit, Using
     from pyqueue.options import CallOptionsDict
     from pyqueue.result import AsyncResult as Handle
+    from pyqueue.transaction import Transaction
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Answer = TypeVar("Answer", bound="Check | Coroutine[Any, Any, Check]")
+C = TypeVar("C")
 
 _GENERATORS: Final = 0x20 | 0x200
 _SHOWN: Final = tuple(name for name in TaskOptions._fields if name not in ("name", "bind", "base"))
@@ -317,6 +320,31 @@ class Task(Overridable, Generic[P, R]):
             raise ValueError(f"{state} is no state of a running job; return, raise or retry instead")
         if context.report is not None:
             context.report(state or "PROGRESS", meta)
+
+    @overload
+    def transaction(self, *, budget: float = 1.0) -> Transaction[sqlite3.Connection]: ...
+    @overload
+    def transaction(self, connection: C, *, budget: float = 1.0) -> Transaction[C]: ...
+    def transaction(self, connection: Any = None, *, budget: float = 1.0) -> Transaction[Any]:
+        """For a ``with`` block: the rows written through its connection, the jobs made in it, the result and the job's
+        end are committed together, or none of them. It holds the file's write lock.
+
+        ``connection`` is the app's own to the queue's file (see ``PyQueue.using``); None is one of ``sqlite3`` that the
+        worker keeps. After ``budget`` seconds a warning in the log says who is inside, and where. Raises TransactionError
+        outside of a job and for what would end it early, LeaseLost where the job is not this attempt's any more, DiskFull,
+        CannotJoin.
+        """
+        block: Transaction[Any] = request.attempt_of(self).transaction(connection, budget)
+        return block
+
+    def succeed(self, value: Any) -> None:
+        """Makes ``value`` the result of the job that the open ``transaction()`` ends; else it is None."""
+        request.attempt_of(self).open_transaction().value = value
+
+    @property
+    def db(self) -> Any:
+        """The connection of the open ``transaction()``."""
+        return request.attempt_of(self).open_transaction().connection
 
     @property
     def request(self) -> request.Context:

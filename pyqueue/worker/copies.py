@@ -16,10 +16,14 @@ class EndsCopies:
         # Not at import: a web server may import this, fork, and run jobs in place in the process it forked.
         self._own = os.getpid()
 
+    def is_copy(self) -> bool:
+        """Whether this is a copy of the process that entered the block."""
+        return os.getpid() != self._own
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if os.getpid() != self._own:
+        if self.is_copy():
             code = 1
             try:
                 code = _code(error)

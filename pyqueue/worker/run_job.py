@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ from pyqueue._core import Outcome
 from pyqueue.attempt import IGNORED, REJECTED, Attempt, Ended, attempt, invoke
 from pyqueue.callbacks import following
 from pyqueue.einfo import ExceptionInfo
-from pyqueue.exceptions import DecodeError, NotRegistered
+from pyqueue.exceptions import DecodeError, NotRegistered, TransactionError
 from pyqueue.serialization import CONTENT_TYPE, Call, decode_call, encode_call, encode_result
 from pyqueue.states import RETRY, SUCCESS
 from pyqueue.worker.copies import EndsCopies
@@ -26,14 +27,18 @@ if TYPE_CHECKING:
     from pyqueue.app import PyQueue
     from pyqueue.signature import Signature
     from pyqueue.task import Task
+    from pyqueue.worker.transaction import Block
 
 log: Final = logging.getLogger("pyqueue.task")
+
+WHOLE_BUDGET: Final = 1.0
+"""Seconds for a task that is one transaction."""
 
 
 class Run(Attempt):
     """A job, with all that is needed to run it."""
 
-    __slots__ = ("app", "call", "function", "hostname", "job", "then")
+    __slots__ = ("app", "block", "call", "copies", "function", "hostname", "job", "started_us", "then")
 
     def __init__(
         self, app: PyQueue, job: Job, task: Task[Any, Any], call: Call, hostname: str | None
@@ -46,11 +51,14 @@ class Run(Attempt):
         self.hostname: Final = hostname
         self.children = []
         self.then: Sequence[NewJob] = ()
+        self.block: Block | None = None
+        self.copies: Final = EndsCopies()
+        self.started_us: Final = time.time_ns() // 1_000
         self._context = None
 
     def called(self) -> Any:
         """Calls the function."""
-        with EndsCopies():
+        with self.copies:
             limit_us = self.job.soft_time_limit_us
             if limit_us is None:
                 return self._invoked(None)
@@ -58,12 +66,51 @@ class Run(Attempt):
                 return self._invoked(limit.run)
 
     def _invoked(self, run: Callable[[CoroutineType[Any, Any, Any]], Any] | None) -> Any:
+        # A check-back is no run of the task.
+        if not self.task.options.transactional or self.function is not self.task:
+            return self._values(run)
+        from pyqueue.worker.transaction import Block  # noqa: PLC0415  it loads sqlite3
+
+        self._refuse_in_place()
+        with (block := Block(self, None, WHOLE_BUDGET, whole=True)):
+            block.value = self._values(run)
+        return block.value
+
+    def transaction(self, connection: Any, budget: float) -> Block:
+        """The block of ``self.transaction()``."""
+        from pyqueue.worker.transaction import Block  # noqa: PLC0415  it loads sqlite3
+
+        self._refuse_in_place()
+        return Block(self, connection, budget)
+
+    def open_transaction(self) -> Block:
+        """The open one."""
+        if self.block is None or not self.block.is_open:
+            raise TransactionError(
+                f"no transaction is open in {self.task.name}: this belongs inside of  with self.transaction()"
+            )
+        return self.block
+
+    def settled(self, ended: Ended) -> Ended:
+        """What the transaction says, if there was one."""
+        return ended if self.block is None else self.block.settled(ended)
+
+    def _refuse_in_place(self) -> None:
+        if self.app.in_place is not None:
+            raise TransactionError(
+                f"{self.task.name} runs in place (task_always_eager or testing()), on a temporary file without your "
+                f"tables, so there is nothing it could commit together: run it with  with app.worker()"
+            )
+
+    def _values(self, run: Callable[[CoroutineType[Any, Any, Any]], Any] | None) -> Any:
         if self.call.mapped:
             return [invoke(self.function, args, self.call.kwargs, run) for args in self.call.args]
         return invoke(self.function, self.call.args, self.call.kwargs, run)
 
     def keep(self, value: Any) -> bytes | None:
         """The result's body, if it is wanted; ``then`` are the jobs that follow it."""
+        if self.block is not None and self.block.committed:
+            return self.block.body
         body = None
         if not self.call.ignore_result:
             what = f"the result of {self.task.name}"
@@ -129,6 +176,11 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
 
 
 def _report(run: Run, state: str, meta: Any) -> None:
+    if run.block is not None and run.block.is_open:
+        raise TransactionError(
+            f"update_state() in {run.task.name} can't be had inside of transaction(), which holds the write lock that it "
+            f"would wait for: call it before the block"
+        )
     run.app.store.progress(run.job, state, encode_result(meta, f"the meta of {state}", run.app.max_body))
 
 
