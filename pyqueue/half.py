@@ -104,7 +104,7 @@ def prepare(app: PyQueue, signature: Signature[R], timeout: float | timedelta) -
     """Stores the job of a call as a half message, and with it the question to ask after ``timeout`` seconds."""
     if joining.host_of(app) is not None:
         raise CannotJoin(
-            "a job sent inside of using() is part of that transaction already: send it there by delay()"
+            "a job sent inside of using() or transaction() is part of that transaction already: send it there by delay()"
         )
     if type(signature) is not Signature:
         raise InvalidJob(f"a half message is one call, such as task.s(1), not {signature!r:.80}")

@@ -157,7 +157,8 @@ class Producer:
             )
         if joining.host_of(self._app) is not None:
             raise CannotJoin(
-                f"the producer {self.name!r} stores what it sends in a transaction of its own: send outside of using()"
+                f"the producer {self.name!r} stores what it sends in a transaction of its own: send outside of using() and "
+                f"transaction()"
             )
         if self._closed:
             raise ProducerFenced(
