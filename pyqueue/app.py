@@ -15,6 +15,7 @@ from pyqueue.message import Pattern, new_job, pattern, usual_job
 from pyqueue.middleware import Middleware
 from pyqueue.moments import is_instant
 from pyqueue.options import CallOptions, merge, task_options
+from pyqueue.quick_json import quick_json
 from pyqueue.registry import Registry
 from pyqueue.result import AsyncResult
 from pyqueue.routing import route
@@ -77,6 +78,8 @@ class PyQueue(Configured):
         self._defaults: dict[str, CallOptions] = {}
         self._patterns: dict[str, Pattern | None] = {}
         shared.adopts(self)
+        # Now: in the copy of a process that forks while another thread imports it, that import never ends.
+        quick_json()
 
     def _forget(self) -> None:
         super()._forget()

@@ -22,7 +22,7 @@ class QuickJSON(NamedTuple):
 
 @cache
 def quick_json() -> QuickJSON | None:
-    """None where msgspec is not installed. Loaded at the first use: it takes 25 ms."""
+    """None where msgspec is not installed. Loaded at the first use, which an app is: it takes 25 ms."""
     try:
         from msgspec.json import Decoder, Encoder  # noqa: PLC0415  optional
     except ImportError:

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import Final
 
 from pyqueue.demo.ledger import app, connect, move, transfer_of
 
 BATCH: Final = 50
 """Transfers in one transaction."""
+AHEAD: Final = 2_000
+"""Transfers that are ordered and not made: it keeps in step, so that it can be killed at any time of the run."""
+_REST: Final = 0.02
 
 
 def main(path: str, count: int) -> None:
@@ -22,6 +26,12 @@ def main(path: str, count: int) -> None:
     # Whoever started us may be killed: nobody would wait for what is ordered then.
     parent = os.getppid()
     while os.getppid() == parent:
+        (ahead,) = connection.execute(
+            "SELECT ifnull((SELECT max(transfer) FROM ordered), 0) - ifnull((SELECT max(id) FROM entry), 0)"
+        ).fetchone()
+        if ahead > AHEAD:
+            time.sleep(_REST)
+            continue
         connection.execute("BEGIN IMMEDIATE")
         (first,) = connection.execute("SELECT ifnull(max(transfer), 0) + 1 FROM ordered").fetchone()
         last = min(first + BATCH - 1, count)

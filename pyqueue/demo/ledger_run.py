@@ -157,7 +157,7 @@ def _to_the_end(
             progress.finish()
             return killed
         # In step with the work, so that the last kill falls before its end.
-        while sum(killed.values()) < kills * done // transfers:
+        while sum(killed.values()) < min(kills, kills * done // transfers + 1):
             who = chance.choice(_KILLED)
             killed[who] += bank.strike(who, chance)
             time.sleep(chance.uniform(0, 0.01))

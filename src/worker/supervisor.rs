@@ -310,6 +310,10 @@ impl Supervisor {
         if !hungry || self.foreign.due_us().is_none_or(|due| due > now) {
             return;
         }
+        // Whoever has rung is no stranger, and the claim that follows looks anyway.
+        if self.rings() != self.ledger.seen {
+            return;
+        }
         let changed = self.changed();
         self.foreign.looked(now, changed);
     }
