@@ -7,10 +7,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from pyqueue import publishing, request, signals
+from pyqueue import joining, publishing, request, signals
 from pyqueue._core import NewJob
 from pyqueue.arguments import stub_of
-from pyqueue.exceptions import AlreadySettled, ImproperlyConfigured, InvalidJob
+from pyqueue.exceptions import AlreadySettled, CannotJoin, ImproperlyConfigured, InvalidJob
 from pyqueue.extras import Extras
 from pyqueue.moments import length_us
 from pyqueue.result import AsyncResult
@@ -102,6 +102,10 @@ class Half(Generic[R]):
 
 def prepare(app: PyQueue, signature: Signature[R], timeout: float | timedelta) -> Half[R]:
     """Stores the job of a call as a half message, and with it the question to ask after ``timeout`` seconds."""
+    if joining.host_of(app) is not None:
+        raise CannotJoin(
+            "a job sent inside of using() or transaction() is part of that transaction already: send it there by delay()"
+        )
     if type(signature) is not Signature:
         raise InvalidJob(f"a half message is one call, such as task.s(1), not {signature!r:.80}")
     task = app.tasks.get_task(signature.task)

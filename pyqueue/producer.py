@@ -9,8 +9,9 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pyqueue import publishing, request, signals
+from pyqueue import joining, publishing, request, signals
 from pyqueue.exceptions import (
+    CannotJoin,
     DuplicateJob,
     InvalidJob,
     OutOfSequence,
@@ -153,6 +154,11 @@ class Producer:
             raise ProducerFenced(
                 f"the producer {self.name!r} was opened by process {self._pid}, and a process that was forked off can't share "
                 f"it: nothing was stored; open it here by app.producer({self.name!r}), which fences the other"
+            )
+        if joining.host_of(self._app) is not None:
+            raise CannotJoin(
+                f"the producer {self.name!r} stores what it sends in a transaction of its own: send outside of using() and "
+                f"transaction()"
             )
         if self._closed:
             raise ProducerFenced(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pyqueue import Check, PyQueue
-from pyqueue.exceptions import AlreadySettled, ImproperlyConfigured, InvalidJob
+from pyqueue.exceptions import AlreadySettled, CannotJoin, ImproperlyConfigured, InvalidJob
 from pyqueue.result import AsyncResult
 
 Eventually = Callable[..., None]
@@ -336,3 +336,18 @@ def test_misuse_is_refused_where_it_is_written(app: PyQueue) -> None:
     with pytest.raises(InvalidJob, match="one call"):
         app.prepare(plain.starmap([(1,), (2,)]))  # type: ignore[arg-type]
     assert app.store.jobs() == []
+
+
+def test_it_does_not_mix_with_the_applications_own_transaction(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "own.db") as connection:
+        connection.execute("CREATE TABLE own(x)")
+    app = PyQueue(tmp_path / "own.db", embed=True)
+    half, _ = prepared(app, 1)
+    with app.using(connection):
+        with pytest.raises(CannotJoin, match="delay"):
+            prepared(app, 2)
+        producer = app.producer("in")
+        with pytest.raises(CannotJoin, match="outside of using"):
+            producer.send(app.signature("app.ship", [3]))
+    connection.close()
+    assert [job.id for job in app.store.jobs()] == [half.id]

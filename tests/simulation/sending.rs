@@ -20,7 +20,7 @@ impl Client {
         let mut question = jobs(&mut self.dice, scene, 1).remove(0);
         question.errbacks.clear();
         let pause = *self.dice.pick(&[1, 20, 600, 9_000]) * SECOND;
-        self.ask(Verb::Prepare(job, question, pause)).map(drop)
+        self.ask(Verb::Prepare(Box::new((job, question)), pause)).map(drop)
     }
 
     /// Settles one; now and then one that is not prepared.

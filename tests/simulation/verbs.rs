@@ -30,7 +30,7 @@ pub enum Verb {
     Forget(String),
     Replay(String),
     /// A half message, the job that asks about it, and when first.
-    Prepare(NewJob, NewJob, i64),
+    Prepare(Box<(NewJob, NewJob)>, i64),
     /// Whether it may start.
     Settle(String, bool),
     OpenProducer(String),
@@ -169,8 +169,8 @@ impl Verb {
             Verb::Purge(queue) => store.purge(queue).map(|count| Answer::Number(count as i64)),
             Verb::Upkeep => store.upkeep().map(|done| Answer::Number(done.taken_back as i64)),
             Verb::Forget(id) => store.forget(id).map(Answer::Flag),
-            Verb::Prepare(job, question, pause_us) => store
-                .prepare(job.clone(), question.clone(), *pause_us)
+            Verb::Prepare(both, pause_us) => store
+                .prepare(both.0.clone(), both.1.clone(), *pause_us)
                 .map(|made| rows(&mut told.ids, vec![made])),
             Verb::Settle(id, commit) => {
                 store.settle(id, if *commit { Verdict::Commit } else { Verdict::Rollback }).map(Answer::Flag)

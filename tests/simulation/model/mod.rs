@@ -162,8 +162,8 @@ impl Model {
             }
             _ if self.newer => Answer::Refused,
             Verb::Enqueue(jobs) => self.all(jobs).map_or_else(|refusal| refusal, Answer::Rows),
-            Verb::Prepare(job, question, pause) => self
-                .prepare(job, question, *pause)
+            Verb::Prepare(both, pause) => self
+                .prepare(&both.0, &both.1, *pause)
                 .map_or_else(|refusal| refusal, |one| Answer::Rows(vec![one])),
             Verb::Settle(id, commit) => Answer::Flag(self.say(id, *commit)),
             Verb::OpenProducer(name) => self.open_producer(name),
