@@ -39,6 +39,9 @@ class Block:
 
     def __init__(self, run: Run, connection: Any, budget: float, *, whole: bool = False) -> None:
         _refuse_another(run)
+        # A flag is a number to Python; NaN is above nothing.
+        if isinstance(budget, bool) or not isinstance(budget, (int, float)) or not budget > 0:
+            raise TransactionError(f"budget is a number of seconds above 0, not {budget!r:.80}")
         if run.call.mapped and not whole:
             raise TransactionError(
                 f"{run.task.name} runs as one of several calls of one job, and a job has one transaction: "
@@ -124,11 +127,11 @@ class Block:
                 host.execute(f"SAVEPOINT {_MARK}")
                 self._refusing = refusing_ends(host)
                 self._refusing.__enter__()
+            self._frame = frame
+            BUDGETS.begin(self, self._budget)
         except BaseException:
             self._roll_back()
             raise
-        self._frame = frame
-        BUDGETS.begin(self, self._budget)
         self._joining = joining.Joined(run.app, Here(host, run.task.name))
         return self._joining.__enter__()
 

@@ -162,6 +162,7 @@ BAD = {
     "isolation_level": lambda db: setattr(db, "isolation_level", ""),
     "is inside of transaction() already": lambda db: current_task.transaction(),
     "another thread": in_thread,
+    "budget is a number": None,
     "update_state()": lambda db: current_task.update_state(state="HALFWAY"),
     "has rolled this transaction back": swallow,
     "a second file": lambda db: db.execute("ATTACH 'other.db' AS other"),
@@ -178,7 +179,7 @@ BAD = {
 
 @app.task(bind=True)
 def misuse(self, how):
-    with self.transaction() as db:
+    with self.transaction(budget=1.0 if BAD[how] else "soon") as db:
         db.execute("INSERT INTO ledger VALUES('misuse', 1)")
         BAD[how](db)
 
