@@ -4,6 +4,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
+use super::Store;
 use super::change::Change;
 use super::leave::{self, Exit};
 use super::{enqueue, errback, row, side, view};
@@ -24,6 +25,23 @@ pub enum Verdict {
     Commit,
     /// It is cancelled.
     Rollback,
+}
+
+impl Store {
+    /// Stores a job that nobody may start before `settle`; `question` is the job that asks about it if nobody does.
+    pub fn prepare(&self, job: NewJob, question: NewJob, pause_us: i64) -> Result<Enqueued> {
+        for one in [&job, &question] {
+            enqueue::check(one)?;
+            enqueue::check_size(one, self.options.max_body)?;
+        }
+        self.take_in(move |change| prepare(change, job, question, pause_us))
+    }
+
+    /// Lets a prepared job start, or cancels it; false if it is not prepared (any more).
+    pub fn settle(&self, id: &str, verdict: Verdict) -> Result<bool> {
+        let id = id.to_owned();
+        self.keep(self.options.durability, move |change| settle(change, &id, verdict))
+    }
 }
 
 /// Stores a job as prepared. `question` is the job that asks what became of its sender, first after `pause_us`.

@@ -141,36 +141,6 @@ impl Store {
         self.take_in(move |change| enqueue::all(change, jobs))
     }
 
-    /// Stores a job that nobody may start before `settle`; `question` is the job that asks about it if nobody does.
-    pub fn prepare(&self, job: NewJob, question: NewJob, pause_us: i64) -> Result<Enqueued> {
-        for one in [&job, &question] {
-            enqueue::check(one)?;
-            enqueue::check_size(one, self.options.max_body)?;
-        }
-        self.take_in(move |change| half::prepare(change, job, question, pause_us))
-    }
-
-    /// Lets a prepared job start, or cancels it; false if it is not prepared (any more).
-    pub fn settle(&self, id: &str, verdict: Verdict) -> Result<bool> {
-        let id = id.to_owned();
-        self.keep(self.options.durability, move |change| half::settle(change, &id, verdict))
-    }
-
-    /// Opens a producer and fences whoever had it.
-    pub fn open_producer(&self, name: &str) -> Result<Producer> {
-        let name = name.to_owned();
-        self.keep(self.options.durability, move |change| producer::open(change, &name))
-    }
-
-    /// Stores what is new of it, all or none; `ProducerFenced`, `OutOfSequence`.
-    pub fn send(&self, send: Parcel) -> Result<Vec<Enqueued>> {
-        for job in &send.jobs {
-            enqueue::check(job)?;
-            enqueue::check_size(job, self.options.max_body)?;
-        }
-        self.take_in(move |change| producer::send(change, send))
-    }
-
     /// Takes jobs under a lease; `Full` while there is too little room for their outcomes.
     pub fn claim(&self, ask: Ask) -> Result<Claimed> {
         if !self.lets_start()? {

@@ -4,7 +4,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::change::Change;
-use super::enqueue;
+use super::{Store, enqueue};
 use crate::error::{Error, Result};
 use crate::job::{Enqueued, NewJob};
 use crate::mutants::{self, Mutant};
@@ -35,6 +35,23 @@ pub struct Parcel {
     pub position: Option<Vec<u8>>,
 }
 
+impl Store {
+    /// Opens a producer and fences whoever had it.
+    pub fn open_producer(&self, name: &str) -> Result<Producer> {
+        let name = name.to_owned();
+        self.keep(self.options.durability, move |change| open(change, &name))
+    }
+
+    /// Stores what is new of it, all or none; `ProducerFenced`, `OutOfSequence`.
+    pub fn send(&self, send: Parcel) -> Result<Vec<Enqueued>> {
+        for job in &send.jobs {
+            enqueue::check(job)?;
+            enqueue::check_size(job, self.options.max_body)?;
+        }
+        self.take_in(move |change| send_all(change, send))
+    }
+}
+
 fn read(change: &Change, name: &str) -> Result<Option<Producer>> {
     Ok(change
         .conn
@@ -62,7 +79,7 @@ pub fn open(change: &mut Change, name: &str) -> Result<Producer> {
 }
 
 /// Stores what is new of it, all or none.
-pub fn send(change: &mut Change, send: Parcel) -> Result<Vec<Enqueued>> {
+fn send_all(change: &mut Change, send: Parcel) -> Result<Vec<Enqueued>> {
     if send.first < 1 {
         // Below the first number everything would be taken for a repetition, and never be stored.
         return Err(Error::invalid(format!(

@@ -68,7 +68,7 @@ MUTANTS = {
         "P20", "a file of a newer version is used", "pytest tests/bad_input/test_bad_files.py"
     ),
     "RulesStale": Row("P3", "a pause of another process is not seen", "simulation 300"),
-    "HistoryUnbounded": Row("P18", "the history is not pruned", "core store::tests::verbs"),
+    "HistoryUnbounded": Row("P18", "the history is not pruned", "core store::tests::keeping"),
     "ReceiptsUnread": Row("P8", "a transactional job's receipt is not taken for its ack", "simulation 300"),
     "HalvesUnasked": Row("P21", "nobody asks what became of a silent sender", "core store::tests::half"),
     "ProducerUnfenced": Row("P22", "a producer that was opened anew may send", "core store::tests::producer"),
