@@ -101,22 +101,14 @@ impl Client {
     pub fn aside<T>(&self, what: &str, act: impl FnOnce(&Store) -> pyqueue_core::Result<T>) -> Option<T> {
         let number = self.process.number;
         self.at_place(|state, me| state.note(|| format!("p{me} {what}")));
-        // Whoever reads takes receipts in.
-        let folds = {
-            let book = locked(&self.world().book);
-            book.in_doubt() || !book.model.receipts.is_empty()
-        };
-        if folds {
-            self.sets_out(&Verb::Fold);
-        }
+        // Whoever reads takes receipts in, also those that come while it sleeps.
+        self.sets_out(&Verb::Fold);
         let answer = act(&self.store);
         self.at_place(|state, me| state.places[me].rush = false);
         if self.dead() {
             return None;
         }
-        if folds {
-            locked(&self.world().book).forget(number);
-        }
+        locked(&self.world().book).forget(number);
         match answer {
             Ok(answer) => Some(answer),
             Err(Error::Busy { .. }) => None,

@@ -83,7 +83,10 @@ impl Caller for Process {
             (place.moment, place.wrote)
         };
         if !taken {
-            return locked(&self.world.book).let_go(self.number, moment, wrote);
+            if locked(&self.world.book).let_go(self.number, moment, wrote) {
+                self.world.state().places[self.number].wrote = false;
+            }
+            return;
         }
         if !locked(&self.world.book).wants_a_look() {
             return;
