@@ -38,6 +38,8 @@ pub struct Database<S: 'static> {
     readers: Mutex<Vec<Link>>,
     /// See `Writer`.
     suspect: Arc<AtomicBool>,
+    /// Damage was met: what is in the WAL stays there, for whoever repairs the file.
+    damaged: AtomicBool,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -71,6 +73,7 @@ impl<S: Default + Send + 'static> Database<S> {
                 writer: Mutex::new(Some(writer)),
                 readers: Mutex::new(Vec::new()),
                 suspect,
+                damaged: AtomicBool::new(false),
             }),
             Err(error) => {
                 if place.created {
@@ -150,7 +153,7 @@ impl<S: Default + Send + 'static> Database<S> {
                 // Outside the gate: the leader may step aside for a fork while we wait for it.
                 drop(gate);
                 let work = match ticket.wait(&*self.env.signals, || self.line.withdraw(&ticket)) {
-                    Ok(outcome) => return settled(outcome),
+                    Ok(outcome) => return self.noted(settled(outcome)),
                     Err(work) => work,
                 };
                 gate = fork::enter();
@@ -163,7 +166,7 @@ impl<S: Default + Send + 'static> Database<S> {
             None => Ok(Err(closed())),
         };
         drop(turn);
-        settled(outcome)
+        self.noted(settled(outcome))
     }
 
     /// Runs `work` on a connection that can't write, in one read transaction: it sees one state of the file.
@@ -176,7 +179,7 @@ impl<S: Default + Send + 'static> Database<S> {
             link.forget_pages();
         }
         self.put_back(link);
-        answer
+        self.noted(answer)
     }
 
     /// Whether any connection but our writer has committed since the last call.
@@ -254,6 +257,13 @@ impl<S: Default + Send + 'static> Database<S> {
         }
     }
 
+    fn noted<T>(&self, answer: Result<T>) -> Result<T> {
+        if matches!(answer, Err(Error::Corrupt(_))) {
+            self.damaged.store(true, Ordering::Relaxed);
+        }
+        answer
+    }
+
     fn own(&self) -> Result<()> {
         if self.generation == fork::generation(&self.env) {
             return Ok(());
@@ -288,7 +298,7 @@ impl<S: 'static> Drop for Database<S> {
             forget((writer, readers));
             return;
         }
-        if self.suspect.load(Ordering::Relaxed) {
+        if self.suspect.load(Ordering::Relaxed) || self.damaged.load(Ordering::Relaxed) {
             // The last connection that closes would make a checkpoint.
             for link in writer.iter().map(|writer| &writer.link).chain(&readers) {
                 let _ = link.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);

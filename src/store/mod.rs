@@ -385,11 +385,10 @@ impl Store {
 
     fn read<T>(&self, work: impl Fn(&rusqlite::Connection, u32) -> Result<T>) -> Result<T> {
         let open = self.opened()?;
-        let known = open
-            .db
-            .read(|conn| if receipt::waiting(conn)? { Ok(None) } else { work(conn, open.file).map(Some) })?;
-        if let Some(known) = known {
-            return Ok(known);
+        // First what is asked: a file that can't answer is not written to.
+        let (found, waiting) = open.db.read(|conn| Ok((work(conn, open.file)?, receipt::waiting(conn)?)))?;
+        if !waiting {
+            return Ok(found);
         }
         // What can't be taken in now is shown as running.
         let _ = self.keep(Durability::Normal, |_| Ok(()));

@@ -94,12 +94,11 @@ def run(
         Run(folder / "b", seed, middle, first + count, program),
     ]
     try:
-        while runs:
-            for each in list(runs):
+        while runs := [each for each in runs if not each.done]:
+            for each in runs:
                 yield from each.step()
                 if each.done:
                     each.close()
-                    runs.remove(each)
     finally:
         for each in runs:
             each.close()
