@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 _LOOK = "pyqueue status, list and show say what there is, whether a worker runs or not"
 _CONTROL = "use pyqueue cancel, pause and resume"
 _SERVICE = "let systemd or another supervisor see to it"
-_NOT_YET = "it is not there yet"
 _SETTING = "set it in the app's settings or the task's options"
 
 WORDS: Final = {
@@ -32,8 +31,6 @@ WORDS: Final = {
 
 FLAGS: Final = {
     "--autoscale": "a worker has as many children as -c says",
-    "--max-tasks-per-child": _NOT_YET,
-    "--max-memory-per-child": _NOT_YET,
     "--time-limit": _SETTING,
     "--soft-time-limit": _SETTING,
     "--purge": "use pyqueue purge QUEUE before",

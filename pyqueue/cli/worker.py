@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pyqueue.cli.celerys import add_flags
 from pyqueue.cli.numbers import positive
 from pyqueue.cli.parser import add_command
-from pyqueue.knobs import grace
+from pyqueue.knobs import grace, memory
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -71,6 +71,25 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
     parser.add_argument(
         "--grace", type=length, metavar="SECONDS", help="how long jobs may finish when stopped (default: 25)"
     )
+    parser.add_argument(
+        "--max-tasks-per-child",
+        type=positive,
+        metavar="N",
+        help="replace a child after N jobs (default: never)",
+    )
+    parser.add_argument(
+        "--max-memory-per-child",
+        type=size,
+        metavar="SIZE",
+        help="replace a child between jobs once it has more than SIZE: KiB, 512M or 2G; 0 is never (default: its "
+        "share of four fifths of the memory)",
+    )
+    parser.add_argument(
+        "--memory-limit",
+        type=size,
+        metavar="SIZE",
+        help="kill a child, and fail its job, at more than SIZE; 0 is never (default: nine tenths of the memory)",
+    )
     parser.add_argument("--burst", action="store_true", help="end when no job may start now")
     for flags, because in WITHOUT_EFFECT.items():
         parser.add_argument(
@@ -100,6 +119,9 @@ def run(arguments: Namespace) -> int:
             grace=arguments.grace,
             burst=arguments.burst,
             json_logs=arguments.json_logs,
+            max_tasks_per_child=arguments.max_tasks_per_child,
+            max_memory_per_child=arguments.max_memory_per_child,
+            memory_limit=arguments.memory_limit,
         )
     )
 
@@ -108,6 +130,14 @@ def length(text: str) -> float:
     """Seconds, or a length with its unit; 0 is none."""
     try:
         return grace(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+
+def size(text: str) -> int:
+    """Bytes of a size; a bare number is KiB, as in Celery."""
+    try:
+        return memory(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 

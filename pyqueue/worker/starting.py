@@ -35,6 +35,9 @@ class WorkerOptions(NamedTuple):
     grace: float | None = None
     burst: bool = False
     json_logs: bool = False
+    max_tasks_per_child: int | None = None
+    max_memory_per_child: int | None = None
+    memory_limit: int | None = None
 
 
 class Plan(NamedTuple):
@@ -47,6 +50,9 @@ class Plan(NamedTuple):
     grace: float
     level: str
     burst: bool
+    max_tasks_per_child: int | None
+    max_memory_per_child: int | None
+    memory_limit: int | None
 
     @property
     def children(self) -> int:
@@ -93,7 +99,14 @@ def plan(app: PyQueue, options: WorkerOptions) -> Plan:
         grace=known.grace if options.grace is None else checked("grace", options.grace, "grace"),
         level=options.level or known.loglevel,
         burst=options.burst,
+        max_tasks_per_child=_either(options.max_tasks_per_child, known.max_tasks_per_child),
+        max_memory_per_child=_either(options.max_memory_per_child, known.max_memory_per_child),
+        memory_limit=_either(options.memory_limit, known.memory_limit),
     )
+
+
+def _either(said: int | None, known: int | None) -> int | None:
+    return known if said is None else said
 
 
 def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Worker:
@@ -113,4 +126,7 @@ def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Worker:
         visibility_us=round(app.visibility_timeout * 1e6),
         grace_us=round(plan.grace * 1e6),
         burst=plan.burst,
+        max_tasks=plan.max_tasks_per_child,
+        max_memory=plan.max_memory_per_child,
+        memory_limit=plan.memory_limit,
     )

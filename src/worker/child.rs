@@ -38,6 +38,8 @@ pub(super) enum Phase {
     Starting,
     /// It runs jobs.
     Ready,
+    /// It gets no more jobs, and goes once it has none.
+    Retiring,
     /// It was told that no jobs come any more.
     Leaving,
 }
@@ -49,6 +51,8 @@ pub(super) enum Fate {
     Own,
     /// At this time (boot time) a job had overrun its time limit.
     TimeLimit(i64),
+    /// It had so much memory (bytes), more than its limit.
+    Memory(u64),
     /// The worker stops: the job is given back.
     Stopped,
 }
@@ -67,6 +71,16 @@ pub(super) struct Child {
     pub held: VecDeque<Held>,
     /// What it said when it could not start.
     pub trouble: Option<String>,
+    /// Jobs that it was offered and that were not taken back.
+    pub given: u64,
+    /// Its memory (bytes) before its first job, and when it was last looked at.
+    pub first: u64,
+    pub resident: u64,
+    /// How many jobs it had been given then.
+    pub weighed: u64,
+    /// When to look again, and from when on it should have gone (boot time).
+    pub look_us: i64,
+    pub leave_us: i64,
     open: bool,
 }
 
@@ -113,6 +127,12 @@ impl Child {
             fate: Fate::Own,
             held: VecDeque::new(),
             trouble: None,
+            given: 0,
+            first: 0,
+            resident: 0,
+            weighed: 0,
+            look_us: 0,
+            leave_us: i64::MAX,
             open: true,
         })
     }

@@ -12,15 +12,18 @@ mod ending;
 mod finisher;
 mod housekeeping;
 pub mod liveness;
+mod machine;
 mod outside;
 mod pace;
 pub mod page;
 mod pinned;
 pub mod pipe;
+mod recycling;
 pub mod signals;
 mod stopping;
 mod supervisor;
 mod turn;
+mod usage;
 pub mod wire;
 
 use std::collections::HashSet;
@@ -29,8 +32,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
+pub use machine::{cpus, memory};
 pub use outside::{Event, Kind, Next};
 use outside::{Order, Outside};
+pub use recycling::Bounds;
 use supervisor::Supervisor;
 
 use crate::error::{Error, Result};
@@ -50,6 +55,8 @@ pub struct Options {
     pub concurrency: u32,
     /// How many jobs one child runs at once, each in a thread of its own.
     pub width: u32,
+    /// When a child is replaced or killed.
+    pub bounds: Bounds,
     /// The queues to serve; `None` is all.
     pub queues: Option<Arc<[String]>>,
     /// The tasks the children can run; `None` is all.
@@ -75,7 +82,7 @@ impl Options {
         } else if self.grace_us < 0 {
             "the grace time must not be negative"
         } else {
-            return Ok(());
+            return self.bounds.check();
         };
         Err(Error::invalid(wrong))
     }

@@ -14,9 +14,11 @@ use super::ear::Ear;
 use super::finisher::Ledger;
 use super::housekeeping::{Keeper, Peer};
 use super::liveness::{self, Lock};
+use super::machine;
 use super::outside::{Kind, Order, Outside};
 use super::pace::Pace;
 use super::page::{ENTRIES, Page};
+use super::recycling::Size;
 use super::stopping::Stage;
 use super::turn::Turn;
 use crate::clock::Clock;
@@ -95,6 +97,7 @@ pub(super) struct Supervisor {
     pub idle_hand_us: Option<i64>,
     pub ledger: Ledger,
     pub pace: Pace,
+    pub size: Size,
     pub stamp: u64,
     pub stage: Stage,
     /// Children in a row that ended before they could run jobs.
@@ -161,6 +164,7 @@ impl Supervisor {
             idle_hand_us: None,
             ledger: Ledger::new(),
             pace: Pace::new(),
+            size: options.bounds.decided(options.concurrency, machine::memory().map(|all| all.total)),
             stamp: 0,
             stage: Stage::Running,
             failures: 0,
@@ -195,6 +199,7 @@ impl Supervisor {
             self.keep_house(now);
             self.spawn(now);
             self.watch_limits(now);
+            self.recycle(now);
             self.take_back(now);
             self.dispatch(now);
             self.exchange(now);
@@ -342,6 +347,7 @@ impl Supervisor {
         by(self.take_back_due(now));
         by(self.exchange_due(now));
         by(self.stage.due_us());
+        by(self.recycle_due());
         if hungry {
             by(self.foreign.due_us());
             // Wall time: looked at each second at the latest, because that clock may step.

@@ -88,6 +88,7 @@ fn options(concurrency: u32) -> Options {
         command: command(),
         concurrency,
         width: 1,
+        bounds: Bounds::default(),
         queues: None,
         tasks: None,
         visibility_us: 30_000_000,
