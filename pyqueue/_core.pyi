@@ -469,11 +469,14 @@ class Worker:
         max_tasks: int | None = None,
         max_memory: int | None = None,
         memory_limit: int | None = None,
+        time_limit_us: int | None = None,
+        soft_time_limit_us: int | None = None,
     ) -> Worker:
         """``command`` starts one of ``concurrency`` children; its end of the socket pair is its standard input.
         A child calls ``ChildPipe.recv`` in ``width`` threads and is given as many jobs at once. After ``max_tasks`` jobs,
         or with more than ``max_memory`` bytes, a child is replaced once it has no job; with more than ``memory_limit``
-        it is killed. 0 is no limit, None a share of the machine's memory. Raises InvalidJob for numbers out of range."""
+        it is killed. 0 is no limit, None a share of the machine's memory. The time
+        limits are for jobs without one of their own. Raises InvalidJob for numbers out of range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
     def stop(self, *, cold: bool = False) -> None:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 _LOOK = "pyqueue status, list and show say what there is, whether a worker runs or not"
 _CONTROL = "use pyqueue cancel, pause and resume"
 _SERVICE = "let systemd or another supervisor see to it"
-_SETTING = "set it in the app's settings or the task's options"
 
 WORDS: Final = {
     "-A": "the command comes first: pyqueue worker -A APP",
@@ -31,8 +30,6 @@ WORDS: Final = {
 
 FLAGS: Final = {
     "--autoscale": "a worker has as many children as -c says",
-    "--time-limit": _SETTING,
-    "--soft-time-limit": _SETTING,
     "--purge": "use pyqueue purge QUEUE before",
     "-X --exclude-queues": "name with -Q the queues to work",
     "-D --detach": _SERVICE,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pyqueue.cli.celerys import add_flags
 from pyqueue.cli.numbers import positive
 from pyqueue.cli.parser import add_command
-from pyqueue.knobs import grace, memory
+from pyqueue.knobs import grace, memory, seconds
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -72,6 +72,18 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         "--grace", type=length, metavar="SECONDS", help="how long jobs may finish when stopped (default: 25)"
     )
     parser.add_argument(
+        "--time-limit",
+        type=limit,
+        metavar="SECONDS",
+        help="kill the child of a job that runs longer, if job and task have no limit of their own",
+    )
+    parser.add_argument(
+        "--soft-time-limit",
+        type=limit,
+        metavar="SECONDS",
+        help="raise SoftTimeLimitExceeded in a job that runs longer, if it has no limit of its own",
+    )
+    parser.add_argument(
         "--max-tasks-per-child",
         type=positive,
         metavar="N",
@@ -122,6 +134,8 @@ def run(arguments: Namespace) -> int:
             max_tasks_per_child=arguments.max_tasks_per_child,
             max_memory_per_child=arguments.max_memory_per_child,
             memory_limit=arguments.memory_limit,
+            time_limit=arguments.time_limit,
+            soft_time_limit=arguments.soft_time_limit,
         )
     )
 
@@ -130,6 +144,14 @@ def length(text: str) -> float:
     """Seconds, or a length with its unit; 0 is none."""
     try:
         return grace(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+
+def limit(text: str) -> float:
+    """Seconds, or a length with its unit."""
+    try:
+        return seconds(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 

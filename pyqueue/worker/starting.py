@@ -38,6 +38,8 @@ class WorkerOptions(NamedTuple):
     max_tasks_per_child: int | None = None
     max_memory_per_child: int | None = None
     memory_limit: int | None = None
+    time_limit: float | None = None
+    soft_time_limit: float | None = None
 
 
 class Plan(NamedTuple):
@@ -53,6 +55,8 @@ class Plan(NamedTuple):
     max_tasks_per_child: int | None
     max_memory_per_child: int | None
     memory_limit: int | None
+    time_limit: float | None
+    soft_time_limit: float | None
 
     @property
     def children(self) -> int:
@@ -102,7 +106,14 @@ def plan(app: PyQueue, options: WorkerOptions) -> Plan:
         max_tasks_per_child=_either(options.max_tasks_per_child, known.max_tasks_per_child),
         max_memory_per_child=_either(options.max_memory_per_child, known.max_memory_per_child),
         memory_limit=_either(options.memory_limit, known.memory_limit),
+        time_limit=options.time_limit,
+        soft_time_limit=options.soft_time_limit,
     )
+
+
+def _us(seconds: float | None) -> int | None:
+    # A limit of zero would be one that has passed.
+    return None if seconds is None else max(1, round(seconds * 1e6))
 
 
 def _either(said: int | None, known: int | None) -> int | None:
@@ -129,4 +140,6 @@ def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Worker:
         max_tasks=plan.max_tasks_per_child,
         max_memory=plan.max_memory_per_child,
         memory_limit=plan.memory_limit,
+        time_limit_us=_us(plan.time_limit),
+        soft_time_limit_us=_us(plan.soft_time_limit),
     )

@@ -54,7 +54,7 @@ impl Worker {
     /// ``command`` starts one child; its end of the socket pair is its standard input.
     #[new]
     #[pyo3(signature = (store, command, *, name, concurrency, width=1, queues=None, tasks=None, visibility_us=30_000_000, grace_us=25_000_000, burst=false,
-        max_tasks=None, max_memory=None, memory_limit=None))]
+        max_tasks=None, max_memory=None, memory_limit=None, time_limit_us=None, soft_time_limit_us=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python class")]
     fn new(
         py: Python<'_>,
@@ -71,6 +71,8 @@ impl Worker {
         max_tasks: Option<u64>,
         max_memory: Option<u64>,
         memory_limit: Option<u64>,
+        time_limit_us: Option<i64>,
+        soft_time_limit_us: Option<i64>,
     ) -> PyResult<Worker> {
         let queues = queues.map(Arc::from);
         let tasks = tasks.map(|tasks| Arc::new(tasks.into_iter().collect()));
@@ -81,6 +83,8 @@ impl Worker {
             concurrency,
             width,
             bounds,
+            time_limit_us,
+            soft_time_limit_us,
             queues,
             tasks,
             visibility_us,

@@ -55,6 +55,10 @@ pub struct Options {
     pub concurrency: u32,
     /// How many jobs one child runs at once, each in a thread of its own.
     pub width: u32,
+    /// The time limits (µs) of jobs that have none of their own: hard and soft.
+    pub time_limit_us: Option<i64>,
+    /// See `time_limit_us`.
+    pub soft_time_limit_us: Option<i64>,
     /// When a child is replaced or killed.
     pub bounds: Bounds,
     /// The queues to serve; `None` is all.
@@ -79,6 +83,11 @@ impl Options {
             "one process runs between 1 and 256 jobs at once; start more workers for more"
         } else if !(100_000..=86_400_000_000).contains(&self.visibility_us) {
             "the visibility time must lie between 0.1 s and one day"
+        } else if [self.time_limit_us, self.soft_time_limit_us].into_iter().flatten().any(|limit| limit <= 0)
+        {
+            "a time limit must be more than 0 seconds"
+        } else if self.time_limit_us.zip(self.soft_time_limit_us).is_some_and(|(hard, soft)| soft >= hard) {
+            "the soft time limit must be below the hard one, at which the child is killed"
         } else if self.grace_us < 0 {
             "the grace time must not be negative"
         } else {

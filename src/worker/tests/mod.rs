@@ -88,6 +88,8 @@ fn options(concurrency: u32) -> Options {
         command: command(),
         concurrency,
         width: 1,
+        time_limit_us: None,
+        soft_time_limit_us: None,
         bounds: Bounds::default(),
         queues: None,
         tasks: None,
