@@ -42,6 +42,7 @@ __all__ = [
     "WorkerStatus",
     "__version__",
     "sqlite_version",
+    "usable_cpus",
 ]
 
 __version__: Final[str]
@@ -443,7 +444,7 @@ class Event:
 
     @property
     def kind(self) -> str:
-        """ready child_started child_lost child_replaced job_lost lease_lost reaped unknown_task stopping stopped warning error"""
+        """ready child_started child_lost child_replaced scaled job_lost lease_lost reaped unknown_task stopping stopped warning error"""
     @property
     def text(self) -> str: ...
     @property
@@ -473,12 +474,14 @@ class Worker:
         memory_limit: int | None = None,
         time_limit_us: int | None = None,
         soft_time_limit_us: int | None = None,
+        least: int | None = None,
     ) -> Worker:
         """``command`` starts one of ``concurrency`` children; its end of the socket pair is its standard input.
         A child calls ``ChildPipe.recv`` in ``width`` threads and is given as many jobs at once. After ``max_tasks`` jobs,
         or with more than ``max_memory`` bytes, a child is replaced once it has no job; with more than ``memory_limit``
         it is killed. 0 is no limit, None a share of the machine's memory. The time
-        limits are for jobs without one of their own. Raises InvalidJob for numbers out of range."""
+        limits are for jobs without one of their own. With ``least`` the number of children follows the load, from
+        there up to ``concurrency``. Raises InvalidJob for numbers out of range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
     def stop(self, *, cold: bool = False) -> None:
@@ -498,3 +501,6 @@ class ChildPipe:
         wait here; signals are answered in the main thread."""
     def send(self, job: Job, outcome: Outcome) -> None:
         """How it ended."""
+
+def usable_cpus() -> int:
+    """How many processors this process can use, by affinity and by the quotas of its control groups, rounded up."""

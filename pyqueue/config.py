@@ -47,10 +47,12 @@ class Config(NamedTuple):
     """Whether jobs run in the caller."""
     eager_propagates: bool = False
     concurrency: int | None = None
-    """Children of a worker; None is one a CPU."""
+    """Children of a worker; None is one for each processor it may use."""
     queues: tuple[str, ...] | None = None
     """What a worker works on; None is every queue."""
     pool: str = "prefork"
+    autoscale: tuple[int, int] | None = None
+    """The most and the least children, if their number follows the load."""
     max_tasks_per_child: int | None = None
     """A child is replaced after so many jobs; None is never."""
     max_memory_per_child: int | None = None

@@ -101,6 +101,22 @@ def _names(value: Any) -> tuple[str, ...]:
     return found
 
 
+def autoscale(value: Any) -> tuple[int, int]:
+    """The most and the least children, as Celery's "MAX,MIN"; without a MIN, or with 0, that is 1."""
+    parts = value.split(",") if isinstance(value, str) else value
+    try:
+        most, least = (*(int(part) for part in parts), 1)[:2] if len(parts) in (1, 2) else (0, 0)
+    except (TypeError, ValueError):
+        most, least = 0, 0
+    if not 0 <= least <= most or most < 1 or most > _MOST:
+        raise ValueError(
+            f"MAX,MIN: two numbers such as 10,2, of which the first is larger and at most {_MOST:,}"
+        )
+    return most, max(1, least)
+
+
+_MOST: Final = 1024
+
 CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "app": _text,
     "db": _text,
@@ -122,6 +138,7 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "concurrency": _number(1),
     "queues": _names,
     "pool": _text,
+    "autoscale": autoscale,
     "max_tasks_per_child": _number(1, 1 << 62),
     "max_memory_per_child": memory,
     "memory_limit": memory,

@@ -29,7 +29,6 @@ WORDS: Final = {
 """By the first word after ``pyqueue``."""
 
 FLAGS: Final = {
-    "--autoscale": "a worker has as many children as -c says",
     "--purge": "use pyqueue purge QUEUE before",
     "-X --exclude-queues": "name with -Q the queues to work",
     "-D --detach": _SERVICE,

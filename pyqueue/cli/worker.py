@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pyqueue.cli.celerys import add_flags
 from pyqueue.cli.numbers import positive
 from pyqueue.cli.parser import add_command
-from pyqueue.knobs import grace, memory, seconds
+from pyqueue.knobs import autoscale, grace, memory, seconds
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -49,7 +49,17 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         help="module:app or file.py (default: $PYQUEUE_APP, [tool.pyqueue] app in pyproject.toml, tasks.py, app.py)",
     )
     parser.add_argument(
-        "-c", "--concurrency", type=positive, metavar="N", help="jobs at once (default: one a CPU)"
+        "-c",
+        "--concurrency",
+        type=positive,
+        metavar="N",
+        help="jobs at once (default: one for each processor)",
+    )
+    parser.add_argument(
+        "--autoscale",
+        type=range_of,
+        metavar="MAX,MIN",
+        help="between MIN and MAX children, by how long the oldest job waits and by the free memory",
     )
     parser.add_argument("-Q", "--queues", type=names, metavar="A,B", help="only these queues (default: all)")
     parser.add_argument("-n", "--name", metavar="NAME", help="the worker's name (default: PID@HOST)")
@@ -131,6 +141,7 @@ def run(arguments: Namespace) -> int:
             grace=arguments.grace,
             burst=arguments.burst,
             json_logs=arguments.json_logs,
+            autoscale=arguments.autoscale,
             max_tasks_per_child=arguments.max_tasks_per_child,
             max_memory_per_child=arguments.max_memory_per_child,
             memory_limit=arguments.memory_limit,
@@ -152,6 +163,14 @@ def limit(text: str) -> float:
     """Seconds, or a length with its unit."""
     try:
         return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+
+def range_of(text: str) -> tuple[int, int]:
+    """The most and the least."""
+    try:
+        return autoscale(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 

@@ -6,8 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pyqueue._core import Worker
-from pyqueue.config import checked
+from pyqueue._core import Worker, usable_cpus
+from pyqueue.config import Config, checked
 from pyqueue.exceptions import ImproperlyConfigured
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class WorkerOptions(NamedTuple):
     grace: float | None = None
     burst: bool = False
     json_logs: bool = False
+    autoscale: tuple[int, int] | None = None
     max_tasks_per_child: int | None = None
     max_memory_per_child: int | None = None
     memory_limit: int | None = None
@@ -47,6 +48,7 @@ class Plan(NamedTuple):
 
     name: str
     concurrency: int
+    least: int | None
     queues: tuple[str, ...] | None
     pool: str
     grace: float
@@ -73,6 +75,8 @@ class Plan(NamedTuple):
         """Both, for people."""
         if self.width > 1:
             return f"1 child with {self.width} threads"
+        if self.least is not None:
+            return f"{self.least} to {self.children} children"
         return "1 child" if self.children == 1 else f"{self.children} children"
 
 
@@ -93,11 +97,11 @@ def plan(app: PyQueue, options: WorkerOptions) -> Plan:
             f"there is no pool {pool!r}, only prefork (child processes), solo (one of them) and threads (of one "
             f"child); {INSTEAD.get(pool, 'prefork is the default')}"
         )
+    concurrency, least = _children(options, known, pool)
     return Plan(
         name=options.name or f"{os.getpid()}@{os.uname().nodename}",
-        concurrency=1
-        if pool == "solo"
-        else options.concurrency or known.concurrency or len(os.sched_getaffinity(0)),
+        concurrency=concurrency,
+        least=least,
         queues=options.queues or known.queues,
         pool=pool,
         grace=known.grace if options.grace is None else checked("grace", options.grace, "grace"),
@@ -116,6 +120,19 @@ def _us(seconds: float | None) -> int | None:
     return None if seconds is None else max(1, round(seconds * 1e6))
 
 
+def _children(options: WorkerOptions, known: Config, pool: str) -> tuple[int, int | None]:
+    """How many jobs at once; and the least, where that follows the load."""
+    if options.autoscale is not None:
+        if options.concurrency is not None:
+            raise ImproperlyConfigured("say either --autoscale MAX,MIN or -c, which is a fixed number")
+        if pool != "prefork":
+            raise ImproperlyConfigured(f"--autoscale is for the pool prefork; with {pool} say -c")
+    scaled = options.autoscale or known.autoscale
+    if scaled is not None and options.concurrency is None and pool == "prefork":
+        return scaled
+    return 1 if pool == "solo" else options.concurrency or known.concurrency or usable_cpus(), None
+
+
 def _either(said: int | None, known: int | None) -> int | None:
     return known if said is None else said
 
@@ -131,6 +148,7 @@ def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Worker:
         ],
         name=plan.name,
         concurrency=plan.children,
+        least=plan.least,
         width=plan.width,
         queues=plan.queues,
         tasks=sorted(app.tasks),

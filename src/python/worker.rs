@@ -54,7 +54,7 @@ impl Worker {
     /// ``command`` starts one child; its end of the socket pair is its standard input.
     #[new]
     #[pyo3(signature = (store, command, *, name, concurrency, width=1, queues=None, tasks=None, visibility_us=30_000_000, grace_us=25_000_000, burst=false,
-        max_tasks=None, max_memory=None, memory_limit=None, time_limit_us=None, soft_time_limit_us=None))]
+        max_tasks=None, max_memory=None, memory_limit=None, time_limit_us=None, soft_time_limit_us=None, least=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python class")]
     fn new(
         py: Python<'_>,
@@ -73,6 +73,7 @@ impl Worker {
         memory_limit: Option<u64>,
         time_limit_us: Option<i64>,
         soft_time_limit_us: Option<i64>,
+        least: Option<u32>,
     ) -> PyResult<Worker> {
         let queues = queues.map(Arc::from);
         let tasks = tasks.map(|tasks| Arc::new(tasks.into_iter().collect()));
@@ -81,6 +82,7 @@ impl Worker {
             name,
             command,
             concurrency,
+            least,
             width,
             bounds,
             time_limit_us,
@@ -118,4 +120,10 @@ impl Worker {
     fn stop(&self, cold: bool) {
         self.inner.stop(cold);
     }
+}
+
+/// How many processors this process can use, by affinity and by the quotas of its control groups, rounded up.
+#[pyfunction]
+pub fn usable_cpus() -> u32 {
+    worker::cpus()
 }

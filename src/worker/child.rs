@@ -15,6 +15,9 @@ use super::wire::{self, Frame, Inbound};
 use crate::error::{Error, Result};
 use crate::job::ClaimedJob;
 
+/// A child that was told to go and does not is killed after this time: it holds no job (µs).
+const LEAVE_US: i64 = 10_000_000;
+
 /// A job that was offered to a child and whose outcome has not come back.
 pub(super) struct Held {
     pub index: u32,
@@ -194,6 +197,12 @@ impl Child {
     pub fn close(&mut self) {
         self.phase = Phase::Leaving;
         let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
+    }
+
+    /// Closes it, and lets it be killed if it does not go.
+    pub fn leave(&mut self, now: i64) {
+        self.close();
+        self.leave_us = now + LEAVE_US;
     }
 
     /// Kills it; its death is noticed by the pidfd.

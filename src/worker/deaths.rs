@@ -3,7 +3,7 @@
 use super::child::{Child, Fate, Phase};
 use super::ending::Ending;
 use super::finisher::End;
-use super::outside::{Event, Kind, Order};
+use super::outside::{Event, Kind};
 use super::page::State;
 use super::stopping::Stage;
 use super::supervisor::Supervisor;
@@ -11,15 +11,6 @@ use super::wire::{self, Ended, Frame};
 use crate::error::{Error, Result};
 use crate::job::{Failure, Finish, Outcome, Usage};
 use crate::mutants::{self, Mutant};
-
-/// So many children in a row that can't start stop the worker.
-const START_FAILURES: u32 = 3;
-/// The pause after the first of them, or of those that were killed (µs); it doubles up to 64 times that.
-const START_PAUSE_US: i64 = 100_000;
-
-fn pause_us(times: u32) -> i64 {
-    START_PAUSE_US << times.saturating_sub(1).min(6)
-}
 
 impl Supervisor {
     /// Reads what a child has sent.
@@ -71,7 +62,7 @@ impl Supervisor {
         let pid = self.slots[number].child.as_ref().map(|child| child.pid);
         let text = format!("child {} takes jobs", pid.unwrap_or_default());
         self.outside.event(Event { kind: Kind::ChildStarted, text, job: None, pid });
-        if !self.announced && self.ready().count() == self.slots.len() {
+        if !self.announced && self.ready().count() == self.slots.iter().filter(|slot| !slot.benched).count() {
             self.announced = true;
             self.outside.tell(Kind::Ready, format!("worker {} takes jobs", self.member.id));
         }
@@ -137,7 +128,8 @@ impl Supervisor {
             }
             return;
         }
-        self.slots[number].spawn_us = Some(now);
+        let slot = &mut self.slots[number];
+        slot.spawn_us = (!slot.benched).then_some(now);
         let told = phase == Phase::Leaving && how == Ending::Code(0);
         if fate == Fate::Own && !told || busy {
             let text = trouble.map_or(reason.clone(), |said| format!("{reason}: {said}"));
@@ -211,34 +203,6 @@ impl Supervisor {
         }
         for job in unstarted.into_iter().rev() {
             self.hand.push_front(job);
-        }
-    }
-
-    /// A child could not start: another try after a pause, or the end of the worker.
-    pub fn failed_to_start(&mut self, number: usize, text: &str, now: i64) {
-        self.failures += 1;
-        if self.failures >= START_FAILURES {
-            let text = format!(
-                "{START_FAILURES} children in a row could not start; the worker stops. The last: {text}"
-            );
-            self.outside.tell(Kind::Error, text);
-            self.outside.order(Order::Kill);
-            return;
-        }
-        self.outside.tell(Kind::Warning, format!("a child could not start and is tried again: {text}"));
-        self.slots[number].spawn_us = Some(now + pause_us(self.failures));
-    }
-
-    /// A child could not start, which is no fault of the app's: another try after a pause, without end. Of those in a
-    /// row the first, second, fourth, eighth… is told.
-    pub fn put_off(&mut self, number: usize, text: String, now: i64) {
-        let slot = &mut self.slots[number];
-        slot.kills = slot.kills.saturating_add(1);
-        let pause_us = pause_us(slot.kills);
-        slot.spawn_us = Some(now + pause_us);
-        if slot.kills.is_power_of_two() {
-            let seconds = pause_us as f64 / 1e6;
-            self.outside.tell(Kind::Warning, format!("{text}; another is started in {seconds} s"));
         }
     }
 }

@@ -19,7 +19,9 @@ pub mod page;
 mod pinned;
 pub mod pipe;
 mod recycling;
+mod scaling;
 pub mod signals;
+mod starting;
 mod stopping;
 mod supervisor;
 mod turn;
@@ -51,8 +53,10 @@ pub struct Options {
     pub name: String,
     /// Starts one child; its end of the socket pair is its standard input.
     pub command: Vec<String>,
-    /// How many children.
+    /// How many children, at most.
     pub concurrency: u32,
+    /// With how many it begins and which it keeps, if their number follows the load.
+    pub least: Option<u32>,
     /// How many jobs one child runs at once, each in a thread of its own.
     pub width: u32,
     /// The time limits (µs) of jobs that have none of their own: hard and soft.
@@ -79,6 +83,10 @@ impl Options {
             "the command of the children is empty"
         } else if !(1..=1024).contains(&self.concurrency) {
             "the concurrency must lie between 1 and 1024"
+        } else if self.least.is_some_and(|least| !(1..=self.concurrency).contains(&least)) {
+            "the least number of children must lie between 1 and the most"
+        } else if self.least.is_some() && self.width > 1 {
+            "the number of children follows the load only where each runs one job"
         } else if !(1..=MOST_WIDE).contains(&self.width) {
             "one process runs between 1 and 256 jobs at once; start more workers for more"
         } else if !(100_000..=86_400_000_000).contains(&self.visibility_us) {

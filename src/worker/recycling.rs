@@ -9,8 +9,6 @@ use super::supervisor::Supervisor;
 use crate::error::{Error, Result};
 use crate::job::Failure;
 
-/// A child that was told to go and does not is killed after this time: it holds no job (µs).
-const LEAVE_US: i64 = 10_000_000;
 /// A child with jobs is looked at so often, and as much more often as it could otherwise pass its hard limit
 /// unseen (µs).
 const LOOK_US: (i64, i64) = (10_000, 1_000_000);
@@ -161,8 +159,7 @@ impl Supervisor {
                         return;
                     }
                 }
-                child.close();
-                child.leave_us = now + LEAVE_US;
+                child.leave(now);
                 let why = if used_up {
                     format!("it has run {} jobs", child.given)
                 } else {

@@ -87,6 +87,7 @@ fn options(concurrency: u32) -> Options {
         name: "test".into(),
         command: command(),
         concurrency,
+        least: None,
         width: 1,
         time_limit_us: None,
         soft_time_limit_us: None,
