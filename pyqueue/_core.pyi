@@ -475,13 +475,15 @@ class Worker:
         time_limit_us: int | None = None,
         soft_time_limit_us: int | None = None,
         least: int | None = None,
+        beside: int = 0,
     ) -> Worker:
         """``command`` starts one of ``concurrency`` children; its end of the socket pair is its standard input.
         A child calls ``ChildPipe.recv`` in ``width`` threads and is given as many jobs at once. After ``max_tasks`` jobs,
         or with more than ``max_memory`` bytes, a child is replaced once it has no job; with more than ``memory_limit``
         it is killed. 0 is no limit, None a share of the machine's memory. The time
         limits are for jobs without one of their own. With ``least`` the number of children follows the load, from
-        there up to ``concurrency``. Raises InvalidJob for numbers out of range."""
+        there up to ``concurrency``. ``beside`` are children of
+        other workers of this process, which share the memory with these. Raises InvalidJob for numbers out of range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
     def stop(self, *, cold: bool = False) -> None:

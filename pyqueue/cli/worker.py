@@ -61,7 +61,13 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         metavar="MAX,MIN",
         help="between MIN and MAX children, by how long the oldest job waits and by the free memory",
     )
-    parser.add_argument("-Q", "--queues", type=names, metavar="A,B", help="only these queues (default: all)")
+    parser.add_argument(
+        "-Q",
+        "--queues",
+        type=names,
+        metavar="A,B:N",
+        help="only these queues (default: all); B:N keeps N slots for B, whose jobs may use others too",
+    )
     parser.add_argument("-n", "--name", metavar="NAME", help="the worker's name (default: PID@HOST)")
     parser.add_argument(
         "-l",

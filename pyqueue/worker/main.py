@@ -14,8 +14,9 @@ from pyqueue.worker.log import JSON, log, set_up, tell
 from pyqueue.worker.starting import Plan, WorkerOptions, plan, start
 
 if TYPE_CHECKING:
-    from pyqueue._core import Worker
+    from pyqueue._core import Event
     from pyqueue.app import PyQueue
+    from pyqueue.worker.crew import Crew
 
 EXIT_WARM: Final = 0
 EXIT_COLD: Final = 1
@@ -32,17 +33,19 @@ def run(options: WorkerOptions) -> int:
     level = decided.level + (JSON if options.json_logs else "")
     set_up(level)
     # Before it says what it serves: a file that is refused is all there is to say.
-    worker = start(app, target, decided, level)
+    crew = start(app, target, decided, level)
     if options.json_logs:
         log.info("starting", extra={"event": "starting", "fields": _facts(app, decided)})
     elif not signals.setup_logging:
         # Not on standard output: there the first line says that it is ready, and scripts wait for that.
         sys.stderr.write(_banner(app, decided))
-    stop = _Stop(worker, decided.name)
+    stop = _Stop(crew, decided.name)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     failed = False
-    while (event := worker.next_event()) is not None:
+
+    def heard(event: Event) -> None:
+        nonlocal failed
         failed = failed or event.kind == "error"
         if event.kind == "ready" and not options.json_logs:
             sys.stdout.write(_ready(app, decided))
@@ -51,6 +54,8 @@ def run(options: WorkerOptions) -> int:
             tell(event, app)
         if event.kind == "ready":
             signals.worker_ready.send(decided.name)
+
+    crew.listen(heard)
     signals.worker_shutdown.send(decided.name)
     return EXIT_COLD if stop.cold or failed else EXIT_WARM
 
@@ -58,8 +63,8 @@ def run(options: WorkerOptions) -> int:
 class _Stop:
     """The first signal lets running jobs finish, the second kills them."""
 
-    def __init__(self, worker: Worker, name: str) -> None:
-        self._worker = worker
+    def __init__(self, crew: Crew, name: str) -> None:
+        self._crew = crew
         self._name = name
         self._signals = 0
 
@@ -69,7 +74,7 @@ class _Stop:
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         self._signals += 1
-        self._worker.stop(cold=self.cold)
+        self._crew.stop(cold=self.cold)
         signals.worker_shutting_down.send(
             self._name,
             sig=signal.Signals(number).name,
@@ -86,6 +91,7 @@ def _facts(app: PyQueue, plan: Plan) -> dict[str, object]:
         "db": app.path,
         "durability": app.durability,
         "queues": plan.queues or "all",
+        "reserved": plan.served.slots,
         "children": plan.children,
         "slots": plan.concurrency,
         "least": plan.least,
@@ -101,7 +107,7 @@ def _banner(app: PyQueue, plan: Plan) -> str:
     return (
         f"pyqueue {__version__} (SQLite {sqlite_version})\n"
         f"  file      {app.path}, durability {app.durability}\n"
-        f"  queues    {', '.join(plan.queues) if plan.queues else 'all'}\n"
+        f"  queues    {', '.join(map(plan.served.described, plan.queues)) if plan.queues else 'all'}\n"
         f"  children  {_children(plan)}, {plan.grace:g} s to finish when stopped\n"
         f"  tasks     {named or 'none'}\n"
         f"{_idle_settings(app)}"
@@ -114,7 +120,7 @@ def _idle_settings(app: PyQueue) -> str:
 
 
 def _children(plan: Plan) -> str:
-    threads = f" with {plan.width} threads" if plan.pool == "threads" else ""
+    threads = f" with {plan.concurrency} threads" if plan.pool == "threads" else ""
     number = f"{plan.least} to {plan.children}" if plan.least is not None else str(plan.children)
     return f"{number}{threads} ({plan.pool})"
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from pyqueue._core import Worker, usable_cpus
 from pyqueue.config import Config, checked
 from pyqueue.exceptions import ImproperlyConfigured
+from pyqueue.worker.crew import Crew
+from pyqueue.worker.reserved import Served, served
 
 if TYPE_CHECKING:
     from pyqueue.app import PyQueue
@@ -43,13 +45,21 @@ class WorkerOptions(NamedTuple):
     soft_time_limit: float | None = None
 
 
+class Part(NamedTuple):
+    """What one supervisor of a worker has."""
+
+    name: str
+    queues: tuple[str, ...] | None
+    slots: int
+
+
 class Plan(NamedTuple):
     """The same, decided."""
 
     name: str
     concurrency: int
     least: int | None
-    queues: tuple[str, ...] | None
+    served: Served
     pool: str
     grace: float
     level: str
@@ -61,23 +71,31 @@ class Plan(NamedTuple):
     soft_time_limit: float | None
 
     @property
-    def children(self) -> int:
-        """How many processes."""
-        return 1 if self.pool == "threads" else self.concurrency
+    def queues(self) -> tuple[str, ...] | None:
+        """What it serves; None is every queue."""
+        return self.served.queues
 
     @property
-    def width(self) -> int:
-        """How many jobs each runs at once."""
-        return self.concurrency // self.children
+    def children(self) -> int:
+        """How many processes."""
+        return len(self.parts) if self.pool == "threads" else self.concurrency
+
+    @property
+    def parts(self) -> list[Part]:
+        """One for all queues, and one for each that has slots of its own."""
+        shared = self.served.shared(self.concurrency)
+        whole = [Part(self.name, self.queues, shared)] if shared else []
+        own = self.served.slots.items()
+        return whole + [Part(f"{self.name}/{queue}", (queue,), slots) for queue, slots in own]
 
     @property
     def at_once(self) -> str:
         """Both, for people."""
-        if self.width > 1:
-            return f"1 child with {self.width} threads"
+        if self.pool == "threads":
+            return f"{_children_of(self.children)} with {self.concurrency} threads"
         if self.least is not None:
             return f"{self.least} to {self.children} children"
-        return "1 child" if self.children == 1 else f"{self.children} children"
+        return _children_of(self.children)
 
 
 def plan(app: PyQueue, options: WorkerOptions) -> Plan:
@@ -97,12 +115,18 @@ def plan(app: PyQueue, options: WorkerOptions) -> Plan:
             f"there is no pool {pool!r}, only prefork (child processes), solo (one of them) and threads (of one "
             f"child); {INSTEAD.get(pool, 'prefork is the default')}"
         )
-    concurrency, least = _children(options, known, pool)
+    serves = served(options.queues or known.queues)
+    concurrency, least = _children(options, known, pool, serves)
+    serves.shared(concurrency)
+    if options.burst and serves.slots:
+        raise ImproperlyConfigured(
+            "--burst can't be had with slots of a queue's own: name the queue without a number"
+        )
     return Plan(
         name=options.name or f"{os.getpid()}@{os.uname().nodename}",
         concurrency=concurrency,
         least=least,
-        queues=options.queues or known.queues,
+        served=serves,
         pool=pool,
         grace=known.grace if options.grace is None else checked("grace", options.grace, "grace"),
         level=options.level or known.loglevel,
@@ -120,7 +144,11 @@ def _us(seconds: float | None) -> int | None:
     return None if seconds is None else max(1, round(seconds * 1e6))
 
 
-def _children(options: WorkerOptions, known: Config, pool: str) -> tuple[int, int | None]:
+def _children_of(number: int) -> str:
+    return "1 child" if number == 1 else f"{number} children"
+
+
+def _children(options: WorkerOptions, known: Config, pool: str, serves: Served) -> tuple[int, int | None]:
     """How many jobs at once; and the least, where that follows the load."""
     if options.autoscale is not None:
         if options.concurrency is not None:
@@ -129,28 +157,47 @@ def _children(options: WorkerOptions, known: Config, pool: str) -> tuple[int, in
             raise ImproperlyConfigured(f"--autoscale is for the pool prefork; with {pool} say -c")
     scaled = options.autoscale or known.autoscale
     if scaled is not None and options.concurrency is None and pool == "prefork":
-        return scaled
-    return 1 if pool == "solo" else options.concurrency or known.concurrency or usable_cpus(), None
+        # What a queue has for itself comes on top: that does not follow the load.
+        return scaled[0] + serves.reserved, scaled[1]
+    least = serves.reserved + serves.open
+    return 1 if pool == "solo" else options.concurrency or known.concurrency or max(
+        least, usable_cpus()
+    ), None
 
 
 def _either(said: int | None, known: int | None) -> int | None:
     return known if said is None else said
 
 
-def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Worker:
-    """The supervisor, running."""
+def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Crew:
+    """The supervisors, running."""
+    started: list[Worker] = []
+    try:
+        for part in plan.parts:
+            started.append(_start(app, target, plan, log_level, part))
+    except BaseException:
+        for worker in started:
+            worker.stop(cold=True)
+        raise
+    return Crew(started)
+
+
+def _start(app: PyQueue, target: str, plan: Plan, log_level: str, part: Part) -> Worker:
+    width = part.slots if plan.pool == "threads" else 1
+    children = part.slots // width
     return Worker(
         app.store,
         # -P: a file of the current directory must not stand in for a module of the standard library.
         [
             *(sys.executable, "-P", "-m", "pyqueue.worker.child"),
-            *(target, app.path, log_level, plan.name, str(plan.width)),
+            *(target, app.path, log_level, plan.name, str(width)),
         ],
-        name=plan.name,
-        concurrency=plan.children,
-        least=plan.least,
-        width=plan.width,
-        queues=plan.queues,
+        name=part.name,
+        concurrency=children,
+        beside=plan.children - children,
+        least=plan.least if part.name == plan.name else None,
+        width=width,
+        queues=part.queues,
         tasks=sorted(app.tasks),
         visibility_us=round(app.visibility_timeout * 1e6),
         grace_us=round(plan.grace * 1e6),
