@@ -32,6 +32,11 @@ struct Read {
     trouble: Option<String>,
 }
 
+/// Whether there is a row.
+pub fn waiting(conn: &Connection) -> Result<bool> {
+    Ok(conn.prepare_cached("SELECT EXISTS(SELECT 1 FROM pyqueue_inbox)")?.query_row([], |row| row.get(0))?)
+}
+
 /// Turns up to `limit` rows into jobs; true if there may be more. Repeatable: a row leaves the inbox in the
 /// transaction that makes its job, and its id is the job's.
 pub fn fold(change: &mut Change, limit: usize) -> Result<bool> {
