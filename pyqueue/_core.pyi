@@ -311,13 +311,33 @@ class WorkerStatus:
         """How many jobs it runs at once."""
     @property
     def children(self) -> int | None:
-        """In how many processes: one a slot, or one with a thread a slot. None where its page is gone."""
+        """How many processes take jobs now. This and what follows is None where its page is gone."""
     @property
     def running(self) -> int:
         """Jobs under its leases."""
     @property
     def alive(self) -> bool:
         """By the kernel's word: whether it holds its liveness lock."""
+    @property
+    def pool(self) -> str | None: ...
+    @property
+    def busy(self) -> int | None:
+        """Slots in use."""
+    @property
+    def least(self) -> int | None:
+        """How few children there may be."""
+    @property
+    def most(self) -> int | None:
+        """How many children there may be."""
+    @property
+    def frames(self) -> bool | None:
+        """Whether short jobs travel together; else one goes to a free slot at a time."""
+    @property
+    def prefetch(self) -> int | None:
+        """Jobs that a slot is given at once, if somebody has said so."""
+    @property
+    def mean_us(self) -> int | None:
+        """How long jobs take at the moment; at the start 1 ms."""
 
 @final
 class Store:
@@ -479,6 +499,8 @@ class Worker:
         soft_time_limit_us: int | None = None,
         least: int | None = None,
         beside: int = 0,
+        prefetch: int | None = None,
+        pool: str = "prefork",
     ) -> Worker:
         """``command`` starts one of ``concurrency`` children; its end of the socket pair is its standard input.
         A child calls ``ChildPipe.recv`` in ``width`` threads and is given as many jobs at once. After ``max_tasks`` jobs,
@@ -486,7 +508,8 @@ class Worker:
         it is killed. 0 is no limit, None a share of the machine's memory. The time
         limits are for jobs without one of their own. With ``least`` the number of children follows the load, from
         there up to ``concurrency``. ``beside`` are children of
-        other workers of this process, which share the memory with these. Raises InvalidJob for numbers out of range."""
+        other workers of this process, which share the memory with these. Each slot is given
+        ``prefetch`` jobs at once; None leaves that to the core. ``pool`` is shown by ``workers``. Raises InvalidJob for numbers out of range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
     def stop(self, *, cold: bool = False) -> None:

@@ -18,7 +18,6 @@ use crate::sqlite::Durability;
 use crate::store::{self, Ask, Filter, NewWorker, Options, Scope, Verdict};
 use crate::wake::Line;
 use crate::worker::liveness;
-use crate::worker::page::Page;
 
 /// Signals are answered at least this often while a call waits.
 const SIGNALS: Duration = Duration::from_millis(100);
@@ -256,14 +255,7 @@ impl Store {
     fn workers(&self, py: Python<'_>) -> PyResult<Vec<WorkerStatus>> {
         self.away(py, |store| {
             let directory = store.directory()?;
-            let workers = store.workers()?.into_iter();
-            Ok(workers
-                .map(|view| {
-                    let alive = liveness::alive(&directory, view.id);
-                    let children = Page::children_at(&liveness::page_path(&directory, view.id));
-                    WorkerStatus::new(view, children, alive)
-                })
-                .collect())
+            Ok(store.workers()?.into_iter().map(|view| WorkerStatus::new(view, &directory)).collect())
         })
     }
 

@@ -20,6 +20,7 @@ mod pinned;
 pub mod pipe;
 mod recycling;
 mod scaling;
+pub mod shown;
 pub mod signals;
 mod starting;
 mod stopping;
@@ -45,6 +46,8 @@ use crate::store::Store;
 
 /// Jobs at once in one child: as many again may have ended and not be written, and still have their entries.
 const MOST_WIDE: u32 = page::ENTRIES / 2;
+/// Jobs that one slot is given at once.
+const MOST_AHEAD: u32 = 128;
 
 /// What a worker is.
 #[derive(Debug, Clone)]
@@ -65,6 +68,10 @@ pub struct Options {
     pub soft_time_limit_us: Option<i64>,
     /// When a child is replaced or killed.
     pub bounds: Bounds,
+    /// Jobs that each slot is given at once, the running one included; `None`: as their length suggests.
+    pub prefetch: Option<u32>,
+    /// What people call it: prefork, threads...
+    pub pool: String,
     /// The queues to serve; `None` is all.
     pub queues: Option<Arc<[String]>>,
     /// The tasks the children can run; `None` is all.
@@ -96,6 +103,11 @@ impl Options {
             "a time limit must be more than 0 seconds"
         } else if self.time_limit_us.zip(self.soft_time_limit_us).is_some_and(|(hard, soft)| soft >= hard) {
             "the soft time limit must be below the hard one, at which the child is killed"
+        } else if self
+            .prefetch
+            .is_some_and(|jobs| !(1..=MOST_AHEAD).contains(&jobs) || jobs * self.width > MOST_WIDE)
+        {
+            "a slot is given between 1 and 128 jobs at once, and one process no more than 256"
         } else if self.grace_us < 0 {
             "the grace time must not be negative"
         } else {

@@ -25,8 +25,8 @@ use crate::wake::Shared;
 pub const ENTRIES: u32 = 512;
 
 /// "pyqpage" and the version of the layout.
-const HEADER: u64 = u64::from_le_bytes(*b"pyqpage\x01");
-const HEAD_BYTES: usize = 64;
+pub(super) const HEADER: u64 = u64::from_le_bytes(*b"pyqpage\x02");
+pub(super) const HEAD_BYTES: usize = 128;
 const ENTRY_BYTES: usize = 32;
 /// A word `count << 32 | bytes`, then the bytes.
 const DRAWER_BYTES: usize = 64 * 1024;
@@ -60,7 +60,7 @@ fn word(stamp: u64, state: State) -> u64 {
 
 /// The shared entries of all children of one worker.
 pub struct Page {
-    shared: Shared,
+    pub(super) shared: Shared,
     children: u32,
 }
 
@@ -85,14 +85,6 @@ impl Page {
             return Err(Error::Wire("the shared page has another layout".into()));
         }
         Ok(Page { shared: Shared::open(path, length(children), false)?, children })
-    }
-
-    /// How many children the worker with this page has; `None` without a whole page of this layout.
-    pub fn children_at(path: &Path) -> Option<u32> {
-        let mut head = [0; 16];
-        crate::wake::regular(&mut OpenOptions::new(), path).ok()?.read_exact(&mut head).ok()?;
-        let word = |at: usize| head[at..at + 4].try_into().map(u32::from_le_bytes).ok();
-        (head[..8] == HEADER.to_le_bytes() && word(12)? == ENTRIES).then_some(word(8)?)
     }
 
     /// How many children the page has room for.
@@ -266,6 +258,7 @@ fn read_evidence(bytes: &[u8], boot: u32) -> Option<HashMap<RowId, bool>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shown::Shown;
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
@@ -274,7 +267,19 @@ mod tests {
         let path = directory.path().join("worker-1.page");
         let ours = Page::create(&path, 2, "boot/ns").unwrap();
         let childs = Page::open(&path).unwrap();
-        assert_eq!(Page::children_at(&path), Some(2));
+        ours.introduce("prefork", 1, 0);
+        ours.show(2, 1, 40, true);
+        let shown = Shown {
+            pool: "prefork".into(),
+            children: 2,
+            most: 2,
+            busy: 1,
+            mean_us: 40,
+            frames: true,
+            least: 1,
+            prefetch: 0,
+        };
+        assert_eq!(Page::shown_at(&path), Some(shown));
         (directory, ours, childs)
     }
 
@@ -299,7 +304,7 @@ mod tests {
             children: u32,
         ) {
             let _ = read_evidence(&bytes, 0);
-            let head = [&HEADER.to_le_bytes()[..], &children.to_le_bytes(), &ENTRIES.to_le_bytes(), &[0; 48]].concat();
+            let head = [&HEADER.to_le_bytes()[..], &children.to_le_bytes(), &ENTRIES.to_le_bytes(), &[0; HEAD_BYTES - 16]].concat();
             bytes.splice(0..0, head);
             let _ = read_evidence(&bytes, 0);
             let whole = length(1);
@@ -366,12 +371,12 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         assert!(matches!(Page::evidence(&path, "boot/other"), Evidence::Page(_)));
         assert!(matches!(Page::evidence(&path, "another/ns"), Evidence::None));
-        for cut in [0, 4, 20, 64, whole.len() - 1] {
+        for cut in [0, 4, 20, HEAD_BYTES, whole.len() - 1] {
             std::fs::write(&path, &whole[..cut]).unwrap();
             assert!(matches!(Page::evidence(&path, "boot/other"), Evidence::None), "cut at {cut}");
         }
         std::fs::write(&path, b"\0").unwrap();
-        assert_eq!(Page::children_at(&path), None);
+        assert_eq!(Page::shown_at(&path), None);
         assert!(matches!(Page::open(&path), Err(Error::Wire(_))));
         assert!(matches!(Page::evidence(&directory.path().join("none"), "boot"), Evidence::None));
     }

@@ -57,6 +57,11 @@ impl Member {
             Err(Error::Full(_)) if store.give_up()? => create()?,
             other => other?,
         };
+        page.introduce(
+            &options.pool,
+            options.least.unwrap_or(options.concurrency),
+            options.prefetch.unwrap_or(0),
+        );
         Ok(Member { id, page, page_path, lock: Lock::take(&directory, id)? })
     }
 
@@ -212,6 +217,7 @@ impl Supervisor {
             if self.over(now) {
                 break;
             }
+            self.show();
             self.wait();
         }
         self.turn.begin(self.clock.boot_us());
