@@ -5,6 +5,7 @@ Started as ``python -m pyqueue.worker.child TARGET DB LOGLEVEL NAME THREADS`` wi
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -20,6 +21,9 @@ from pyqueue.worker.side_by_side import side_by_side
 
 LOW_DESCRIPTORS: Final = 64
 """Tasks that daemonize or scrub close the low ones; the pipe lies above them."""
+MEANS: Final = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
+LACKS_MEANS: Final = 75
+"""The exit code by which the supervisor knows that another try is worth it."""
 
 
 def main(target: str, path: str, level: str, name: str, threads: str) -> int:
@@ -35,6 +39,12 @@ def main(target: str, path: str, level: str, name: str, threads: str) -> int:
     try:
         app = loading.load(target).app
         app.use(path)
+    except (MemoryError, OSError) as error:
+        if not _passes(error):
+            pipe.failed(traceback.format_exc())
+            return 1
+        pipe.failed("".join(traceback.format_exception_only(error)).strip())
+        return LACKS_MEANS
     except (Exception, SystemExit):  # noqa: BLE001  the user's module may raise anything; the supervisor must hear it
         pipe.failed(traceback.format_exc())
         return 1
@@ -52,6 +62,11 @@ def main(target: str, path: str, level: str, name: str, threads: str) -> int:
         side_by_side(int(threads), work)
     signals.worker_process_shutdown.send(None, pid=os.getpid(), exitcode=0)
     return 0
+
+
+def _passes(error: MemoryError | OSError) -> bool:
+    """Whether there is no memory or no descriptor at the moment, which is no fault of the app's."""
+    return isinstance(error, MemoryError) or error.errno in MEANS
 
 
 def _pipe() -> ChildPipe:
