@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pyqueue.options import CallOptions, TaskOptions
+from pyqueue.rates import is_rate
 
 _FARTHEST: Final = 9e12
 """Seconds: beyond the year 9999, and below what 64 bits hold as microseconds."""
@@ -73,6 +74,7 @@ _KINDS_OF_A_TASK: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     ),
     "retry_backoff_max": ("a number of seconds", is_number),
     "retry_jitter": _FLAG,
+    "retry_budget": ("a text such as '10/m'", is_rate),
     "retry_after_max": ("a number of seconds", is_number),
     "retry_kwargs": ("a dict", lambda value: isinstance(value, Mapping)),
     "acks_late": _FLAG,

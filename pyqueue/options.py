@@ -37,6 +37,8 @@ class TaskOptions(NamedTuple):
     """A rule for each class of errors, the nearest of an error's counts; None is no retry."""
     retry_after_max: float = 86_400.0
     """The most seconds that an error may ask to wait (``retry_after``, the header Retry-After); 0 asks none."""
+    retry_budget: str | None = None
+    """How many retries of the task may begin, over all of its jobs and all workers: "10/m". What has no room waits."""
     retry_backoff: bool | float = False
     """The first delay of an exponential backoff; True is 1 s."""
     retry_backoff_max: float = 600.0
@@ -86,6 +88,7 @@ class TaskOptionsDict(TypedDict, total=False):
     dont_autoretry_for: Sequence[type[BaseException]]
     retry_for: Rules
     retry_after_max: float
+    retry_budget: str | None
     retry_backoff: bool | float
     retry_backoff_max: float
     retry_jitter: bool

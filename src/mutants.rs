@@ -43,6 +43,7 @@ pub enum Mutant {
     HalvesUnasked,
     ProducerUnfenced,
     SequenceIgnored,
+    BudgetUncounted,
     // wake
     BellSilent,
     ForeignUnheard,

@@ -34,6 +34,7 @@ pub fn fold(change: &mut Change) -> Result<()> {
                 outcome: Outcome::Success(body.map(|body| Payload { content_type, body })),
                 started_us: row.get(2)?,
                 then: Vec::new(),
+                beside: None,
             })
         })?
         .collect::<rusqlite::Result<_>>()?;

@@ -92,6 +92,7 @@ impl Supervisor {
             outcome: ended.outcome,
             started_us,
             then: ended.then,
+            beside: ended.beside,
         };
         self.ledger.push(End { finish, id: held.job.id, entry: Some((number, held.index)) }, now);
         Ok(())
@@ -188,8 +189,14 @@ impl Supervisor {
                 self.outside.event(Event { kind: Kind::JobLost, text, job: Some(id), pid: Some(child.pid) });
             }
             let started_us = if outcome == Outcome::GivenBack { None } else { self.wall(since, now) };
-            let finish =
-                Finish { row: held.job.row, token: held.job.token, outcome, started_us, then: Vec::new() };
+            let finish = Finish {
+                row: held.job.row,
+                token: held.job.token,
+                outcome,
+                started_us,
+                then: Vec::new(),
+                beside: None,
+            };
             self.ledger.push(End { finish, id: held.job.id, entry: Some((number, held.index)) }, now);
         }
         for job in unstarted.into_iter().rev() {

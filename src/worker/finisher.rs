@@ -32,7 +32,14 @@ pub(super) struct End {
 impl End {
     /// The end of a job that no child speaks for.
     pub fn of(job: &ClaimedJob, outcome: Outcome) -> End {
-        let finish = Finish { row: job.row, token: job.token, outcome, started_us: None, then: Vec::new() };
+        let finish = Finish {
+            row: job.row,
+            token: job.token,
+            outcome,
+            started_us: None,
+            then: Vec::new(),
+            beside: None,
+        };
         End { finish, id: job.id.clone(), entry: None }
     }
 }

@@ -9,11 +9,11 @@ use rustix::net::{RecvFlags, SendFlags};
 use crate::codec::{Cursor, Put};
 use crate::error::{Error, Result};
 use crate::id::RowId;
-use crate::job::{ClaimedJob, NewJob, Outcome};
-use crate::nouns::{new_job, payload, read_failure, read_new_job, read_payload, why};
+use crate::job::{Beside, ClaimedJob, NewJob, Outcome};
+use crate::nouns::{beside, new_job, payload, read_beside, read_failure, read_new_job, read_payload, why};
 
 /// The version of the frames; both ends must have the same.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// More than any frame that `Jobs` or `Outcomes` make.
 const LARGEST: usize = i32::MAX as usize;
 const READ_BYTES: usize = 64 * 1024;
@@ -54,6 +54,8 @@ pub struct Ended {
     pub ended_us: i64,
     /// Jobs to be stored if the job has ended with this attempt.
     pub then: Vec<NewJob>,
+    /// What is said beside the outcome.
+    pub beside: Option<Box<Beside>>,
 }
 
 /// A frame that was read.
@@ -156,6 +158,7 @@ impl Batch {
         }
         out.u32(ended.then.len() as u32);
         ended.then.iter().for_each(|job| new_job(out, job));
+        out.maybe(ended.beside.as_deref(), beside);
         self.count += 1;
         &self.bytes[before..]
     }
@@ -252,7 +255,9 @@ fn read_ended(from: &mut Cursor<'_>) -> Result<Ended> {
     let (row, token) = (RowId(from.i64()?), from.i64()?);
     let (started_us, ended_us) = (from.i64()?, from.i64()?);
     let outcome = read_outcome(from)?;
-    Ok(Ended { index, stamp, row, token, outcome, started_us, ended_us, then: from.several(read_new_job)? })
+    let then = from.several(read_new_job)?;
+    let beside = from.maybe(read_beside)?;
+    Ok(Ended { index, stamp, row, token, outcome, started_us, ended_us, then, beside })
 }
 
 /// Reads outcomes that stand without a frame around them.

@@ -59,6 +59,12 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     ]
 }
 
+fn besides() -> impl Strategy<Value = Box<Beside>> {
+    let budget =
+        (any::<u32>(), any::<i64>()).prop_map(|(most, period_us)| crate::job::Budget { most, period_us });
+    proptest::option::of(budget).prop_map(|budget| Box::new(Beside { budget }))
+}
+
 fn new_jobs() -> impl Strategy<Value = NewJob> {
     let errback = (proptest::option::of(any::<i64>()), bare_jobs())
         .prop_map(|(delay_us, job)| crate::job::Errback { delay_us, job });
@@ -97,8 +103,8 @@ fn bare_jobs() -> impl Strategy<Value = NewJob> {
 fn ended() -> impl Strategy<Value = Ended> {
     let then = proptest::collection::vec(new_jobs(), 0..3);
     let place = (any::<u32>(), any::<u64>(), any::<i64>(), any::<i64>());
-    (place, outcomes(), any::<i64>(), any::<i64>(), then).prop_map(
-        |((index, stamp, row, token), outcome, started_us, ended_us, then)| Ended {
+    (place, outcomes(), any::<i64>(), any::<i64>(), then, proptest::option::of(besides())).prop_map(
+        |((index, stamp, row, token), outcome, started_us, ended_us, then, beside)| Ended {
             index,
             stamp,
             row: RowId(row),
@@ -107,6 +113,7 @@ fn ended() -> impl Strategy<Value = Ended> {
             started_us,
             ended_us,
             then,
+            beside,
         },
     )
 }

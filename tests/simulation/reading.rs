@@ -102,7 +102,7 @@ impl Client {
             State::Failed,
         ];
         let state = *self.dice.pick(&states);
-        let filter = Filter { state: Some(state), queue: None, task: None, limit: 1_000 };
+        let filter = Filter { state: Some(state), limit: 1_000, ..Filter::default() };
         let listed = self.quietly("lists", |store| store.jobs(&filter))?.len();
         let book = locked(&self.process.world.book);
         if self.behind(&book) {

@@ -141,6 +141,7 @@ fn empty(client: &mut Client) -> Option<()> {
             outcome: Outcome::Success(None),
             started_us: None,
             then: Vec::new(),
+            beside: None,
         });
         if !taken.is_empty() {
             client.ask(Verb::Finish(ends.collect(), None))?;
