@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pyqueue.group_result import GroupResult as GroupResult
     from pyqueue.request import current_task as current_task
     from pyqueue.result import AsyncResult as AsyncResult
+    from pyqueue.retry_rule import RetryRule as RetryRule
     from pyqueue.shared import shared_task as shared_task
     from pyqueue.signature import Signature as Signature
     from pyqueue.task import Task as Task
@@ -24,6 +25,7 @@ __all__ = [
     "Chunks",
     "GroupResult",
     "PyQueue",
+    "RetryRule",
     "Signature",
     "Task",
     "__version__",

@@ -137,9 +137,16 @@ class Outcome:
         """It raised and is not tried again. With no ``then``, the job's stored errbacks follow."""
     @staticmethod
     def retry(
-        delay_us: int, failure: Failure, body: bytes | None = None, content_type: str | None = None
+        delay_us: int,
+        failure: Failure,
+        body: bytes | None = None,
+        content_type: str | None = None,
+        budget: tuple[int, int] | None = None,
     ) -> Outcome:
-        """It raised and is tried again after ``delay_us``; ``body``: with this message in place of its own."""
+        """It raised and is tried again after ``delay_us``; ``body``: with this message in place of its own.
+
+        ``budget`` (how many, in how many microseconds): the delay begins once the retries of its task leave room.
+        """
     @staticmethod
     def lost(reason: str, charged: bool = True) -> Outcome:
         """Its process died; ``charged`` counts against ``max_losses``."""
@@ -231,6 +238,9 @@ class JobSummary:
     def error(self) -> str | None: ...
     @property
     def message(self) -> str | None: ...
+    @property
+    def progress(self) -> tuple[str, bytes] | None:
+        """What the running attempt last said of itself: a state of its own, and bytes."""
     @property
     def body(self) -> bytes | None:
         """The encoded call, where it is kept (jobs that have not succeeded); None in a list."""
@@ -397,9 +407,15 @@ class Store:
         state: str | None = None,
         queue: str | None = None,
         task: str | None = None,
+        error: str | None = None,
+        since_us: int | None = None,
         limit: int = 50,
     ) -> list[JobSummary]:
-        """Jobs that fit, the newest first. Looks at rows until it has enough: for people, not for polling."""
+        """Jobs that fit, the newest first. Looks at rows until it has enough: for people, not for polling.
+
+        ``task`` and ``error`` are patterns with ``*``, ``?`` and ``[…]``; ``error`` of the class, with or without its
+        module, or of ``class: message``. ``since_us``: those that ended then or later.
+        """
     def show(self, id: str) -> JobSummary | None:
         """One job with its arguments, as far as they are kept."""
     def progress(self, job: Job, state: str, body: bytes) -> None:

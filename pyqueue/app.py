@@ -13,7 +13,7 @@ from pyqueue.configured import Configured
 from pyqueue.group_result import GroupResult
 from pyqueue.message import Pattern, new_job, pattern, usual_job
 from pyqueue.middleware import Middleware
-from pyqueue.moments import is_instant
+from pyqueue.moments import before_us, is_instant
 from pyqueue.options import CallOptions, merge, task_options
 from pyqueue.quick_json import quick_json
 from pyqueue.registry import Registry
@@ -24,7 +24,7 @@ from pyqueue.task import Task, make_task
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from typing import Unpack
 
     from pyqueue.embedded import EmbeddedWorker
@@ -211,6 +211,39 @@ class PyQueue(Configured):
         task = self._registry.get_task(signature.task) if type(signature) is Signature else None
         if task is not None and (self.strict_typing if task.options.typing is None else task.options.typing):
             task.refuse_misfit(signature.args, signature.kwargs)
+
+    def failures(
+        self,
+        *,
+        task: str | None = None,
+        queue: str | None = None,
+        state: Literal["failed", "dead"] | None = None,
+        error: str | None = None,
+        since: float | timedelta | datetime | None = None,
+        limit: int = 100_000,
+    ) -> list[AsyncResult[Any]]:
+        """The jobs that failed or are dead, those that ended first before the others.
+
+        ``task`` and ``error`` are patterns with ``*``, ``?`` and ``[…]``; ``error`` of the class, with or without its
+        module, or of ``Class: message``. ``since`` is when they ended: a datetime, or seconds or a timedelta ago.
+        """
+        from pyqueue.replaying import Which, found  # noqa: PLC0415  for those who look
+
+        moment = None if since is None else before_us(since, self.store.now_us)
+        jobs = found(self.store, Which(task, queue, state, error, moment), limit).jobs
+        return [AsyncResult(job.id, self.store) for job in jobs]
+
+    def replay(self, **which: Any) -> list[AsyncResult[Any]]:
+        """Stores each job that ``failures(**which)`` finds once more, as a new job; the handles of these.
+
+        The old ones are kept, and found again; ``forget()`` them if they shall not be.
+        """
+        old = self.failures(**which)
+        new = [self.store.replay(each.id) for each in old]
+        made = [id for id in new if id is not None]
+        if (place := self.in_place) is not None:
+            place.follow(made)
+        return [AsyncResult(id, self.store) for id in made]
 
     def _sent(self, several: list[Signature[R]]) -> list[AsyncResult[R]]:
         jobs = self._jobs_of(several)

@@ -52,6 +52,13 @@ def after_us(moment: float | timedelta | datetime, now_us: Callable[[], int], wh
     )
 
 
+def before_us(moment: float | timedelta | datetime, now_us: Callable[[], int]) -> int:
+    """The instant that a length of time ago, or an instant, names."""
+    if is_instant(moment):
+        return instant_us(cast("datetime", moment))
+    return now_us() - length_us(cast("float", moment))
+
+
 def shown(instant_us: int) -> str:
     """An instant in ISO 8601. Raises ValueError for one beyond the year 9999."""
     from datetime import UTC, datetime, timedelta  # noqa: PLC0415

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict
 
 from pyqueue import absent
 from pyqueue.exceptions import ImproperlyConfigured, InvalidJob
+from pyqueue.retry_rule import Rules, checked
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pyqueue.callbacks import Callback
 
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+_NO_RULES: Final[Rules] = MappingProxyType({})
 
 
 class TaskOptions(NamedTuple):
@@ -31,6 +33,12 @@ class TaskOptions(NamedTuple):
     default_retry_delay: float | timedelta = 180.0
     autoretry_for: tuple[type[BaseException], ...] = ()
     dont_autoretry_for: tuple[type[BaseException], ...] = ()
+    retry_for: Rules = _NO_RULES
+    """A rule for each class of errors, the nearest of an error's counts; None is no retry."""
+    retry_after_max: float = 86_400.0
+    """The most seconds that an error may ask to wait (``retry_after``, the header Retry-After); 0 asks none."""
+    retry_budget: str | None = None
+    """How many retries of the task may begin, over all of its jobs and all workers: "10/m". What has no room waits."""
     retry_backoff: bool | float = False
     """The first delay of an exponential backoff; True is 1 s."""
     retry_backoff_max: float = 600.0
@@ -78,6 +86,9 @@ class TaskOptionsDict(TypedDict, total=False):
     default_retry_delay: float | timedelta
     autoretry_for: Sequence[type[BaseException]]
     dont_autoretry_for: Sequence[type[BaseException]]
+    retry_for: Rules
+    retry_after_max: float
+    retry_budget: str | None
     retry_backoff: bool | float
     retry_backoff_max: float
     retry_jitter: bool
@@ -192,6 +203,7 @@ def task_options(given: Mapping[str, Any]) -> TaskOptions:
     return options._replace(
         autoretry_for=_classes("autoretry_for", options.autoretry_for),
         dont_autoretry_for=_classes("dont_autoretry_for", options.dont_autoretry_for),
+        retry_for=checked(options.retry_for) if options.retry_for else _NO_RULES,
         throws=_classes("throws", options.throws),
     )
 

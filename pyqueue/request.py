@@ -112,6 +112,9 @@ class Running:
         """The context, made anew."""
         raise NotImplementedError
 
+    def progress(self, meta: dict[str, Any]) -> None:
+        """How far it is, to be shown; nobody would see it where no job is behind the call."""
+
     def transaction(self, connection: Any, budget: float) -> Any:  # noqa: ARG002
         """The block of ``self.transaction()``."""
         raise _no_transaction(self.task)

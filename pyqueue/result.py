@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pyqueue import request, signals, states, waiting
 from pyqueue.exceptions import (
     ImproperlyConfigured,
+    InvalidJob,
     TaskRevokedError,
     TimeoutError,
     UnknownJob,
@@ -183,6 +184,18 @@ class AsyncResult(Generic[R]):
     def forget(self) -> bool:
         """Drops the history and the result of a job that has ended; False if it has not."""
         return self._store.forget(self.id)
+
+    def replay(self) -> AsyncResult[R]:
+        """Stores the job once more, as a new one with its arguments and options, if it failed or is dead.
+
+        Raises InvalidJob for any other, and where its arguments are not kept any more.
+        """
+        new = self._store.replay(self.id)
+        if new is None:
+            from pyqueue.replaying import refusal  # noqa: PLC0415
+
+            raise InvalidJob(f"job {refusal(self.id, self._store.view(self.id).state)}")
+        return AsyncResult(new, self._store)
 
     def __await__(self) -> Generator[Any, None, R]:
         """``await result`` is ``result.get()`` that lets the event loop go on meanwhile."""

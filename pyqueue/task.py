@@ -30,7 +30,8 @@ from pyqueue.middleware import Middleware
 from pyqueue.naming import task_name
 from pyqueue.options import TaskOptions, call_defaults, said, task_options
 from pyqueue.signature import Sender, Signature
-from pyqueue.states import READY_STATES, RETRY
+from pyqueue.states import RETRY
+from pyqueue.telling import Telling
 
 if TYPE_CHECKING:
     import sqlite3
@@ -76,7 +77,7 @@ class Local(Attempt):
         return anew
 
 
-class Task(Overridable, Generic[P, R]):
+class Task(Overridable, Telling, Generic[P, R]):
     """A registered function with its options. Calling it runs it here and now; ``delay`` makes a job of it.
 
     A subclass given as ``base=`` may override the hooks and ``__call__``; its attributes named like options are
@@ -306,20 +307,6 @@ class Task(Overridable, Generic[P, R]):
         if exc is not None:
             raise exc
         raise MaxRetriesExceededError(why)
-
-    def update_state(self, task_id: str | None = None, state: str | None = None, meta: Any = None) -> None:
-        """Shows a state of one's own, with ``meta`` as its info, while the job runs.
-
-        Does nothing where no job is behind the call. Raises ValueError for a state that says the job has ended
-        (return or raise instead) and for another job's id, LeaseLost if the job is not ours any more.
-        """
-        context = self.request
-        if task_id not in (None, context.id):
-            raise ValueError(f"only the running job's state can be set, and that is {context.id}")
-        if state in READY_STATES or state == RETRY:
-            raise ValueError(f"{state} is no state of a running job; return, raise or retry instead")
-        if context.report is not None:
-            context.report(state or "PROGRESS", meta)
 
     @overload
     def transaction(self, *, budget: float = 1.0) -> Transaction[sqlite3.Connection]: ...

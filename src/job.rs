@@ -169,6 +169,24 @@ pub struct Finish {
     /// Jobs to be stored in the same transaction if the job has ended with this attempt. After a failure with none,
     /// the errbacks stored with the job follow.
     pub then: Vec<NewJob>,
+    /// What is said beside the outcome.
+    pub beside: Option<Box<Beside>>,
+}
+
+/// What may be said of an attempt's end beside its outcome. Most have nothing to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// Of a retry: the budget of its task, of which it takes a place.
+    pub budget: Option<Budget>,
+}
+
+/// How many retries of a task may begin in a length of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// So many at once, and so many in each period.
+    pub most: u32,
+    /// Microseconds.
+    pub period_us: i64,
 }
 
 /// What became of a `Finish`.
@@ -289,6 +307,8 @@ pub struct JobSummary {
     pub finished_us: Option<i64>,
     /// What went wrong last.
     pub failure: Option<Failure>,
+    /// What the running attempt last said of itself: a state of its own, and bytes.
+    pub progress: Option<(String, Vec<u8>)>,
     /// Its arguments, where they are still kept.
     pub payload: Option<Payload>,
 }

@@ -44,6 +44,7 @@ pub enum Mutant {
     HalvesUnasked,
     ProducerUnfenced,
     SequenceIgnored,
+    BudgetUncounted,
     // wake
     BellSilent,
     ForeignUnheard,

@@ -2,7 +2,7 @@
 
 use crate::codec::{Cursor, Put};
 use crate::error::{Error, Result};
-use crate::job::{Dedup, Errback, Failure, NewJob, Payload};
+use crate::job::{Beside, Budget, Dedup, Errback, Failure, NewJob, Payload};
 
 /// Content type and body.
 pub(crate) fn payload(out: &mut Vec<u8>, payload: &Payload) {
@@ -31,6 +31,20 @@ pub(crate) fn read_failure(from: &mut Cursor<'_>) -> Result<Failure> {
         traceback: from.maybe(Cursor::text)?,
         payload: from.maybe(read_payload)?,
     })
+}
+
+/// What is said of an end beside its outcome.
+pub(crate) fn beside(out: &mut Vec<u8>, beside: &Beside) {
+    out.maybe(beside.budget.as_ref(), |out, budget| {
+        out.u32(budget.most);
+        out.i64(budget.period_us);
+    });
+}
+
+/// What `beside` put.
+pub(crate) fn read_beside(from: &mut Cursor<'_>) -> Result<Box<Beside>> {
+    let budget = from.maybe(|from| Ok(Budget { most: from.u32()?, period_us: from.i64()? }))?;
+    Ok(Box::new(Beside { budget }))
 }
 
 /// A job to be stored.

@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyqueue.cli.file import add_options, whole
-from pyqueue.cli.numbers import positive
+from pyqueue.cli.numbers import length_of_time, positive
 from pyqueue.cli.parser import add_command
+from pyqueue.cli.progress import of
 from pyqueue.cli.summary import STATES, summary_object
 from pyqueue.cli.table import table
 from pyqueue.cli.times import age
-from pyqueue.cli.words import print_json
+from pyqueue.cli.words import print_json, shortened
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
+    from typing import Final
 
     from pyqueue._core import JobSummary
+
+LONGEST: Final = 60
+"""Characters of a progress."""
 
 
 def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> None:
@@ -27,13 +32,22 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         "Lists the newest jobs that fit. It reads rows until it has enough, so it is for people and not for "
         "polling.",
         (
-            "pyqueue list --state failed",
+            "pyqueue list --state failed --error 'Timeout*'",
             "pyqueue list --queue mail --task app.send --limit 5 --json",
         ),
     )
     parser.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
     parser.add_argument("--queue", metavar="NAME", help="only of this queue")
-    parser.add_argument("--task", metavar="NAME", help="only of this task")
+    parser.add_argument("--task", metavar="PATTERN", help="only of tasks with such a name; * and ? are any")
+    parser.add_argument(
+        "--error", metavar="PATTERN", help="only ended with such an error: its class, or 'Class: message'"
+    )
+    parser.add_argument(
+        "--since",
+        type=length_of_time,
+        metavar="TIME",
+        help="only what ended in the last 30, 30s, 5m, 1h or 7d",
+    )
     parser.add_argument(
         "--limit", type=positive, default=50, metavar="N", help="at most so many (default: %(default)s)"
     )
@@ -45,7 +59,12 @@ def run(arguments: Namespace) -> int:
     """Runs the command."""
     store = whole(arguments)
     jobs = store.jobs(
-        state=arguments.state, queue=arguments.queue, task=arguments.task, limit=arguments.limit
+        state=arguments.state,
+        queue=arguments.queue,
+        task=arguments.task,
+        error=arguments.error,
+        since_us=None if arguments.since is None else store.now_us() - round(arguments.since * 1e6),
+        limit=arguments.limit,
     )
     if arguments.json:
         print_json(store.path, {"jobs": [summary_object(job) for job in jobs]})
@@ -58,4 +77,10 @@ def run(arguments: Namespace) -> int:
 
 def _table(jobs: list[JobSummary], now_us: int) -> str:
     rows = [[job.id, job.state, job.task, job.queue, age(job.enqueued_us, now_us)] for job in jobs]
-    return table(["id", "state", "task", "queue", "enqueued"], rows, left=(0, 1, 2, 3), whole=(0, 1))
+    header = ["id", "state", "task", "queue", "enqueued"]
+    left = [0, 1, 2, 3]
+    if any(job.progress is not None for job in jobs):
+        header.append("progress")
+        left.append(5)
+        rows = [[*row, shortened(of(job), LONGEST)] for row, job in zip(rows, jobs, strict=True)]
+    return table(header, rows, left=left, whole=(0, 1))

@@ -29,3 +29,13 @@ def seconds(text: str) -> float:
     if not 0 <= length <= MAX_SECONDS:
         raise ArgumentTypeError(f"{text!r} is no number of seconds from 0")
     return length
+
+
+def length_of_time(text: str) -> float:
+    """A length of time, with or without a unit."""
+    from pyqueue.knobs import seconds as read  # noqa: PLC0415
+
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is not {error}") from None

@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING
 
 from pyqueue.cli.codes import EXIT_DONE, EXIT_FAILED, EXIT_NOTHING
 from pyqueue.cli.file import add_options, existing, note
+from pyqueue.cli.numbers import length_of_time, positive
 from pyqueue.cli.parser import add_command
-from pyqueue.cli.words import plain, print_json
+from pyqueue.cli.summary import summary_object
+from pyqueue.cli.table import table
+from pyqueue.cli.words import plain, print_json, shortened
 from pyqueue.exceptions import ImproperlyConfigured
+from pyqueue.redaction import masked_text
+from pyqueue.replaying import MOST, Which, found, refusal
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
     from typing import Final
 
-    from pyqueue._core import Store
+    from pyqueue._core import JobSummary, Store
 
-MOST: Final = 100_000
-"""Jobs of one call with --failed, so that its memory is bounded."""
+LONGEST: Final = 60
+"""Characters of an error in the table of --dry-run."""
 
 
 def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> None:
@@ -26,17 +31,38 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         commands,
         shared,
         "retry",
-        "Stores failed and dead jobs once more, as new jobs, and prints the new ids. What is known of the "
-        "old ones is kept, so that --failed finds them again, unless --forget drops it.",
+        "Stores failed and dead jobs once more, as new jobs, and prints the new ids: those of the ids, or all that fit "
+        "the options. Patterns have *, ? and [...]; quote them. What is known of the old ones is kept, so that they "
+        "are found again, unless --forget drops it.",
         (
             "pyqueue retry 0017f000-0000-8000-8bd5-dacda2b3cac3",
-            "pyqueue retry --failed --task app.send --forget",
+            "pyqueue retry --task 'report.*' --error 'Timeout*' --since 2h --dry-run",
+            "pyqueue retry --failed --queue mail --forget",
         ),
     )
     parser.add_argument("ids", nargs="*", metavar="ID", help="the jobs")
     parser.add_argument("--failed", action="store_true", help="all that failed or are dead")
-    parser.add_argument("--task", metavar="NAME", help="with --failed: only of this task")
-    parser.add_argument("--queue", metavar="NAME", help="with --failed: only of this queue")
+    parser.add_argument("--task", metavar="PATTERN", help="only of tasks with such a name")
+    parser.add_argument("--queue", metavar="NAME", help="only of this queue")
+    parser.add_argument("--state", choices=("failed", "dead"), help="only failed, or only dead ones")
+    parser.add_argument(
+        "--error", metavar="PATTERN", help="only with such an error: its class, or 'Class: message'"
+    )
+    parser.add_argument(
+        "--since",
+        type=length_of_time,
+        metavar="TIME",
+        help="only what ended in the last 30, 30s, 5m, 1h or 7d",
+    )
+    parser.add_argument(
+        "--limit",
+        type=positive,
+        metavar="N",
+        help="at most so many, those that ended first before the others",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show which jobs it would be, and store nothing"
+    )
     parser.add_argument(
         "--forget", action="store_true", help="drop what is kept of each job once it is retried"
     )
@@ -46,12 +72,27 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
-    if arguments.failed == bool(arguments.ids):
-        raise ImproperlyConfigured("say which jobs: either ids or --failed")
-    if not arguments.failed and (arguments.task or arguments.queue):
-        raise ImproperlyConfigured("--task and --queue go with --failed")
+    given = (
+        arguments.task,
+        arguments.queue,
+        arguments.state,
+        arguments.error,
+        arguments.since,
+        arguments.limit,
+    )
+    by_filter = arguments.failed or any(each is not None for each in given)
+    if by_filter and arguments.ids:
+        raise ImproperlyConfigured(
+            "say which jobs either by ids or by options such as --failed or --task, not both"
+        )
+    if not by_filter and not arguments.ids:
+        raise ImproperlyConfigured(
+            "say which jobs: ids, or --failed, --task, --queue, --state, --error, --since"
+        )
     store = existing(arguments)
-    ids = _failed(store, arguments.task, arguments.queue) if arguments.failed else arguments.ids
+    if arguments.dry_run:
+        return _show(store, arguments, by_filter)
+    ids = [job.id for job in _found(store, arguments)] if by_filter else arguments.ids
     retried, refused, unknown = [], [], []
     for id in dict.fromkeys(ids):
         new = store.replay(id)
@@ -69,26 +110,43 @@ def run(arguments: Namespace) -> int:
         print_json(store.path, {"retried": retried, "refused": refused, "unknown": unknown})
     else:
         _say(store.path, len(retried), refused, unknown)
-    return EXIT_FAILED if refused else EXIT_NOTHING if unknown and not arguments.failed else EXIT_DONE
+    return EXIT_FAILED if refused else EXIT_NOTHING if unknown and not by_filter else EXIT_DONE
 
 
-def _failed(store: Store, task: str | None, queue: str | None) -> list[str]:
-    found = [
-        job.id
-        for state in ("failed", "dead")
-        for job in reversed(store.jobs(state=state, task=task, queue=queue, limit=MOST))
-    ]
-    if len(found) > MOST:
-        note(f"there are more than {MOST:,}: the oldest of each state are left for the next call")
-    return found
+def _found(store: Store, arguments: Namespace) -> list[JobSummary]:
+    since_us = None if arguments.since is None else store.now_us() - round(arguments.since * 1e6)
+    which = Which(arguments.task, arguments.queue, arguments.state, arguments.error, since_us)
+    jobs, more = found(store, which, arguments.limit or MOST)
+    if more:
+        note(f"there are more than {len(jobs):,}: the others are left for the next call")
+    return jobs
+
+
+def _show(store: Store, arguments: Namespace, by_filter: bool) -> int:
+    shown = [store.show(id) for id in dict.fromkeys(arguments.ids)]
+    jobs = _found(store, arguments) if by_filter else [job for job in shown if job is not None]
+    jobs = [job for job in jobs if job.state in ("failed", "dead")]
+    if arguments.json:
+        print_json(store.path, {"would_retry": [summary_object(job) for job in jobs]})
+        return EXIT_DONE
+    if jobs:
+        rows = [[job.id, job.state, job.task, shortened(_error(job), LONGEST)] for job in jobs]
+        print(table(["id", "state", "task", "error"], rows, left=(0, 1, 2, 3), whole=(0, 1)))
+    note(f"{len(jobs):,} would be retried")
+    return EXIT_DONE
+
+
+def _error(job: JobSummary) -> str:
+    return (
+        ""
+        if job.error is None
+        else f"{job.error.removeprefix('builtins.')}: {masked_text(job.message or '')}"
+    )
 
 
 def _say(path: str, retried: int, refused: list[dict[str, str]], unknown: list[str]) -> None:
     note(f"{retried:,} retried")
     for job in refused:
-        if job["state"] in ("failed", "dead"):
-            note(f"{plain(job['id'])} can't be retried: its arguments are not kept any more")
-        else:
-            note(f"{plain(job['id'])} is {job['state']}: only what failed or is dead can be retried")
+        note(refusal(plain(job["id"]), job["state"]))
     for id in unknown:
         note(f"{path} holds no job {id}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pyqueue.cli.asked import ask
 from pyqueue.cli.file import add_options, whole
 from pyqueue.cli.parser import add_command
+from pyqueue.cli.progress import told
 from pyqueue.cli.table import table
 from pyqueue.cli.times import clock, length, local
 from pyqueue.cli.words import coloured, plain, print_json, shortened
@@ -56,6 +57,8 @@ def run(arguments: Namespace) -> int:
         print(f"  {name.ljust(width)}  {text}")
     if asked.attempts:
         print(f"\n{_attempts(asked.attempts)}")
+        for line in _errors(asked.attempts, longest):
+            print(line)
     if arguments.verbose:
         for attempt in asked.attempts:
             if attempt.failure is not None and attempt.failure.traceback:
@@ -86,7 +89,7 @@ def _lines(asked: Asked, now_us: int, longest: int) -> Iterator[tuple[str, str]]
         )
     if asked.progress.known:
         state, meta = asked.progress.value
-        text = f"{state} {meta!r}" if asked.progress.problem is None else asked.progress.text()
+        text = told(state, meta) if asked.progress.problem is None else asked.progress.text()
         yield "progress", shortened(plain(text), longest)
     if view.state == "success":
         yield "result", shortened(plain(asked.result.text()), longest)
@@ -119,6 +122,13 @@ def _used(attempt: Attempt) -> list[str]:
         "-" if attempt.cpu_us is None else length(attempt.cpu_us),
         "-" if attempt.memory is None else f"{attempt.memory >> 20:,} MiB",
     ]
+
+
+def _errors(attempts: list[Attempt], longest: int) -> Iterator[str]:
+    """What had no room in the table."""
+    for each in attempts:
+        if each.failure is not None and len(error := _error(each.failure)) > SHORTEST:
+            yield f"\nattempt {each.number}: {shortened(plain(error), longest)}"
 
 
 def _error(failure: Failure) -> str:

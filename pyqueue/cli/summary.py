@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyqueue.cli.progress import as_object
 from pyqueue.cli.times import iso
 
 if TYPE_CHECKING:
@@ -39,5 +40,6 @@ def summary_object(job: JobSummary) -> dict[str, Any]:
         "enqueued": iso(job.enqueued_us),
         "run_at": iso(job.run_at_us),
         "finished": iso(job.finished_us),
+        "progress": as_object(job),
         "error": None if job.error is None else {"type": job.error, "message": job.message},
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,8 @@ from pyqueue._core import Outcome
 from pyqueue.attempt import IGNORED, REJECTED, Attempt, Ended, attempt, invoke
 from pyqueue.callbacks import following
 from pyqueue.einfo import ExceptionInfo
-from pyqueue.exceptions import DecodeError, NotRegistered, TransactionError
+from pyqueue.exceptions import DecodeError, NotRegistered, QueueError, TransactionError
+from pyqueue.rates import rate
 from pyqueue.serialization import CONTENT_TYPE, Call, decode_call, encode_call, encode_result
 from pyqueue.states import RETRY, SUCCESS
 from pyqueue.worker.copies import EndsCopies
@@ -38,7 +40,18 @@ WHOLE_BUDGET: Final = 1.0
 class Run(Attempt):
     """A job, with all that is needed to run it."""
 
-    __slots__ = ("app", "block", "call", "copies", "function", "hostname", "job", "started_us", "then")
+    __slots__ = (
+        "app",
+        "block",
+        "call",
+        "copies",
+        "function",
+        "hostname",
+        "job",
+        "started_us",
+        "then",
+        "told",
+    )
 
     def __init__(
         self, app: PyQueue, job: Job, task: Task[Any, Any], call: Call, hostname: str | None
@@ -54,6 +67,8 @@ class Run(Attempt):
         self.block: Block | None = None
         self.copies: Final = EndsCopies()
         self.started_us: Final = time.time_ns() // 1_000
+        self.told: dict[str, Any] | None = None
+        """How far it is, as long as that is not written."""
         self._context = None
 
     def called(self) -> Any:
@@ -82,6 +97,24 @@ class Run(Attempt):
 
         self._refuse_in_place()
         return Block(self, connection, budget)
+
+    def progress(self, meta: dict[str, Any]) -> None:
+        """How far it is, to be shown."""
+        from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  for those who say it
+
+        self.told = meta
+        REPORTER.tell(self)
+
+    def report(self) -> bool:
+        """Writes it, in another thread than the task's."""
+        if self.block is not None and self.block.is_open:
+            return False
+        meta, self.told = self.told, None
+        if meta is not None:
+            # Whoever needs to know that the job is another's now is told so when it ends.
+            with suppress(QueueError):
+                self.app.store.progress(self.job, "PROGRESS", encode_result(meta, "the progress"))
+        return True
 
     def open_transaction(self) -> Block:
         """The open one."""
@@ -172,7 +205,12 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
         return asked(run, call.extras.check_back)
     if signals.task_received.connected:
         signals.task_received.send(run.task, request=run.context)
-    return _outcome(run, attempt(run, app.middleware))
+    ended = attempt(run, app.middleware)
+    if run.told is not None:
+        from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  it is loaded
+
+        REPORTER.end(run)
+    return _outcome(run, ended)
 
 
 def _report(run: Run, state: str, meta: Any) -> None:
@@ -181,6 +219,7 @@ def _report(run: Run, state: str, meta: Any) -> None:
             f"update_state() in {run.task.name} can't be had inside of transaction(), which holds the write lock that it "
             f"would wait for: call it before the block"
         )
+    run.told = None
     run.app.store.progress(run.job, state, encode_result(meta, f"the meta of {state}", run.app.max_body))
 
 
@@ -194,16 +233,26 @@ def _outcome(run: Run, ended: Ended) -> Outcome:
     error = ended.reason
     assert error is not None
     if ended.state == RETRY:
-        delay = 0.0 if run.app.in_place is not None else ended.delay
-        log.info("%s[%s] is tried again in %.3g s: %r", run.job.task, run.job.id, delay, error)
+        in_place = run.app.in_place is not None
+        delay = 0.0 if in_place else ended.delay
+        budget = None if in_place else _budget(run.task.options.retry_budget)
+        least = "" if budget is None else " at the soonest"
+        log.info("%s[%s] is tried again in %.3g s%s: %r", run.job.task, run.job.id, delay, least, error)
         content_type = None if ended.kept is None else CONTENT_TYPE
-        return Outcome.retry(round(delay * 1e6), failure_of(error), ended.kept, content_type)
+        return Outcome.retry(round(delay * 1e6), failure_of(error), ended.kept, content_type, budget)
     if isinstance(error, run.task.options.throws):
         log.info("%s[%s] raised %r, as it may", run.job.task, run.job.id, error)
     else:
         told = (type(error), error, ExceptionInfo(error).tb)
         log.error("%s[%s] raised %s", run.job.task, run.job.id, type(error).__name__, exc_info=told)
     return Outcome.failure(failure_of(error), _errbacks(run))
+
+
+def _budget(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    most, seconds = rate(text)
+    return most, seconds * 1_000_000
 
 
 def _errbacks(run: Run) -> Sequence[NewJob]:

@@ -5,7 +5,7 @@ use pyo3::types::PyBytes;
 
 use super::exceptions::to_py;
 use crate::error::Error;
-use crate::job::{self, Dedup, Errback, Payload};
+use crate::job::{self, Beside, Budget, Dedup, Errback, Payload};
 use crate::worker::pipe::Offer;
 
 /// A call to be stored.
@@ -151,11 +151,12 @@ pub struct Outcome {
     pub inner: job::Outcome,
     /// Jobs to be stored in the transaction that writes it.
     then: Vec<NewJob>,
+    pub beside: Option<Box<Beside>>,
 }
 
 impl From<job::Outcome> for Outcome {
     fn from(inner: job::Outcome) -> Self {
-        Outcome { inner, then: Vec::new() }
+        Outcome { inner, then: Vec::new(), beside: None }
     }
 }
 
@@ -176,20 +177,30 @@ impl Outcome {
     #[pyo3(signature = (body=None, content_type=None, then=Vec::new()))]
     fn success(body: Option<Vec<u8>>, content_type: Option<String>, then: Vec<PyRef<'_, NewJob>>) -> Self {
         let inner = job::Outcome::Success(body.map(|body| Payload { content_type, body }));
-        Outcome { inner, then: following(then) }
+        Outcome { inner, then: following(then), beside: None }
     }
 
     #[staticmethod]
     #[pyo3(signature = (failure, then=Vec::new()))]
     fn failure(failure: &Failure, then: Vec<PyRef<'_, NewJob>>) -> Self {
-        Outcome { inner: job::Outcome::Failure(failure.inner.clone()), then: following(then) }
+        let inner = job::Outcome::Failure(failure.inner.clone());
+        Outcome { inner, then: following(then), beside: None }
     }
 
     #[staticmethod]
-    #[pyo3(signature = (delay_us, failure, body=None, content_type=None))]
-    fn retry(delay_us: i64, failure: &Failure, body: Option<Vec<u8>>, content_type: Option<String>) -> Self {
+    #[pyo3(signature = (delay_us, failure, body=None, content_type=None, budget=None))]
+    fn retry(
+        delay_us: i64,
+        failure: &Failure,
+        body: Option<Vec<u8>>,
+        content_type: Option<String>,
+        budget: Option<(u32, i64)>,
+    ) -> Self {
         let payload = body.map(|body| Payload { content_type, body });
-        job::Outcome::Retry { delay_us, payload, failure: failure.inner.clone() }.into()
+        let inner = job::Outcome::Retry { delay_us, payload, failure: failure.inner.clone() };
+        let budget = budget.map(|(most, period_us)| Budget { most, period_us });
+        let beside = budget.map(|budget| Box::new(Beside { budget: Some(budget) }));
+        Outcome { inner, then: Vec::new(), beside }
     }
 
     #[staticmethod]

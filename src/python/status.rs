@@ -72,6 +72,7 @@ pub struct JobSummary {
     finished_us: Option<i64>,
     error: Option<String>,
     message: Option<String>,
+    progress: Option<(String, Vec<u8>)>,
     body: Option<Vec<u8>>,
     content_type: Option<String>,
 }
@@ -93,6 +94,7 @@ impl From<job::JobSummary> for JobSummary {
             finished_us: job.finished_us,
             error,
             message,
+            progress: job.progress,
             body,
             content_type: content_type.flatten(),
         }

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
@@ -11,18 +10,13 @@ use super::exceptions::to_py;
 use super::foreign;
 use super::job::{Job, NewJob, Outcome};
 use super::status::{Attempt, JobSummary, JobView, QueueStatus, WorkerStatus};
+use super::waiting;
 use crate::clock::{Env, Signals};
 use crate::error::{Error, Result};
 use crate::job::{Finish, Finished, State};
 use crate::sqlite::Durability;
 use crate::store::{self, Ask, Filter, NewWorker, Options, Scope, Verdict};
-use crate::wake::Line;
 use crate::worker::liveness;
-
-/// Signals are answered at least this often while a call waits.
-const SIGNALS: Duration = Duration::from_millis(100);
-/// How often an id is asked for again that has not become a row yet.
-const INBOX: Duration = Duration::from_millis(20);
 
 thread_local! {
     /// What a signal's Python handler raised while the core waited.
@@ -190,7 +184,7 @@ impl Store {
     fn wait(&self, py: Python<'_>, id: &str, timeout_us: Option<i64>) -> PyResult<JobView> {
         let until = timeout_us.map(|time| self.core.env().clock.boot_us().saturating_add(time));
         loop {
-            let (view, over) = self.away(py, |store| wait_a_little(store, id, until))?;
+            let (view, over) = self.away(py, |store| waiting::a_little(store, id, until))?;
             py.check_signals()?;
             if over {
                 return Ok(view.into());
@@ -207,13 +201,16 @@ impl Store {
         self.away(py, |store| store.why(id))
     }
 
-    #[pyo3(signature = (*, state=None, queue=None, task=None, limit=50))]
+    #[pyo3(signature = (*, state=None, queue=None, task=None, error=None, since_us=None, limit=50))]
+    #[expect(clippy::too_many_arguments, reason = "keyword-only on the Python side")]
     fn jobs(
         &self,
         py: Python<'_>,
         state: Option<&str>,
         queue: Option<String>,
         task: Option<String>,
+        error: Option<String>,
+        since_us: Option<i64>,
         limit: usize,
     ) -> PyResult<Vec<JobSummary>> {
         let state = match state {
@@ -223,7 +220,8 @@ impl Store {
                 Some(State::of(name).ok_or_else(unknown)?)
             }
         };
-        let found = self.away(py, |store| store.jobs(&Filter { state, queue, task, limit }))?;
+        let filter = Filter { state, queue, task, error, since_us, limit };
+        let found = self.away(py, |store| store.jobs(&filter))?;
         Ok(found.into_iter().map(JobSummary::from).collect())
     }
 
@@ -335,6 +333,7 @@ impl Store {
                 started_us: None,
                 usage: None,
                 then: outcome.then(now),
+                beside: outcome.beside.clone(),
             })
             .collect();
         let (answers, _) = self.away(py, |store| store.finish(finishes, None))?;
@@ -373,21 +372,4 @@ impl Store {
     fn close(&self, py: Python<'_>) {
         py.detach(|| self.core.close());
     }
-}
-
-/// Waits until the job has ended, at most until it is time to look for signals. True when the wait is over.
-fn wait_a_little(store: &store::Store, id: &str, until: Option<i64>) -> Result<(crate::job::JobView, bool)> {
-    let bell = store.bell()?;
-    let line = store.line(id)?;
-    // The bell is read before the store: a ring between the two is not missed.
-    let seen = bell.seen(line.unwrap_or(Line::Control));
-    let view = store.view(id)?;
-    let left = until.map(|at| at - store.env().clock.boot_us());
-    if view.state.ended() || view.state == crate::job::State::Unknown || left.is_some_and(|left| left <= 0) {
-        return Ok((view, true));
-    }
-    let longest = if line.is_some() { SIGNALS } else { INBOX };
-    let time = left.map_or(longest, |left| longest.min(Duration::from_micros(left.unsigned_abs())));
-    bell.wait(line.unwrap_or(Line::Control), seen, Some(time));
-    Ok((view, false))
 }

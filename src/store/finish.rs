@@ -6,7 +6,7 @@ use super::change::Change;
 use super::history::{self, Run, Success};
 use super::lease::{self, Lease};
 use super::row::{self, JobRow};
-use super::{dedup, errback, leave, progress, side};
+use super::{budget, dedup, errback, leave, progress, side};
 use crate::error::Result;
 use crate::id::{RowId, SHELF};
 use crate::job::{Failure, Finish, Finished, Outcome, Payload, State};
@@ -187,8 +187,13 @@ fn one(change: &mut Change, job: &JobRow, lease: &Lease, end: &Finish) -> Result
             if let Some(payload) = payload {
                 replace(change, job.id, payload)?;
             }
-            if *delay_us > 0 {
-                side::put_later(change, job.id, change.now.saturating_add(*delay_us), job.at())
+            let turn = match end.beside.as_ref().and_then(|beside| beside.budget) {
+                Some(budget) => budget::take(change, &job.task, budget)?,
+                None => 0,
+            };
+            let delay_us = turn.saturating_add((*delay_us).max(0));
+            if delay_us > 0 {
+                side::put_later(change, job.id, change.now.saturating_add(delay_us), job.at())
             } else {
                 side::put_again(change, job.id, job.at())
             }

@@ -6,7 +6,7 @@ use super::change::Change;
 use super::history;
 use super::row::{self, HUSK, JobRow, columns};
 use super::view::{self, failure};
-use super::{alias, rules, side};
+use super::{alias, lease, progress, rules, side};
 use crate::error::Result;
 use crate::id;
 use crate::job::{JobSummary, Payload, State};
@@ -18,8 +18,13 @@ pub struct Filter {
     pub state: Option<State>,
     /// Only of this queue.
     pub queue: Option<String>,
-    /// Only of this task.
+    /// Only of tasks whose name fits this pattern, of SQLite's GLOB.
     pub task: Option<String>,
+    /// Only those that ended with an error that fits this pattern: its class, with or without its module, or
+    /// `class: message`.
+    pub error: Option<String>,
+    /// Only those that ended at this wall time (µs) or later.
+    pub since_us: Option<i64>,
     /// How many at most.
     pub limit: usize,
 }
@@ -27,7 +32,8 @@ pub struct Filter {
 /// Jobs that fit, the newest first. Looks at rows until it has enough: meant for people, not for polling.
 pub fn jobs(conn: &Connection, file: u32, filter: &Filter) -> Result<Vec<JobSummary>> {
     let mut found = Vec::new();
-    if filter.state.is_none_or(|state| !state.ended()) {
+    let about_the_end = filter.error.is_some() || filter.since_us.is_some();
+    if !about_the_end && filter.state.is_none_or(|state| !state.ended()) {
         found.extend(live(conn, file, filter)?);
     }
     if filter.state.is_none_or(State::ended) {
@@ -72,7 +78,7 @@ fn source(state: Option<State>) -> &'static str {
 /// Newest first within a band, so each band is asked for its last; the bands' answers are merged by time.
 fn live(conn: &Connection, file: u32, filter: &Filter) -> Result<Vec<JobSummary>> {
     let sql = format!(
-        "SELECT {} FROM {} AND j.mark<>{HUSK} AND (?1 IS NULL OR j.task=?1) AND j.id>?2 AND j.id<=?3 ORDER BY j.id DESC",
+        "SELECT {} FROM {} AND j.mark<>{HUSK} AND (?1 IS NULL OR j.task GLOB ?1) AND j.id>?2 AND j.id<=?3 ORDER BY j.id DESC",
         columns!(),
         source(filter.state)
     );
@@ -110,6 +116,8 @@ fn bands(conn: &Connection) -> Result<Vec<i64>> {
 
 fn of_row(conn: &Connection, file: u32, job: &JobRow) -> Result<JobSummary> {
     let run_at_us = side::read(conn, job.id)?.filter(|side| side.place == side::LATER).map(|side| side.k);
+    let lease = lease::covering(conn, job.id)?;
+    let progress = lease.map(|lease| progress::read(conn, job.id, lease.token)).transpose()?.flatten();
     Ok(JobSummary {
         id: super::change::public(file, job.id, job.nonce, job.alias.clone()),
         task: job.task.clone(),
@@ -122,6 +130,7 @@ fn of_row(conn: &Connection, file: u32, job: &JobRow) -> Result<JobSummary> {
         run_at_us,
         finished_us: None,
         failure: None,
+        progress,
         payload: None,
     })
 }
@@ -135,16 +144,29 @@ macro_rules! history_columns {
 }
 use history_columns;
 
+/// Whether the error fits pattern ?4. What is trimmed from the right of a dotted name, every character but dots, leaves
+/// its module.
+macro_rules! error_fits {
+    () => {
+        "(h.error GLOB ?4 OR substr(h.error, length(rtrim(h.error, replace(h.error, '.', '')))+1) GLOB ?4 \
+         OR h.error||': '||h.message GLOB ?4 \
+         OR substr(h.error, length(rtrim(h.error, replace(h.error, '.', '')))+1)||': '||h.message GLOB ?4)"
+    };
+}
+
 fn ended(conn: &Connection, file: u32, filter: &Filter) -> Result<Vec<JobSummary>> {
     let mut statement = conn.prepare_cached(concat!(
         history_columns!(),
-        " WHERE h.state IS NOT NULL AND h.nonce>=0 AND (?1 IS NULL OR h.state=?1) AND (?2 IS NULL OR h.task=?2) \
-         AND (?3 IS NULL OR h.band>>8=(SELECT num FROM pyqueue_queue WHERE name=?3)) ORDER BY h.seq DESC LIMIT ?4"
+        " WHERE h.state IS NOT NULL AND h.nonce>=0 AND (?1 IS NULL OR h.state=?1) AND (?2 IS NULL OR h.task GLOB ?2) \
+         AND (?3 IS NULL OR h.band>>8=(SELECT num FROM pyqueue_queue WHERE name=?3)) \
+         AND (?4 IS NULL OR ",
+        error_fits!(),
+        ") AND (?5 IS NULL OR h.finished>=?5) ORDER BY h.seq DESC LIMIT ?6"
     ))?;
     let state = filter.state.and_then(history::state_code);
-    let rows = statement.query_map(params![state, filter.task, filter.queue, filter.limit], |row| {
-        Ok(JobSummary { payload: None, ..of_history(row, file)? })
-    })?;
+    let filled = params![state, filter.task, filter.queue, filter.error, filter.since_us, filter.limit];
+    let rows =
+        statement.query_map(filled, |row| Ok(JobSummary { payload: None, ..of_history(row, file)? }))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -164,6 +186,7 @@ fn of_history(row: &Row<'_>, file: u32) -> rusqlite::Result<JobSummary> {
         run_at_us: None,
         finished_us: row.get(9)?,
         failure: failure(row, 10, None)?,
+        progress: None,
         payload: match body {
             Some(body) => Some(Payload { content_type: row.get(13)?, body }),
             None => None,

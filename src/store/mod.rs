@@ -2,6 +2,7 @@
 //! transactions and rings the bell after they are committed.
 
 mod alias;
+mod budget;
 mod change;
 mod claim;
 mod dedup;

@@ -35,6 +35,7 @@ pub fn fold(change: &mut Change) -> Result<()> {
                 started_us: row.get(2)?,
                 usage: None,
                 then: Vec::new(),
+                beside: None,
             })
         })?
         .collect::<rusqlite::Result<_>>()?;

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{alias, half, history, lease, progress, row, side};
+use super::{alias, budget, half, history, lease, progress, row, side};
 use crate::error::Result;
 use crate::id::{self, PublicId, RowId};
 use crate::job::{AttemptView, Failure, JobView, Payload, State};
@@ -187,7 +187,13 @@ pub fn why(conn: &Connection, file: u32, text: &str, now: i64) -> Result<String>
             side::PREPARED => {
                 Ok("It is prepared: it starts once its sender, or its check-back, says so.".into())
             }
-            side::LATER => Ok(format!("It may start in {:.1} s.", side.k.saturating_sub(now) as f64 / 1e6)),
+            side::LATER => {
+                let seconds = side.k.saturating_sub(now) as f64 / 1e6;
+                let turn = if job.retries > 0 { budget::turn(conn, &job.task)? } else { None };
+                let used_up = turn.is_some_and(|turn| turn > now);
+                let why = if used_up { " The retry budget of its task is used up for now." } else { "" };
+                Ok(format!("It may start in {seconds:.1} s.{why}"))
+            }
             _ => Ok("It is in line again and runs as soon as a worker is free.".into()),
         };
     }

@@ -95,6 +95,7 @@ impl Supervisor {
             started_us,
             usage: ended.usage,
             then: ended.then,
+            beside: ended.beside,
         };
         self.ledger.push(End { finish, id: held.job.id, entry: Some((number, held.index)) }, now);
         Ok(())
@@ -207,7 +208,7 @@ impl Supervisor {
                 _ => None,
             };
             let (row, token) = (held.job.row, held.job.token);
-            let finish = Finish { row, token, outcome, started_us, usage, then: Vec::new() };
+            let finish = Finish { row, token, outcome, started_us, usage, then: Vec::new(), beside: None };
             self.ledger.push(End { finish, id: held.job.id, entry: Some((number, held.index)) }, now);
         }
         for job in unstarted.into_iter().rev() {

@@ -39,6 +39,7 @@ impl End {
             started_us: None,
             usage: None,
             then: Vec::new(),
+            beside: None,
         };
         End { finish, id: job.id.clone(), entry: None }
     }

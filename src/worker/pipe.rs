@@ -15,7 +15,7 @@ use super::usage::Meter;
 use super::wire::{self, Batch, Ended, Frame, Inbound, Offered};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
-use crate::job::{ClaimedJob, NewJob, Outcome};
+use crate::job::{Beside, ClaimedJob, NewJob, Outcome};
 use crate::mutants::{self, Mutant};
 
 /// Outcomes are sent at the latest when there are so many, when the page has no room for their copies…
@@ -189,7 +189,14 @@ impl Pipe {
     /// How a job ended. Sent at once when no other job is at hand, else with the next ones, at the latest after
     /// 1 ms.
     /// `then` are jobs to be stored in the transaction that writes it.
-    pub fn send(&self, job: &ClaimedJob, offer: Offer, outcome: Outcome, then: Vec<NewJob>) -> Result<()> {
+    pub fn send(
+        &self,
+        job: &ClaimedJob,
+        offer: Offer,
+        outcome: Outcome,
+        then: Vec<NewJob>,
+        beside: Option<Box<Beside>>,
+    ) -> Result<()> {
         let ended_us = self.clock.boot_us();
         let ended = Ended {
             index: offer.index,
@@ -201,6 +208,7 @@ impl Pipe {
             ended_us,
             usage: self.meter.end(offer.stamp, offer.started_boot_us, ended_us),
             then,
+            beside,
         };
         // Done before sent: a death between the two is no reason to suspect the job.
         self.page.done(self.slot, offer.index, offer.stamp);

@@ -56,10 +56,10 @@ fn jobs_taken_back_are_skipped_and_the_last_outcome_is_sent_at_once() {
     let (first, offer) = pipe.recv().unwrap().unwrap();
     assert_eq!((first.id.as_str(), page.look(0, 0, 1).0), ("0", super::super::page::State::Started));
     assert!(page.retract(0, 1, 2) && page.retract(0, 3, 4));
-    pipe.send(&first, offer, Outcome::Success(None), Vec::new()).unwrap();
+    pipe.send(&first, offer, Outcome::Success(None), Vec::new(), None).unwrap();
     let (third, offer) = pipe.recv().unwrap().unwrap();
     assert_eq!(third.id, "2");
-    pipe.send(&third, offer, Outcome::GivenBack, Vec::new()).unwrap();
+    pipe.send(&third, offer, Outcome::GivenBack, Vec::new(), None).unwrap();
     let mut inbound = Inbound::default();
     let mut ended = outcomes(&ours, &mut inbound);
     if ended.len() < 2 {
@@ -78,11 +78,11 @@ fn an_outcome_does_not_wait_behind_a_long_job() {
     let mut inbound = Inbound::default();
     for _ in 0..3 {
         let (first, offer) = pipe.recv().unwrap().unwrap();
-        pipe.send(&first, offer, Outcome::Success(None), Vec::new()).unwrap();
+        pipe.send(&first, offer, Outcome::Success(None), Vec::new(), None).unwrap();
         // The second is taken and does not end: the flusher sends the first.
         let (second, offer) = pipe.recv().unwrap().unwrap();
         assert_eq!(outcomes(&ours, &mut inbound).len(), 1);
-        pipe.send(&second, offer, Outcome::Success(None), Vec::new()).unwrap();
+        pipe.send(&second, offer, Outcome::Success(None), Vec::new(), None).unwrap();
         assert_eq!(outcomes(&ours, &mut inbound).len(), 1);
         self::offer(&page, &ours, 0..2);
     }
@@ -94,7 +94,7 @@ fn outcomes_of_short_jobs_travel_together() {
     offer(&page, &ours, 0..64);
     for _ in 0..64 {
         let (job, offer) = pipe.recv().unwrap().unwrap();
-        pipe.send(&job, offer, Outcome::Success(None), Vec::new()).unwrap();
+        pipe.send(&job, offer, Outcome::Success(None), Vec::new(), None).unwrap();
     }
     let (mut inbound, mut frames, mut jobs) = (Inbound::default(), 0, 0);
     while jobs < 64 {
@@ -115,7 +115,7 @@ fn the_jobs_of_one_frame_go_to_all_threads_that_wait() {
                 scope.spawn(|| {
                     let (job, offer) = pipe.recv().unwrap().unwrap();
                     together.wait();
-                    pipe.send(&job, offer, Outcome::Success(None), Vec::new()).unwrap();
+                    pipe.send(&job, offer, Outcome::Success(None), Vec::new(), None).unwrap();
                 });
             }
             offer(&page, &ours, 0..4);

@@ -9,8 +9,8 @@ use rustix::net::{RecvFlags, SendFlags};
 use crate::codec::{Cursor, Put};
 use crate::error::{Error, Result};
 use crate::id::RowId;
-use crate::job::{ClaimedJob, NewJob, Outcome, Usage};
-use crate::nouns::{new_job, payload, read_failure, read_new_job, read_payload, why};
+use crate::job::{Beside, ClaimedJob, NewJob, Outcome, Usage};
+use crate::nouns::{beside, new_job, payload, read_beside, read_failure, read_new_job, read_payload, why};
 
 /// The version of the frames; both ends must have the same.
 pub const VERSION: u32 = 4;
@@ -56,6 +56,8 @@ pub struct Ended {
     pub usage: Option<Usage>,
     /// Jobs to be stored if the job has ended with this attempt.
     pub then: Vec<NewJob>,
+    /// What is said beside the outcome.
+    pub beside: Option<Box<Beside>>,
 }
 
 /// A frame that was read.
@@ -163,6 +165,7 @@ impl Batch {
         }
         out.u32(ended.then.len() as u32);
         ended.then.iter().for_each(|job| new_job(out, job));
+        out.maybe(ended.beside.as_deref(), beside);
         self.count += 1;
         &self.bytes[before..]
     }
@@ -263,7 +266,8 @@ fn read_ended(from: &mut Cursor<'_>) -> Result<Ended> {
     })?;
     let outcome = read_outcome(from)?;
     let then = from.several(read_new_job)?;
-    Ok(Ended { index, stamp, row, token, outcome, started_us, ended_us, usage, then })
+    let beside = from.maybe(read_beside)?;
+    Ok(Ended { index, stamp, row, token, outcome, started_us, ended_us, usage, then, beside })
 }
 
 /// Reads outcomes that stand without a frame around them.

@@ -59,6 +59,12 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     ]
 }
 
+fn besides() -> impl Strategy<Value = Box<Beside>> {
+    let budget =
+        (any::<u32>(), any::<i64>()).prop_map(|(most, period_us)| crate::job::Budget { most, period_us });
+    proptest::option::of(budget).prop_map(|budget| Box::new(Beside { budget }))
+}
+
 fn new_jobs() -> impl Strategy<Value = NewJob> {
     let errback = (proptest::option::of(any::<i64>()), bare_jobs())
         .prop_map(|(delay_us, job)| crate::job::Errback { delay_us, job });
@@ -99,8 +105,8 @@ fn ended() -> impl Strategy<Value = Ended> {
     let place = (any::<u32>(), any::<u64>(), any::<i64>(), any::<i64>());
     let usage = proptest::option::of((proptest::option::of(any::<i64>()), any::<i64>(), any::<i64>()));
     let usage = usage.prop_map(|used| used.map(|(cpu_us, peak, resident)| Usage { cpu_us, peak, resident }));
-    (place, outcomes(), any::<i64>(), any::<i64>(), usage, then).prop_map(
-        |((index, stamp, row, token), outcome, started_us, ended_us, usage, then)| Ended {
+    (place, outcomes(), any::<i64>(), any::<i64>(), usage, then, proptest::option::of(besides())).prop_map(
+        |((index, stamp, row, token), outcome, started_us, ended_us, usage, then, beside)| Ended {
             index,
             stamp,
             row: RowId(row),
@@ -110,6 +116,7 @@ fn ended() -> impl Strategy<Value = Ended> {
             ended_us,
             usage,
             then,
+            beside,
         },
     )
 }

@@ -44,6 +44,7 @@ KEYS = {
     "enqueued",
     "run_at",
     "finished",
+    "progress",
     "error",
 }
 

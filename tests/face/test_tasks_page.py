@@ -11,15 +11,17 @@ from typing import Any
 
 from pyqueue import signals
 from pyqueue.options import CallOptions, TaskOptions
+from pyqueue.retrying import delay_after
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text()
+
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 
 
 def test_the_pages_tasks_work(
     project: Callable[[str], Any], worker: Callable[..., Any], tmp_path: Path
 ) -> None:
-    (block,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    made = project(block)
+    made = project(BLOCKS[0])
     module = made.load()
     try:
         log = worker("-A", str(made.file), "-c", "1")
@@ -30,6 +32,14 @@ def test_the_pages_tasks_work(
         assert b".copy(['a', 'b'],) begins, attempt 1" in log.said
     finally:
         signals.task_failure.disconnect(module.tell, sender=module.total)
+
+
+def test_the_pages_retry_rules_work(project: Callable[[str], Any]) -> None:
+    options = project(BLOCKS[1]).load().fetch.options
+    assert [delay_after(TimeoutError(), options, n) for n in range(4)] == [1, 10, 60, None]
+    assert 0 <= (delay_after(ConnectionError(), options, 19) or 0) <= 300
+    assert delay_after(FileNotFoundError(), options, 0) is None
+    assert delay_after(OSError(), options, 0) == 180
 
 
 def test_the_page_names_every_option_and_signal() -> None:

@@ -78,6 +78,7 @@ MUTANTS = {
     "HalvesUnasked": Row("P21", "nobody asks what became of a silent sender", "core store::tests::half"),
     "ProducerUnfenced": Row("P22", "a producer that was opened anew may send", "core store::tests::producer"),
     "SequenceIgnored": Row("P22", "a number that was stored is stored again", "core store::tests::producer"),
+    "BudgetUncounted": Row("P12", "a retry takes no place of its budget", "core store::tests::budget"),
     "BellSilent": Row("P6", "nobody is woken", "core wake::bell::tests::the_file_is_private"),
     "ForeignUnheard": Row("P6", "commits of other programs are not noticed", "core worker::tests"),
     "DeathUnseen": Row(

@@ -1,6 +1,6 @@
 //! Random jobs and ends of attempts.
 
-use pyqueue_core::job::{Dedup, Errback, Failure, NewJob, Outcome, Payload};
+use pyqueue_core::job::{Beside, Budget, Dedup, Errback, Failure, NewJob, Outcome, Payload};
 
 use crate::dice::Dice;
 
@@ -77,6 +77,12 @@ fn job(dice: &mut Dice, scene: Scene) -> NewJob {
 
 pub fn jobs(dice: &mut Dice, scene: Scene, most: u64) -> Vec<NewJob> {
     (0..1 + dice.below(most)).map(|_| job(dice, scene)).collect()
+}
+
+/// A budget that two processes use up between them.
+pub fn beside(dice: &mut Dice) -> Option<Box<Beside>> {
+    let budget = Budget { most: 1 + dice.below(2) as u32, period_us: *dice.pick(&[10, 600]) * SECOND };
+    dice.one_in(3).then(|| Box::new(Beside { budget: Some(budget) }))
 }
 
 pub fn outcome(dice: &mut Dice) -> Outcome {

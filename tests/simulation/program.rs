@@ -9,7 +9,7 @@ use pyqueue_core::store::{Ask, Scope};
 
 use crate::client::{Client, Trade};
 use crate::dice::Dice;
-use crate::making::{QUEUES, SECOND, Scene, TASKS, jobs, outcome, queue, spoil};
+use crate::making::{QUEUES, SECOND, Scene, TASKS, beside, jobs, outcome, queue, spoil};
 use crate::verbs::{Answer, Verb};
 use crate::weather::Weather;
 use crate::world::locked;
@@ -188,7 +188,16 @@ impl Client {
                 } else {
                     Vec::new()
                 };
-                ends.push(Finish { row, token, outcome, started_us: Some(scene.now), usage: None, then });
+                let beside = beside(&mut self.dice);
+                ends.push(Finish {
+                    row,
+                    token,
+                    outcome,
+                    started_us: Some(scene.now),
+                    usage: None,
+                    then,
+                    beside,
+                });
             }
         }
         if ends.is_empty() {

@@ -103,7 +103,7 @@ impl Client {
             State::Failed,
         ];
         let state = *self.dice.pick(&states);
-        let filter = Filter { state: Some(state), queue: None, task: None, limit: 1_000 };
+        let filter = Filter { state: Some(state), limit: 1_000, ..Filter::default() };
         if self.dice.one_in(4) {
             self.aside_as(&Verb::TakeIn, "takes the inbox in", |store| store.fold())?;
         }

@@ -142,6 +142,7 @@ fn empty(client: &mut Client) -> Option<()> {
             started_us: None,
             usage: None,
             then: Vec::new(),
+            beside: None,
         });
         if !taken.is_empty() {
             client.ask(Verb::Finish(ends.collect(), None))?;

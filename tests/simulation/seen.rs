@@ -36,6 +36,7 @@ pub struct Seen {
     /// When each is asked about next, how often it was, and the pause.
     pub halves: BTreeMap<i64, (Option<i64>, i64, i64)>,
     pub producers: BTreeMap<String, (i64, i64, Option<Vec<u8>>)>,
+    pub turns: BTreeMap<String, i64>,
     pub newer: bool,
     /// Rows that break an invariant of the schema.
     pub unsound: i64,
@@ -119,6 +120,7 @@ fn read(disk: &Disk) -> rusqlite::Result<Seen> {
         producers: all(&conn, "SELECT name, epoch, sequence, position FROM pyqueue_producer", |row| {
             Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
         })?,
+        turns: all(&conn, "SELECT task, turn FROM pyqueue_budget", |row| Ok((row.get(0)?, row.get(1)?)))?,
         receipts: all(&conn, "SELECT job, token FROM pyqueue_receipt", |row| Ok((row.get(0)?, row.get(1)?)))?,
         newer: conn.query_row(
             "SELECT value>1 FROM pyqueue_meta WHERE name='oldest_compatible'",

@@ -114,6 +114,12 @@ CREATE TABLE pyqueue_progress(
   body BLOB NOT NULL
 ) STRICT;
 
+-- Retry budgets that have been used: at which wall time (µs) the next retry of a task may begin to wait.
+CREATE TABLE pyqueue_budget(
+  task TEXT PRIMARY KEY,
+  turn INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Jobs that are stored once this one ends in failure and nobody can say what follows. A list of the core's own.
 CREATE TABLE pyqueue_errback(
   id INTEGER PRIMARY KEY,

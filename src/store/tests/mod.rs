@@ -1,5 +1,6 @@
 //! Behaviour of the store on real files and a virtual clock.
 
+mod budget;
 mod damaged;
 mod depth;
 mod errbacks;
@@ -103,7 +104,15 @@ fn ask(owner: i64, limit: usize) -> Ask {
 }
 
 fn finish_of(job: &ClaimedJob, outcome: Outcome) -> Finish {
-    Finish { row: job.row, token: job.token, outcome, started_us: None, usage: None, then: Vec::new() }
+    Finish {
+        row: job.row,
+        token: job.token,
+        outcome,
+        started_us: None,
+        usage: None,
+        then: Vec::new(),
+        beside: None,
+    }
 }
 
 fn success() -> Outcome {

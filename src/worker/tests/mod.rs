@@ -41,7 +41,7 @@ fn work(pipe: &Pipe) {
         match pipe.recv() {
             Ok(Some((job, offer))) => {
                 let outcome = perform(&job);
-                pipe.send(&job, offer, outcome, Vec::new()).unwrap();
+                pipe.send(&job, offer, outcome, Vec::new(), None).unwrap();
             }
             Ok(None) => return,
             Err(Error::Interrupted) => {}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use pyqueue_core::id::RowId;
-use pyqueue_core::job::{Finish, Finished, NewJob, Outcome, State};
+use pyqueue_core::job::{Budget, Finish, Finished, NewJob, Outcome, State};
 
 use super::{Model, Place};
 
@@ -23,7 +23,13 @@ impl Model {
     }
 
     pub fn finish(&mut self, ends: &[Finish]) -> Vec<Finished> {
-        let answers: Vec<Finished> = ends.iter().map(|end| self.one(end)).collect();
+        // In the order of the rows, as they take places of a budget.
+        let mut order: Vec<usize> = (0..ends.len()).collect();
+        order.sort_by_key(|at| ends[*at].row);
+        let mut answers = vec![Finished::LeaseLost; ends.len()];
+        for at in order {
+            answers[at] = self.one(&ends[at]);
+        }
         self.settle();
         for (end, answer) in ends.iter().zip(&answers) {
             if *answer == Finished::Done && matches!(end.outcome, Outcome::Success(_) | Outcome::Failure(_)) {
@@ -72,7 +78,10 @@ impl Model {
                     job.new.payload = payload.clone();
                 }
                 (job.attempts, job.retries) = (job.attempts + 1, job.retries + 1);
-                job.place = if *delay_us > 0 { Place::Later(now + delay_us) } else { Place::Ready };
+                let task = job.new.task.clone();
+                let budget = end.beside.as_ref().and_then(|beside| beside.budget);
+                let delay = delay_us + budget.map_or(0, |budget| self.turn(task, budget));
+                self.place(row, if delay > 0 { Place::Later(now + delay) } else { Place::Ready });
             }
             Outcome::Lost { charged, .. } => return self.lose(row, end.token, *charged),
             Outcome::GivenBack => {
@@ -82,6 +91,16 @@ impl Model {
         }
         self.written.insert((row, end.token, code));
         Finished::Done
+    }
+
+    /// How long a retry waits for a place of its task's budget: of `most` that fill up one by one over the period.
+    fn turn(&mut self, task: String, budget: Budget) -> i64 {
+        let between = (budget.period_us + i64::from(budget.most) - 1) / i64::from(budget.most);
+        let full = self.now - between * i64::from(budget.most - 1);
+        let turn = self.turns.entry(task).or_insert(full);
+        let before = (*turn).min(self.now + 30 * 86_400_000_000);
+        *turn = before.max(full) + between;
+        (before - self.now).max(0)
     }
 
     fn lose(&mut self, row: i64, token: i64, charged: bool) -> Finished {

@@ -75,6 +75,8 @@ pub struct Model {
     pub halves: BTreeMap<i64, Half>,
     /// Epoch, last sequence number and position, by name.
     pub producers: BTreeMap<String, (i64, i64, Option<Vec<u8>>)>,
+    /// When the next retry of a task under a budget may begin to wait.
+    pub turns: BTreeMap<String, i64>,
     /// A newer build keeps ours out.
     pub newer: bool,
     /// Row, token and outcome of each attempt that has ended.

@@ -12,7 +12,8 @@ use super::notes::{self, Memory, Note};
 use super::program::Boot;
 use crate::client::options;
 
-const EVERYTHING: Filter = Filter { state: None, queue: None, task: None, limit: 100_000 };
+const EVERYTHING: Filter =
+    Filter { state: None, queue: None, task: None, error: None, since_us: None, limit: 100_000 };
 
 fn states(store: &Store) -> Result<HashMap<String, State>> {
     Ok(store.jobs(&EVERYTHING)?.into_iter().map(|job| (job.id, job.state)).collect())
@@ -64,6 +65,7 @@ fn drain(store: &Store, mut token: i64) -> Result<std::result::Result<(), String
                 started_us: None,
                 usage: None,
                 then: Vec::new(),
+                beside: None,
             })
             .collect();
         if ends.is_empty() {
