@@ -435,7 +435,7 @@ class Event:
 
     @property
     def kind(self) -> str:
-        """ready child_started child_lost job_lost lease_lost reaped unknown_task stopping stopped warning error"""
+        """ready child_started child_lost job_lost lease_lost reaped unknown_task reload stopping stopped warning error"""
     @property
     def text(self) -> str: ...
     @property
@@ -460,12 +460,17 @@ class Worker:
         visibility_us: int = 30_000_000,
         grace_us: int = 25_000_000,
         burst: bool = False,
+        leeway_us: int = 0,
     ) -> Worker:
         """``command`` starts one of ``concurrency`` children; its end of the socket pair is its standard input.
-        A child calls ``ChildPipe.recv`` in ``width`` threads and is given as many jobs at once. Raises InvalidJob
-        for numbers out of range."""
+        A child calls ``ChildPipe.recv`` in ``width`` threads, or runs ``width`` jobs of ``try_recv``, and is given
+        as many jobs at once. ``leeway_us`` after a job's hard time limit its child is killed; until then it may
+        have ended that job alone. Raises InvalidJob for numbers out of range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
+    def reload(self) -> None:
+        """Replaces the children by new ones, which load the app anew; the old ones end their jobs. While new ones
+        can't start the old ones stay."""
     def stop(self, *, cold: bool = False) -> None:
         """Warm: no new claims, running jobs finish within the grace time. Cold: children are killed."""
 
@@ -474,12 +479,16 @@ class ChildPipe:
     """The child's end: takes standard input over and puts /dev/null in its place."""
 
     def __new__(cls) -> ChildPipe: ...
-    def ready(self) -> None:
-        """Tells the supervisor that jobs may come."""
+    def ready(self, tasks: Sequence[str]) -> None:
+        """Tells the supervisor that jobs of these tasks may come; none named is all."""
     def failed(self, text: str) -> None:
         """Tells the supervisor that the child can't start, and why."""
     def recv(self) -> Job | None:
         """The next job that is still ours to run; None when the supervisor is gone or done. Several threads may
         wait here; signals are answered in the main thread."""
+    def try_recv(self) -> Job | None:
+        """The next job that is still ours to run, or None where none is here. Raises EOFError when none will come."""
+    def fileno(self) -> int:
+        """Can be read when ``try_recv`` may have something."""
     def send(self, job: Job, outcome: Outcome) -> None:
         """How it ended."""

@@ -50,7 +50,7 @@ SETTINGS: Final = _table(
     ("task_soft_time_limit", "CELERYD_TASK_SOFT_TIME_LIMIT", None, "seconds", "SoftTimeLimitExceeded is raised after this time"),
     ("result_expires", "CELERY_TASK_RESULT_EXPIRES", 86_400, "seconds", "how long successes are kept"),
     ("worker_concurrency", "CELERYD_CONCURRENCY", None, "number", "children of a worker; None is one a CPU"),
-    ("worker_pool", "CELERYD_POOL", "prefork", "pool", "prefork, solo or threads"),
+    ("worker_pool", "CELERYD_POOL", "prefork", "pool", "prefork, solo, threads or asyncio"),
     ("worker_soft_shutdown_timeout", "CELERYD_SOFT_SHUTDOWN_TIMEOUT", 25, "seconds", "how long a stopping worker lets jobs finish"),
     ("include", "CELERY_INCLUDE", (), "modules", "modules a worker imports"),
     ("imports", "CELERY_IMPORTS", (), "modules", "modules a worker imports"),

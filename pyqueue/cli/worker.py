@@ -39,6 +39,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
             "pyqueue worker -A tasks.py",
             "pyqueue worker -A proj.app:app -c 4 -Q mail,default",
             "pyqueue worker --db jobs.db --burst --loglevel warning",
+            "pyqueue worker -A tasks.py --reload",
         ),
     )
     parser.add_argument("--db", metavar="FILE", help="the queue file (default: the app's)")
@@ -66,12 +67,18 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         "-P",
         "--pool",
         metavar="POOL",
-        help="prefork: child processes (default); solo: one of them; threads: one with -c threads",
+        help="prefork: child processes (default); solo: one of them; threads: one with -c threads; asyncio: one with -c "
+        "coroutines at once (default: 100)",
     )
     parser.add_argument(
         "--grace", type=length, metavar="SECONDS", help="how long jobs may finish when stopped (default: 25)"
     )
     parser.add_argument("--burst", action="store_true", help="end when no job may start now")
+    parser.add_argument(
+        "--reload",
+        action="store_true",
+        help="replace the children when the app's source changes, as SIGHUP does: the old ones end their jobs",
+    )
     for flags, because in WITHOUT_EFFECT.items():
         parser.add_argument(
             *flags.split(), dest="without_effect", action="append_const", const=because, help=SUPPRESS
@@ -100,6 +107,7 @@ def run(arguments: Namespace) -> int:
             grace=arguments.grace,
             burst=arguments.burst,
             json_logs=arguments.json_logs,
+            reload=arguments.reload,
         )
     )
 

@@ -1,6 +1,7 @@
 """A child: loads the app, then runs the jobs it is handed until the supervisor has no more.
 
-Started as ``python -m pyqueue.worker.child TARGET DB LOGLEVEL NAME THREADS`` with its end of the pipe as standard input.
+Started as ``python -m pyqueue.worker.child TARGET DB LOGLEVEL NAME POOL WIDTH`` with its end of the pipe as standard
+input.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ LOW_DESCRIPTORS: Final = 64
 """Tasks that daemonize or scrub close the low ones; the pipe lies above them."""
 
 
-def main(target: str, path: str, level: str, name: str, threads: str) -> int:
+def main(target: str, path: str, level: str, name: str, pool: str, width: str) -> int:  # noqa: PLR0917  its command line
     """Returns the exit code: 1 if the app can't be loaded."""
     # The terminal and service managers signal the whole group; the supervisor alone decides when a child ends.
     # A handler, not SIG_IGN: that would be inherited by programs the tasks start.
     signal.signal(signal.SIGINT, _leave_to_supervisor)
     signal.signal(signal.SIGTERM, _leave_to_supervisor)
+    signal.signal(signal.SIGHUP, _leave_to_supervisor)
     # What a task has printed must not die in a buffer with a killed child.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
@@ -40,16 +42,20 @@ def main(target: str, path: str, level: str, name: str, threads: str) -> int:
         return 1
     set_up(level)
     signals.worker_process_init.send(None)
-    pipe.ready()
+    pipe.ready(sorted(app.tasks))
 
     def work() -> None:
         while (job := pipe.recv()) is not None:
             pipe.send(job, run_job(app, job, name))
 
-    if threads == "1":
+    if pool == "asyncio":
+        from pyqueue.worker.one_loop import OneLoop  # noqa: PLC0415  it loads asyncio
+
+        OneLoop(app, pipe, name, int(width)).run()
+    elif width == "1":
         work()
     else:
-        side_by_side(int(threads), work)
+        side_by_side(int(width), work)
     signals.worker_process_shutdown.send(None, pid=os.getpid(), exitcode=0)
     return 0
 

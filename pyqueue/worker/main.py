@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -41,6 +42,11 @@ def run(options: WorkerOptions) -> int:
     stop = _Stop(worker, decided.name)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGHUP, _HangUp(worker, stop))
+    if options.reload:
+        from pyqueue.worker.watching import SourceWatch, source_folders  # noqa: PLC0415
+
+        SourceWatch(source_folders(), worker.reload)
     failed = False
     while (event := worker.next_event()) is not None:
         failed = failed or event.kind == "error"
@@ -78,6 +84,29 @@ class _Stop:
         )
 
 
+class _HangUp:
+    """SIGHUP loads the code anew. Where the terminal is gone that it was started from, it means the end."""
+
+    def __init__(self, worker: Worker, stop: _Stop) -> None:
+        self._worker = worker
+        self._stop = stop
+        self._has_terminal = _terminal()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self._has_terminal and not _terminal():
+            self._stop(number, frame)
+        else:
+            self._worker.reload()
+
+
+def _terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
 def _facts(app: PyQueue, plan: Plan) -> dict[str, object]:
     return {
         "version": __version__,
@@ -113,8 +142,8 @@ def _idle_settings(app: PyQueue) -> str:
 
 
 def _children(plan: Plan) -> str:
-    threads = f" with {plan.width} threads" if plan.pool == "threads" else ""
-    return f"{plan.children}{threads} ({plan.pool})"
+    each = {"threads": f" with {plan.width} threads", "asyncio": f" with {plan.width} jobs at once"}
+    return f"{plan.children}{each.get(plan.pool, '')} ({plan.pool})"
 
 
 def _ready(app: PyQueue, plan: Plan) -> str:

@@ -172,7 +172,7 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
         return asked(run, call.extras.check_back)
     if signals.task_received.connected:
         signals.task_received.send(run.task, request=run.context)
-    return _outcome(run, attempt(run, app.middleware))
+    return outcome_of(run, attempt(run, app.middleware))
 
 
 def _report(run: Run, state: str, meta: Any) -> None:
@@ -184,7 +184,8 @@ def _report(run: Run, state: str, meta: Any) -> None:
     run.app.store.progress(run.job, state, encode_result(meta, f"the meta of {state}", run.app.max_body))
 
 
-def _outcome(run: Run, ended: Ended) -> Outcome:
+def outcome_of(run: Run, ended: Ended) -> Outcome:
+    """What the supervisor is told of it."""
     if ended.state == SUCCESS:
         return Outcome.success(ended.kept, None if ended.kept is None else CONTENT_TYPE, run.then)
     if ended.state == IGNORED:

@@ -86,7 +86,7 @@ class BySignal:
     def _expire(self, _number: int, frame: FrameType | None) -> None:
         if self._armed:
             self._armed = False
-            error = SoftTimeLimitExceeded(_text(self._limit_us))
+            error = SoftTimeLimitExceeded(text_of_soft(self._limit_us))
             awaited = self._block.awaited
             if awaited is None or not awaited.interrupt(error, frame):
                 raise error
@@ -125,7 +125,7 @@ class ByThread:
         _raise_in(self._thread, None)
         if isinstance(error, SoftTimeLimitExceeded) and not error.args:
             # Python made it from the class alone.
-            error.args = (_text(self._limit_us),)
+            error.args = (text_of_soft(self._limit_us),)
 
     def _expire(self) -> None:
         with self._lock:
@@ -140,7 +140,7 @@ class ByThread:
             # The loop may have ended, and be closed, since we looked.
             with contextlib.suppress(RuntimeError):
                 # Without a frame it is always the loop that raises: from here nobody can tell whose code runs.
-                awaited.interrupt(SoftTimeLimitExceeded(_text(self._limit_us)), None)
+                awaited.interrupt(SoftTimeLimitExceeded(text_of_soft(self._limit_us)), None)
             if self._block.awaited is not awaited:
                 self._block.late = awaited.late
 
@@ -153,5 +153,6 @@ def _raise_in(thread: int, error: type[BaseException] | None) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
 
 
-def _text(limit_us: int) -> str:
+def text_of_soft(limit_us: int) -> str:
+    """What SoftTimeLimitExceeded says."""
     return f"the task has run for its soft time limit of {limit_us / 1e6:g} s"

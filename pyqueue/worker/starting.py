@@ -13,11 +13,18 @@ from pyqueue.exceptions import ImproperlyConfigured
 if TYPE_CHECKING:
     from pyqueue.app import PyQueue
 
-POOLS: Final = ("prefork", "solo", "threads")
+POOLS: Final = ("prefork", "solo", "threads", "asyncio")
+WIDE: Final = ("threads", "asyncio")
+"""Those of one child, which runs all jobs."""
+
+COROUTINES: Final = 100
+"""Jobs at once on a loop, where nobody says how many."""
+LEEWAY_US: Final = 1_000_000
+"""After a hard limit, until a child is killed that can end the job alone: a loop cancels it."""
 
 INSTEAD: Final = {
-    "gevent": "for tasks that wait for others use threads with a larger -c",
-    "eventlet": "for tasks that wait for others use threads with a larger -c",
+    "gevent": "for tasks that wait for others use asyncio, or threads with a larger -c",
+    "eventlet": "for tasks that wait for others use asyncio, or threads with a larger -c",
     "processes": "prefork is the same",
 }
 
@@ -35,6 +42,7 @@ class WorkerOptions(NamedTuple):
     grace: float | None = None
     burst: bool = False
     json_logs: bool = False
+    reload: bool = False
 
 
 class Plan(NamedTuple):
@@ -51,7 +59,7 @@ class Plan(NamedTuple):
     @property
     def children(self) -> int:
         """How many processes."""
-        return 1 if self.pool == "threads" else self.concurrency
+        return 1 if self.pool in WIDE else self.concurrency
 
     @property
     def width(self) -> int:
@@ -61,6 +69,8 @@ class Plan(NamedTuple):
     @property
     def at_once(self) -> str:
         """Both, for people."""
+        if self.pool == "asyncio":
+            return f"1 child with {self.width} jobs at once"
         if self.width > 1:
             return f"1 child with {self.width} threads"
         return "1 child" if self.children == 1 else f"{self.children} children"
@@ -80,14 +90,16 @@ def plan(app: PyQueue, options: WorkerOptions) -> Plan:
     pool = options.pool or known.pool
     if pool not in POOLS:
         raise ImproperlyConfigured(
-            f"there is no pool {pool!r}, only prefork (child processes), solo (one of them) and threads (of one "
-            f"child); {INSTEAD.get(pool, 'prefork is the default')}"
+            f"there is no pool {pool!r}, only prefork (child processes), solo (one of them), threads and asyncio "
+            f"(of one child); {INSTEAD.get(pool, 'prefork is the default')}"
         )
     return Plan(
         name=options.name or f"{os.getpid()}@{os.uname().nodename}",
         concurrency=1
         if pool == "solo"
-        else options.concurrency or known.concurrency or len(os.sched_getaffinity(0)),
+        else options.concurrency
+        or known.concurrency
+        or (COROUTINES if pool == "asyncio" else len(os.sched_getaffinity(0))),
         queues=options.queues or known.queues,
         pool=pool,
         grace=known.grace if options.grace is None else checked("grace", options.grace, "grace"),
@@ -103,7 +115,7 @@ def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Worker:
         # -P: a file of the current directory must not stand in for a module of the standard library.
         [
             *(sys.executable, "-P", "-m", "pyqueue.worker.child"),
-            *(target, app.path, log_level, plan.name, str(plan.width)),
+            *(target, app.path, log_level, plan.name, plan.pool, str(plan.width)),
         ],
         name=plan.name,
         concurrency=plan.children,
@@ -113,4 +125,5 @@ def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Worker:
         visibility_us=round(app.visibility_timeout * 1e6),
         grace_us=round(plan.grace * 1e6),
         burst=plan.burst,
+        leeway_us=LEEWAY_US if plan.pool == "asyncio" else 0,
     )

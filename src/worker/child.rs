@@ -1,9 +1,10 @@
 //! One child process as the supervisor sees it: process, socket, and the jobs it holds.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
@@ -25,9 +26,10 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Whether it was started at `since` and has run longer than its time limit by `now` (boot time).
-    pub fn overran(&self, since: i64, now: i64) -> bool {
-        since > 0 && self.job.time_limit_us.is_some_and(|limit| now - since >= limit)
+    /// Whether it was started at `since` and has run so much longer than its time limit by `now` (boot time).
+    pub fn overran(&self, since: i64, leeway_us: i64, now: i64) -> bool {
+        since > 0
+            && self.job.time_limit_us.is_some_and(|limit| now - since >= limit.saturating_add(leeway_us))
     }
 }
 
@@ -38,6 +40,8 @@ pub(super) enum Phase {
     Starting,
     /// It runs jobs.
     Ready,
+    /// Another has its place: it is given no more jobs.
+    Retiring,
     /// It was told that no jobs come any more.
     Leaving,
 }
@@ -68,12 +72,21 @@ pub(super) struct Child {
     /// What it said when it could not start.
     pub trouble: Option<String>,
     open: bool,
+    /// Whose code it has.
+    pub generation: u32,
+    /// The tasks it can run, as it said.
+    pub tasks: Option<Arc<HashSet<String>>>,
+    /// When it is killed if it has not left (boot time).
+    pub leave_us: i64,
+    /// Until then it is offered nothing, because it does not take what it is offered (boot time).
+    pub deaf_us: i64,
+    pub pause_us: i64,
 }
 
 impl Child {
     /// Starts a process. The thread that calls this must live as long as the worker: the child asks the kernel to
     /// kill it when this thread ends. No pre_exec, so that the standard library uses posix_spawn.
-    pub fn spawn(command: &[String], page: &Path, slot: u32) -> Result<Child> {
+    pub fn spawn(command: &[String], page: &Path, slot: u32, generation: u32) -> Result<Child> {
         let (ours, childs) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
                 .map_err(|source| Error::System { call: "socketpair", source })?;
@@ -114,6 +127,11 @@ impl Child {
             held: VecDeque::new(),
             trouble: None,
             open: true,
+            generation,
+            tasks: None,
+            leave_us: i64::MAX,
+            deaf_us: 0,
+            pause_us: 0,
         })
     }
 
@@ -134,6 +152,11 @@ impl Child {
     /// The next whole frame of what was read.
     pub fn frame(&mut self) -> Result<Option<Frame>> {
         self.inbound.frame()
+    }
+
+    /// Whether another has its place.
+    pub fn replaced(&self) -> bool {
+        matches!(self.phase, Phase::Retiring | Phase::Leaving)
     }
 
     /// Whether the socket is worth polling: after its end only the pidfd speaks.

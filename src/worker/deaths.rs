@@ -35,6 +35,7 @@ impl Supervisor {
     fn listen_to(&mut self, number: usize, all: bool, now: i64) -> Result<()> {
         let Some(child) = &mut self.slots[number].child else { return Ok(()) };
         child.read(all)?;
+        (child.deaf_us, child.pause_us) = (0, 0);
         // Frame by frame: what came before a bad one counts.
         while let Some(child) = &mut self.slots[number].child {
             let Some(frame) = child.frame()? else { break };
@@ -50,10 +51,11 @@ impl Supervisor {
             Frame::Hello { version, .. } => {
                 return Err(Error::Wire(format!("version {version} instead of {}", wire::VERSION)));
             }
-            Frame::Ready => {
+            Frame::Ready(tasks) => {
                 if child.phase == Phase::Starting {
                     child.phase = Phase::Ready;
                     self.started(number);
+                    self.proved(number, tasks);
                 }
             }
             Frame::Failed(text) => child.trouble = Some(text),
@@ -69,7 +71,7 @@ impl Supervisor {
         let pid = self.slots[number].child.as_ref().map(|child| child.pid);
         let text = format!("child {} takes jobs", pid.unwrap_or_default());
         self.outside.event(Event { kind: Kind::ChildStarted, text, job: None, pid });
-        if !self.announced && self.ready().count() == self.slots.len() {
+        if !self.announced && self.ready().count() == self.options.concurrency as usize {
             self.announced = true;
             self.outside.tell(Kind::Ready, format!("worker {} takes jobs", self.member.id));
         }
@@ -119,6 +121,10 @@ impl Supervisor {
             return;
         }
         if phase == Phase::Starting {
+            let said = trouble.as_ref().map_or(reason.clone(), |said| format!("{reason}: {said}"));
+            if self.scout_failed(number, &said, now) {
+                return;
+            }
             match trouble {
                 None if how.by_others() => {
                     let text = format!(
@@ -126,12 +132,13 @@ impl Supervisor {
                     );
                     self.put_off(number, text, now);
                 }
-                None => self.failed_to_start(number, &reason, now),
-                Some(said) => self.failed_to_start(number, &format!("{reason}: {said}"), now),
+                _ => self.failed_to_start(number, &said, now),
             }
             return;
         }
-        self.slots[number].spawn_us = Some(now);
+        if self.too_few() {
+            self.slots[number].spawn_us = Some(now);
+        }
         if fate == Fate::Own || busy {
             let text = trouble.map_or(reason.clone(), |said| format!("{reason}: {said}"));
             self.outside.event(Event { kind: Kind::ChildLost, text, job: None, pid: Some(pid) });
@@ -154,10 +161,11 @@ impl Supervisor {
     /// Decides about each job of a dead child by its entry on the page.
     fn inherit(&mut self, number: usize, child: Child, reason: &str, now: i64) {
         let mut unstarted = Vec::new();
+        let leeway_us = self.options.leeway_us;
         for held in child.held {
             let (state, since) = self.member.page.look(number as u32, held.index, held.stamp);
             let outcome = match (state, child.fate) {
-                (State::Started | State::Done, Fate::TimeLimit(at)) if held.overran(since, at) => {
+                (State::Started | State::Done, Fate::TimeLimit(at)) if held.overran(since, leeway_us, at) => {
                     Outcome::Failure(overrun(held.job.time_limit_us.unwrap_or_default()))
                 }
                 (State::Started, Fate::TimeLimit(_)) => {
@@ -197,8 +205,12 @@ impl Supervisor {
         }
     }
 
-    /// A child could not start: another try after a pause, or the end of the worker.
+    /// A child could not start: another try after a pause, or the end of the worker. While others run jobs, their
+    /// code is older and better, and the worker goes on.
     pub fn failed_to_start(&mut self, number: usize, text: &str, now: i64) {
+        if self.ready().next().is_some() {
+            return self.put_off(number, format!("a child could not start: {text}"), now);
+        }
         self.failures += 1;
         if self.failures >= START_FAILURES {
             let text = format!(

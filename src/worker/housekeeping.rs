@@ -178,7 +178,7 @@ impl Supervisor {
         let mut lost: Vec<String> = self.hand.drain(..).map(|job| job.id).collect();
         lost.extend(std::mem::take(&mut self.ledger.ends).into_iter().map(|end| end.id));
         for slot in &mut self.slots {
-            if let Some(mut child) = std::mem::replace(slot, Slot::new()).child {
+            if let Some(mut child) = std::mem::replace(slot, Slot::new(self.options.width)).child {
                 lost.extend(child.held.drain(..).map(|held| held.job.id));
                 child.destroy();
             }
@@ -191,14 +191,13 @@ impl Supervisor {
             Ok(member) => {
                 std::mem::replace(&mut self.member, member).leave();
                 self.ledger.dry = false;
+                self.begin_anew(now);
                 self.beat_us = now + self.options.visibility_us / 3;
             }
             Err(error) => {
                 // The next beat tries again; until then there is nobody to claim for.
                 self.beat_us = now + TICK_US;
-                for slot in &mut self.slots {
-                    slot.spawn_us = Some(self.beat_us);
-                }
+                self.begin_anew(self.beat_us);
                 self.trouble(&error);
             }
         }

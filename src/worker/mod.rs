@@ -5,6 +5,7 @@
 //! and share a `page` with it.
 
 mod child;
+mod deaf;
 mod deaths;
 mod dispatcher;
 mod ear;
@@ -17,6 +18,7 @@ mod pace;
 pub mod page;
 mod pinned;
 pub mod pipe;
+mod reloading;
 pub mod signals;
 mod stopping;
 mod supervisor;
@@ -37,7 +39,7 @@ use crate::error::{Error, Result};
 use crate::store::Store;
 
 /// Jobs at once in one child: as many again may have ended and not be written, and still have their entries.
-const MOST_WIDE: u32 = page::ENTRIES / 2;
+const MOST_WIDE: u32 = page::MOST_ENTRIES / 2;
 
 /// What a worker is.
 #[derive(Debug, Clone)]
@@ -60,6 +62,8 @@ pub struct Options {
     pub grace_us: i64,
     /// Stop when nothing is left to do.
     pub burst: bool,
+    /// How long a child has beyond a job's hard time limit to end that job alone, before it is killed (µs).
+    pub leeway_us: i64,
 }
 
 impl Options {
@@ -69,10 +73,10 @@ impl Options {
         } else if !(1..=1024).contains(&self.concurrency) {
             "the concurrency must lie between 1 and 1024"
         } else if !(1..=MOST_WIDE).contains(&self.width) {
-            "one process runs between 1 and 256 jobs at once; start more workers for more"
+            "one process runs between 1 and 4096 jobs at once; start more workers for more"
         } else if !(100_000..=86_400_000_000).contains(&self.visibility_us) {
             "the visibility time must lie between 0.1 s and one day"
-        } else if self.grace_us < 0 {
+        } else if self.grace_us < 0 || self.leeway_us < 0 {
             "the grace time must not be negative"
         } else {
             return Ok(());
@@ -119,6 +123,12 @@ impl Worker {
     /// Warm: no new claims, running jobs may end within the grace time. Cold: children are killed.
     pub fn stop(&self, cold: bool) {
         self.outside.order(if cold { Order::Kill } else { Order::Drain });
+    }
+
+    /// Replaces the children by new ones, which load the application anew; the old ones end their jobs. While the
+    /// new ones can't start the old ones stay.
+    pub fn reload(&self) {
+        self.outside.reload();
     }
 
     /// Waits until the supervisor's thread has ended.

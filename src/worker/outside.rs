@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -23,6 +23,7 @@ pub enum Kind {
     LeaseLost,
     Reaped,
     UnknownTask,
+    Reload,
     Stopping,
     Stopped,
     Warning,
@@ -39,6 +40,7 @@ impl Kind {
             Kind::JobLost => "job_lost",
             Kind::LeaseLost => "lease_lost",
             Kind::Reaped => "reaped",
+            Kind::Reload => "reload",
             Kind::Stopping => "stopping",
             Kind::Stopped => "stopped",
             Kind::UnknownTask => "unknown_task",
@@ -89,6 +91,7 @@ struct Letters {
 /// The post box between the supervisor and the rest of its process.
 pub(super) struct Outside {
     order: AtomicU8,
+    reloads: AtomicU32,
     wake: OwnedFd,
     letters: Mutex<Letters>,
     told: OwnedFd,
@@ -110,7 +113,13 @@ fn silence(fd: &OwnedFd) {
 
 impl Outside {
     pub fn new() -> Result<Outside> {
-        Ok(Outside { order: AtomicU8::new(0), wake: bell()?, letters: Mutex::default(), told: bell()? })
+        Ok(Outside {
+            order: AtomicU8::new(0),
+            reloads: AtomicU32::new(0),
+            wake: bell()?,
+            letters: Mutex::default(),
+            told: bell()?,
+        })
     }
 
     fn letters(&self) -> MutexGuard<'_, Letters> {
@@ -125,6 +134,17 @@ impl Outside {
 
     pub fn ordered(&self) -> Order {
         [Order::Run, Order::Drain, Order::Kill][usize::from(self.order.load(SeqCst).min(2))]
+    }
+
+    /// Asks for children with new code.
+    pub fn reload(&self) {
+        self.reloads.fetch_add(1, SeqCst);
+        self.wake();
+    }
+
+    /// How often that was asked.
+    pub fn reloads(&self) -> u32 {
+        self.reloads.load(SeqCst)
     }
 
     /// Wakes the supervisor.

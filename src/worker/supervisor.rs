@@ -16,7 +16,8 @@ use super::housekeeping::{Keeper, Peer};
 use super::liveness::{self, Lock};
 use super::outside::{Kind, Order, Outside};
 use super::pace::Pace;
-use super::page::{ENTRIES, Page};
+use super::page::{self, Page};
+use super::reloading::{self, Reload};
 use super::stopping::Stage;
 use super::turn::Turn;
 use crate::clock::Clock;
@@ -50,11 +51,14 @@ impl Member {
         })?;
         let directory = store.directory()?;
         let page_path = liveness::page_path(&directory, id);
-        let create = || Page::create(&page_path, options.concurrency, store.env().clock.identity());
+        let entries = page::entries(options.width);
+        let slots = reloading::slots(options.concurrency);
+        let create = || Page::create(&page_path, slots, entries, store.env().clock.identity());
         let page = match create() {
             Err(Error::Full(_)) if store.give_up()? => create()?,
             other => other?,
         };
+        page.say_working(options.concurrency);
         Ok(Member { id, page, page_path, lock: Lock::take(&directory, id)? })
     }
 
@@ -75,8 +79,8 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub fn new() -> Slot {
-        Slot { free: (0..ENTRIES).rev().collect(), child: None, spawn_us: Some(0), kills: 0 }
+    pub fn new(width: u32) -> Slot {
+        Slot { free: (0..page::entries(width)).rev().collect(), child: None, spawn_us: None, kills: 0 }
     }
 }
 
@@ -115,6 +119,7 @@ pub(super) struct Supervisor {
     pub kept_us: i64,
     /// From then on the end of a peer's lease proves that it hangs.
     pub trust_us: i64,
+    pub reload: Reload,
 }
 
 /// Whether the machine had no memory or no room for a process: that passes.
@@ -154,9 +159,10 @@ impl Supervisor {
         if let Some(text) = warning {
             outside.tell(Kind::Warning, text);
         }
-        Ok(Supervisor {
+        let slots = reloading::slots(options.concurrency);
+        let mut supervisor = Supervisor {
             keeper: Keeper::start(&store, wal, Arc::clone(&outside))?,
-            slots: (0..options.concurrency).map(|_| Slot::new()).collect(),
+            slots: (0..slots).map(|_| Slot::new(options.width)).collect(),
             hand: VecDeque::new(),
             idle_hand_us: None,
             ledger: Ledger::new(),
@@ -181,7 +187,10 @@ impl Supervisor {
             bell,
             ear,
             foreign,
-        })
+            reload: Reload::default(),
+        };
+        supervisor.begin_anew(0);
+        Ok(supervisor)
     }
 
     /// Runs until the worker has stopped.
@@ -193,6 +202,7 @@ impl Supervisor {
             self.turn.begin(now);
             self.follow_orders(now);
             self.keep_house(now);
+            self.reload(now);
             self.spawn(now);
             self.watch_limits(now);
             self.take_back(now);
@@ -217,11 +227,13 @@ impl Supervisor {
                 continue;
             }
             self.slots[number].spawn_us = None;
-            match Child::spawn(&self.options.command, &self.member.page_path, number as u32) {
+            let (command, page) = (&self.options.command, &self.member.page_path);
+            match Child::spawn(command, page, number as u32, self.reload.generation) {
                 Ok(child) => self.slots[number].child = Some(child),
                 Err(error) if lacks_means(&error) => {
                     self.put_off(number, format!("a child could not be started: {error}"), now);
                 }
+                Err(error) if self.scout_failed(number, &error.to_string(), now) => {}
                 Err(error) => self.failed_to_start(number, &error.to_string(), now),
             }
         }
@@ -342,6 +354,7 @@ impl Supervisor {
         by(self.take_back_due(now));
         by(self.exchange_due(now));
         by(self.stage.due_us());
+        by(self.reload_due());
         if hungry {
             by(self.foreign.due_us());
             // Wall time: looked at each second at the latest, because that clock may step.

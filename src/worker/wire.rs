@@ -13,7 +13,7 @@ use crate::job::{ClaimedJob, NewJob, Outcome};
 use crate::nouns::{new_job, payload, read_failure, read_new_job, read_payload, why};
 
 /// The version of the frames; both ends must have the same.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// More than any frame that `Jobs` or `Outcomes` make.
 const LARGEST: usize = i32::MAX as usize;
 const READ_BYTES: usize = 64 * 1024;
@@ -66,8 +66,8 @@ pub enum Frame {
         /// Its process.
         pid: u32,
     },
-    /// Jobs may come.
-    Ready,
+    /// Jobs may come, of these tasks; none named is all.
+    Ready(Vec<String>),
     /// The child can't start.
     Failed(String),
     /// Jobs to run.
@@ -201,9 +201,12 @@ pub fn hello(version: u32, pid: u32) -> Vec<u8> {
     })
 }
 
-/// Jobs may come.
-pub fn ready() -> Vec<u8> {
-    small(READY, |_| {})
+/// Jobs may come, of these tasks.
+pub fn ready(tasks: &[String]) -> Vec<u8> {
+    small(READY, |bytes| {
+        bytes.u32(tasks.len() as u32);
+        tasks.iter().for_each(|task| bytes.text(task));
+    })
 }
 
 /// The child can't start.
@@ -266,7 +269,7 @@ fn decode(bytes: &[u8]) -> Result<Frame> {
     let mut from = Cursor::new(bytes);
     let frame = match from.u8()? {
         HELLO => Frame::Hello { version: from.u32()?, pid: from.u32()? },
-        READY => Frame::Ready,
+        READY => Frame::Ready(from.several(Cursor::text)?),
         FAILED => Frame::Failed(from.text()?),
         JOBS => Frame::Jobs(from.several(read_job)?),
         OUTCOMES => Frame::Outcomes(from.several(read_ended)?),
