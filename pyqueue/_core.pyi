@@ -387,6 +387,10 @@ class Store:
         """What is wrong with the file, one sentence each; empty for a sound one. Reads all of it."""
     def pause(self, *, task: str | None = None, queue: str | None = None) -> None: ...
     def resume(self, *, task: str | None = None, queue: str | None = None) -> None: ...
+    def revoke(self, id: str, signal: int, grace_us: int) -> str:
+        """Cancels a job that is not running ("cancelled"), or asks the worker that runs it to end it ("asked"): the task is
+        told and interrupted at once, its process gets ``signal`` after ``grace_us`` and is killed after as much again. "late"
+        where it has ended or is not there."""
     def cancel(self, id: str) -> bool:
         """Cancels a job that is not running; False when it is too late."""
     def purge(self, queue: str) -> int:
@@ -435,7 +439,7 @@ class Event:
 
     @property
     def kind(self) -> str:
-        """ready child_started child_lost job_lost lease_lost reaped unknown_task reload stopping stopped warning error"""
+        """ready child_started child_lost job_lost lease_lost reaped unknown_task reload revoked stacks stopping stopped warning error"""
     @property
     def text(self) -> str: ...
     @property
@@ -461,16 +465,19 @@ class Worker:
         grace_us: int = 25_000_000,
         burst: bool = False,
         leeway_us: int = 0,
+        start_us: int = 60_000_000,
     ) -> Worker:
         """``command`` starts one of ``concurrency`` children; its end of the socket pair is its standard input.
         A child calls ``ChildPipe.recv`` in ``width`` threads, or runs ``width`` jobs of ``try_recv``, and is given
         as many jobs at once. ``leeway_us`` after a job's hard time limit its child is killed; until then it may
-        have ended that job alone. Raises InvalidJob for numbers out of range."""
+        have ended that job alone. A child that is not ready after ``start_us`` is killed, and another is tried. Raises InvalidJob for numbers out of range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
     def reload(self) -> None:
         """Replaces the children by new ones, which load the app anew; the old ones end their jobs. While new ones
         can't start the old ones stay."""
+    def dump(self) -> None:
+        """Asks each child for the stacks of its threads; they come as events."""
     def stop(self, *, cold: bool = False) -> None:
         """Warm: no new claims, running jobs finish within the grace time. Cold: children are killed."""
 
@@ -488,6 +495,9 @@ class ChildPipe:
         wait here; signals are answered in the main thread."""
     def try_recv(self) -> Job | None:
         """The next job that is still ours to run, or None where none is here. Raises EOFError when none will come."""
+    def told(self, job: Job) -> tuple[bool, bool]:
+        """What the supervisor has told about a running job: whether it was revoked, whether it should come to its
+        end."""
     def fileno(self) -> int:
         """Can be read when ``try_recv`` may have something."""
     def send(self, job: Job, outcome: Outcome) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pyqueue import request, signals
 from pyqueue.einfo import ExceptionInfo
-from pyqueue.exceptions import Ignore, Reject, Retry
+from pyqueue.exceptions import Ignore, Reject, Retry, Terminated
 from pyqueue.middleware import Middleware, through
 from pyqueue.moments import seconds_until
 from pyqueue.retrying import delay_after
@@ -160,7 +160,7 @@ def _called(run: Attempt) -> Any:
 
 def _try_again(run: Attempt, error: BaseException) -> None:
     """Raises a Retry in place of an error that the task's options try again."""
-    if isinstance(error, (Retry, Ignore, Reject)):
+    if isinstance(error, (Retry, Ignore, Reject, Terminated)):
         return
     delay = delay_after(error, run.task.options, run.context.retries)
     if delay is not None:
@@ -176,7 +176,7 @@ def _tell(run: Attempt, ended: Ended) -> None:
             _quietly(task.after_return, SUCCESS, ended.value, *call, None)
         if signals.task_success.connected:
             signals.task_success.send(task, result=ended.value)
-    elif ended.state == FAILURE and ended.error is not None:
+    elif ended.state == FAILURE and ended.error is not None and not isinstance(ended.error, Terminated):
         call, einfo = _positional(run), ExceptionInfo(ended.error)
         _quietly(task.on_failure, ended.error, *call, einfo)
         _quietly(task.after_return, FAILURE, ended.error, *call, einfo)

@@ -54,6 +54,8 @@ class Config(NamedTuple):
     grace: float = 25.0
     """How long a stopping worker lets jobs finish."""
     loglevel: str = "info"
+    start_timeout: float = 60.0
+    """How long a child may take to load the app."""
 
 
 class Resolved(NamedTuple):
@@ -76,6 +78,7 @@ FROM_SETTINGS: Final = {
     "concurrency": "worker_concurrency",
     "pool": "worker_pool",
     "grace": "worker_soft_shutdown_timeout",
+    "start_timeout": "worker_proc_alive_timeout",
 }
 
 

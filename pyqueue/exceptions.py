@@ -24,6 +24,7 @@ QueueError (also PyQueueError)
 ├── Retry                   control flow: raised by ``self.retry()``
 ├── Ignore                  control flow: the job ends without a result
 └── Reject                  control flow: the job is given back, or has failed
+Terminated                  a BaseException: raised inside a task whose job was revoked
 """
 
 from __future__ import annotations
@@ -151,6 +152,11 @@ class SoftTimeLimitExceeded(QueueError):
 
 class TimeLimitExceeded(QueueError):
     """The child was killed because the task ran for its hard time limit."""
+
+
+class Terminated(BaseException):
+    """Raised in a task whose job was revoked with ``terminate=True``. No Exception, so that ``except Exception`` does
+    not hold it up; ``finally`` cleans up."""
 
 
 class Retry(QueueError):

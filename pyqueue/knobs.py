@@ -106,5 +106,6 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "queues": _names,
     "pool": _text,
     "grace": grace,
+    "start_timeout": seconds,
     "loglevel": _one_of("debug", "info", "warning", "error", "critical"),
 }

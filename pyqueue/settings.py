@@ -52,6 +52,7 @@ SETTINGS: Final = _table(
     ("worker_concurrency", "CELERYD_CONCURRENCY", None, "number", "children of a worker; None is one a CPU"),
     ("worker_pool", "CELERYD_POOL", "prefork", "pool", "prefork, solo, threads or asyncio"),
     ("worker_soft_shutdown_timeout", "CELERYD_SOFT_SHUTDOWN_TIMEOUT", 25, "seconds", "how long a stopping worker lets jobs finish"),
+    ("worker_proc_alive_timeout", "CELERYD_PROC_ALIVE_TIMEOUT", 60, "seconds", "how long a child may take to start"),
     ("include", "CELERY_INCLUDE", (), "modules", "modules a worker imports"),
     ("imports", "CELERY_IMPORTS", (), "modules", "modules a worker imports"),
 
@@ -120,7 +121,6 @@ SETTINGS: Final = _table(
     ("worker_task_log_format", "CELERYD_TASK_LOG_FORMAT", None, "format", "log lines", "set up logging yourself, or use --json-logs"),
     ("worker_log_color", "CELERYD_LOG_COLOR", None, "flag", "coloured log lines", "set up logging yourself, or use --json-logs"),
     ("worker_redirect_stdouts_level", "CELERY_REDIRECT_STDOUTS_LEVEL", "WARNING", "level", "level of prints", "what a task prints is left alone"),
-    ("worker_proc_alive_timeout", "CELERYD_PROC_ALIVE_TIMEOUT", 4.0, "seconds", "how long a child may take to start", _NOT_YET),
     ("worker_lost_wait", "CELERYD_WORKER_LOST_WAIT", 10.0, "seconds", "how long a lost child is waited for", "the kernel tells of it at once"),
     ("worker_pool_restarts", "CELERYD_POOL_RESTARTS", False, "flag", "restart by command", _FILE),
     ("worker_state_db", "CELERYD_STATE_DB", None, "file", "revoked ids", _FILE),

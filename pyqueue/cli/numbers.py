@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
+from pyqueue.knobs import grace
+
 if TYPE_CHECKING:
     from typing import Final
 
@@ -29,3 +31,11 @@ def seconds(text: str) -> float:
     if not 0 <= length <= MAX_SECONDS:
         raise ArgumentTypeError(f"{text!r} is no number of seconds from 0")
     return length
+
+
+def length(text: str) -> float:
+    """Seconds, or a length with its unit; 0 is none."""
+    try:
+        return grace(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is not {error}") from None

@@ -8,9 +8,8 @@ from argparse import SUPPRESS
 from typing import TYPE_CHECKING
 
 from pyqueue.cli.celerys import add_flags
-from pyqueue.cli.numbers import positive
+from pyqueue.cli.numbers import length, positive
 from pyqueue.cli.parser import add_command
-from pyqueue.knobs import grace
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -110,14 +109,6 @@ def run(arguments: Namespace) -> int:
             reload=arguments.reload,
         )
     )
-
-
-def length(text: str) -> float:
-    """Seconds, or a length with its unit; 0 is none."""
-    try:
-        return grace(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 
 
 def names(text: str) -> tuple[str, ...]:

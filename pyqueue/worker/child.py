@@ -6,17 +6,22 @@ input.
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
+import fcntl
 import os
 import signal
 import sys
 import traceback
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from pyqueue import loading, signals
 from pyqueue._core import ChildPipe
+from pyqueue.exceptions import Terminated
+from pyqueue.worker.asks import listen, noted
 from pyqueue.worker.log import set_up
-from pyqueue.worker.run_job import run_job
+from pyqueue.worker.run_job import Run, run_job
 from pyqueue.worker.side_by_side import side_by_side
 
 LOW_DESCRIPTORS: Final = 64
@@ -33,6 +38,7 @@ def main(target: str, path: str, level: str, name: str, pool: str, width: str) -
     # What a task has printed must not die in a buffer with a killed child.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    _tell_stacks()
     pipe = _pipe()
     try:
         app = loading.load(target).app
@@ -41,12 +47,21 @@ def main(target: str, path: str, level: str, name: str, pool: str, width: str) -
         pipe.failed(traceback.format_exc())
         return 1
     set_up(level)
+    listen(pipe, Run.called.__code__)
     signals.worker_process_init.send(None)
     pipe.ready(sorted(app.tasks))
 
     def work() -> None:
         while (job := pipe.recv()) is not None:
             pipe.send(job, run_job(app, job, name))
+
+    def work_beside() -> None:
+        while (job := pipe.recv()) is not None:
+            # What is raised in a thread comes at its next step, which may lie outside of the task.
+            with contextlib.suppress(Terminated):
+                with noted(job):
+                    outcome = run_job(app, job, name)
+                pipe.send(job, outcome)
 
     if pool == "asyncio":
         from pyqueue.worker.one_loop import OneLoop  # noqa: PLC0415  it loads asyncio
@@ -55,9 +70,20 @@ def main(target: str, path: str, level: str, name: str, pool: str, width: str) -
     elif width == "1":
         work()
     else:
-        side_by_side(int(width), work)
+        side_by_side(int(width), work_beside)
     signals.worker_process_shutdown.send(None, pid=os.getpid(), exitcode=0)
     return 0
+
+
+def _tell_stacks() -> None:
+    """On SIGUSR1 the stacks of all threads go where the supervisor reads them, or to standard error."""
+    place: Any = sys.stderr
+    with contextlib.suppress(OSError, KeyError):
+        path = f"/proc/{os.environ['PYQUEUE_PARENT']}/fd/{os.environ['PYQUEUE_STACKS']}"
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        place = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, LOW_DESCRIPTORS)
+        os.close(file)
+    faulthandler.register(signal.SIGUSR1, file=place, all_threads=True, chain=False)
 
 
 def _pipe() -> ChildPipe:

@@ -29,6 +29,7 @@ _OF_EVENTS: Final = {
     "job_lost": logging.WARNING,
     "lease_lost": logging.WARNING,
     "unknown_task": logging.WARNING,
+    "stacks": logging.WARNING,
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }

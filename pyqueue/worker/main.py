@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -43,6 +45,7 @@ def run(options: WorkerOptions) -> int:
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGHUP, _HangUp(worker, stop))
+    signal.signal(signal.SIGUSR1, partial(_dump, worker))
     if options.reload:
         from pyqueue.worker.watching import SourceWatch, source_folders  # noqa: PLC0415
 
@@ -97,6 +100,11 @@ class _HangUp:
             self._stop(number, frame)
         else:
             self._worker.reload()
+
+
+def _dump(worker: Worker, _number: int, _frame: FrameType | None) -> None:
+    faulthandler.dump_traceback(all_threads=True)
+    worker.dump()
 
 
 def _terminal() -> bool:

@@ -27,12 +27,14 @@ from pyqueue.exceptions import (
 )
 from pyqueue.serialization import decode_call
 from pyqueue.states import FAILURE
+from pyqueue.worker.asks import ON_LOOP, noted
 from pyqueue.worker.awaited import Awaited
 from pyqueue.worker.run_job import Run, outcome_of, run_job
 from pyqueue.worker.soft_limit import text_of_soft
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
     from pyqueue._core import ChildPipe, Job
     from pyqueue.app import PyQueue
@@ -44,7 +46,7 @@ log: Final = logging.getLogger("pyqueue.worker")
 class RunHere(Run):
     """A job whose coroutine runs on the loop of this thread."""
 
-    __slots__ = ("cut",)
+    __slots__ = ("awaited", "cut")
 
     def __init__(self, *about: Any) -> None:
         super().__init__(*about)
@@ -58,7 +60,8 @@ class RunHere(Run):
         loop = asyncio.get_running_loop()
         job = self.job
         with self.copies:
-            awaited = Awaited(self._values_here())
+            self.awaited = awaited = Awaited(self._values_here())
+            ON_LOOP.add(self)
             timers = []
             if job.soft_time_limit_us is not None:
                 soft = SoftTimeLimitExceeded(text_of_soft(job.soft_time_limit_us))
@@ -68,8 +71,13 @@ class RunHere(Run):
             try:
                 return await awaited.main()
             finally:
+                ON_LOOP.discard(self)
                 for timer in timers:
                     timer.cancel()
+
+    def interrupt(self, error: BaseException, frame: FrameType | None) -> bool:
+        """Raises it where the coroutine waits; False where it computes, and who has interrupted that must raise it."""
+        return self.awaited.interrupt(error, frame)
 
     def _cut(self, awaited: Awaited) -> None:
         # Whatever it makes of that: it has failed. What does not end now is killed with this process.
@@ -168,7 +176,7 @@ class OneLoop:
 
     async def _run(self, job: Job) -> None:
         if self._app.middleware or not self._is_coroutine(job.task):
-            outcome = await self._loop.run_in_executor(self._threads, run_job, self._app, job, self._name)
+            outcome = await self._loop.run_in_executor(self._threads, self._in_thread, job)
         else:
             outcome = await self._run_here(job)
         self._pipe.send(job, outcome)
@@ -182,10 +190,14 @@ class OneLoop:
             # Said there in the same words.
             return run_job(app, job, self._name)
         if call.extras.check_back is not None:
-            return await self._loop.run_in_executor(self._threads, run_job, app, job, self._name)
+            return await self._loop.run_in_executor(self._threads, self._in_thread, job)
         if signals.task_received.connected:
             signals.task_received.send(run.task, request=run.context)
         return outcome_of(run, await attempt_here(run, run.called_here))
+
+    def _in_thread(self, job: Job) -> Outcome:
+        with noted(job):
+            return run_job(self._app, job, self._name)
 
     def _is_coroutine(self, name: str) -> bool:
         known = self._on_loop.get(name)

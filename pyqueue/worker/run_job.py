@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -12,9 +13,10 @@ from pyqueue._core import Outcome
 from pyqueue.attempt import IGNORED, REJECTED, Attempt, Ended, attempt, invoke
 from pyqueue.callbacks import following
 from pyqueue.einfo import ExceptionInfo
-from pyqueue.exceptions import DecodeError, NotRegistered, TransactionError
+from pyqueue.exceptions import DecodeError, NotRegistered, Terminated, TransactionError
 from pyqueue.serialization import CONTENT_TYPE, Call, decode_call, encode_call, encode_result
 from pyqueue.states import RETRY, SUCCESS
+from pyqueue.worker.asks import BY_THREAD, told
 from pyqueue.worker.copies import EndsCopies
 from pyqueue.worker.failing import failure_of
 from pyqueue.worker.soft_limit import SoftLimit
@@ -60,9 +62,11 @@ class Run(Attempt):
         """Calls the function."""
         with self.copies:
             limit_us = self.job.soft_time_limit_us
-            if limit_us is None:
+            if limit_us is None and not BY_THREAD:
                 return self._invoked(None)
             with SoftLimit(limit_us) as limit:
+                if (noted := BY_THREAD.get(threading.get_ident())) is not None:
+                    noted.block = limit
                 return self._invoked(limit.run)
 
     def _invoked(self, run: Callable[[CoroutineType[Any, Any, Any]], Any] | None) -> Any:
@@ -75,6 +79,10 @@ class Run(Attempt):
         with (block := Block(self, None, WHOLE_BUDGET, whole=True)):
             block.value = self._values(run)
         return block.value
+
+    def told(self) -> tuple[bool, bool]:
+        """Whether its job was revoked, and whether it should come to its end."""
+        return told(self.job)
 
     def transaction(self, connection: Any, budget: float) -> Block:
         """The block of ``self.transaction()``."""
@@ -199,6 +207,9 @@ def outcome_of(run: Run, ended: Ended) -> Outcome:
         log.info("%s[%s] is tried again in %.3g s: %r", run.job.task, run.job.id, delay, error)
         content_type = None if ended.kept is None else CONTENT_TYPE
         return Outcome.retry(round(delay * 1e6), failure_of(error), ended.kept, content_type)
+    if isinstance(error, Terminated):
+        log.info("%s[%s] was revoked and has ended", run.job.task, run.job.id)
+        return Outcome.failure(failure_of(error))
     if isinstance(error, run.task.options.throws):
         log.info("%s[%s] raised %r, as it may", run.job.task, run.job.id, error)
     else:

@@ -122,7 +122,7 @@ class ByThread:
             self._timer.cancel()
             return
         # Set and not raised yet: now it never is.
-        _raise_in(self._thread, None)
+        raise_in(self._thread, None)
         if isinstance(error, SoftTimeLimitExceeded) and not error.args:
             # Python made it from the class alone.
             error.args = (text_of_soft(self._limit_us),)
@@ -135,7 +135,7 @@ class ByThread:
             awaited = self._block.awaited
             if awaited is None:
                 self._raised = True
-                _raise_in(self._thread, SoftTimeLimitExceeded)
+                raise_in(self._thread, SoftTimeLimitExceeded)
                 return
             # The loop may have ended, and be closed, since we looked.
             with contextlib.suppress(RuntimeError):
@@ -145,7 +145,8 @@ class ByThread:
                 self._block.late = awaited.late
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+def raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Raises it in another thread at its next step of Python code; None takes that back."""
     import ctypes  # noqa: PLC0415  most children never need it
 
     raised = ctypes.py_object() if error is None else ctypes.py_object(error)

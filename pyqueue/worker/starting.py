@@ -125,5 +125,6 @@ def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Worker:
         visibility_us=round(app.visibility_timeout * 1e6),
         grace_us=round(plan.grace * 1e6),
         burst=plan.burst,
+        start_us=round(app.config.start_timeout * 1e6),
         leeway_us=LEEWAY_US if plan.pool == "asyncio" else 0,
     )

@@ -6,6 +6,7 @@ mod job;
 mod pipe;
 mod status;
 mod store;
+mod wait;
 mod watch;
 mod worker;
 

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use super::exceptions::to_py;
 use super::job::{Job, Outcome};
 use crate::error::Error;
+use crate::worker::page::{LEAVING, REVOKED};
 use crate::worker::pipe::{Next, Pipe};
 
 /// The child's end: takes standard input over and puts /dev/null in its place.
@@ -51,6 +52,12 @@ impl ChildPipe {
             Next::None => Ok(None),
             Next::Over => Err(PyEOFError::new_err("no jobs come any more")),
         }
+    }
+
+    /// What the supervisor has told about a running job: whether it was revoked, whether it should come to its end.
+    fn told(&self, job: PyRef<'_, Job>) -> (bool, bool) {
+        let flags = job.offer.map_or(0, |offer| self.inner.flags(offer));
+        (flags & REVOKED != 0, flags & LEAVING != 0)
     }
 
     /// Can be read when ``try_recv`` may have something.

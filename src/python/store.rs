@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
@@ -11,19 +10,14 @@ use super::exceptions::to_py;
 use super::foreign;
 use super::job::{Job, NewJob, Outcome};
 use super::status::{Attempt, JobSummary, JobView, QueueStatus, WorkerStatus};
+use super::wait::wait_a_little;
 use crate::clock::{Env, Signals};
 use crate::error::{Error, Result};
 use crate::job::{Finish, Finished, State};
 use crate::sqlite::Durability;
-use crate::store::{self, Ask, Filter, NewWorker, Options, Scope, Verdict};
-use crate::wake::Line;
+use crate::store::{self, Ask, Filter, NewWorker, Options, Revoked, Scope, Verdict};
 use crate::worker::liveness;
 use crate::worker::page::Page;
-
-/// Signals are answered at least this often while a call waits.
-const SIGNALS: Duration = Duration::from_millis(100);
-/// How often an id is asked for again that has not become a row yet.
-const INBOX: Duration = Duration::from_millis(20);
 
 thread_local! {
     /// What a signal's Python handler raised while the core waited.
@@ -283,6 +277,15 @@ impl Store {
         self.away(py, |store| store.resume(scope))
     }
 
+    fn revoke(&self, py: Python<'_>, id: &str, signal: i32, grace_us: i64) -> PyResult<&'static str> {
+        let revoked = self.away(py, |store| store.revoke(id, signal, grace_us))?;
+        Ok(match revoked {
+            Revoked::Cancelled => "cancelled",
+            Revoked::Asked => "asked",
+            Revoked::Late => "late",
+        })
+    }
+
     fn cancel(&self, py: Python<'_>, id: &str) -> PyResult<bool> {
         self.away(py, |store| store.cancel(id))
     }
@@ -376,21 +379,4 @@ impl Store {
     fn close(&self, py: Python<'_>) {
         py.detach(|| self.core.close());
     }
-}
-
-/// Waits until the job has ended, at most until it is time to look for signals. True when the wait is over.
-fn wait_a_little(store: &store::Store, id: &str, until: Option<i64>) -> Result<(crate::job::JobView, bool)> {
-    let bell = store.bell()?;
-    let line = store.line(id)?;
-    // The bell is read before the store: a ring between the two is not missed.
-    let seen = bell.seen(line.unwrap_or(Line::Control));
-    let view = store.view(id)?;
-    let left = until.map(|at| at - store.env().clock.boot_us());
-    if view.state.ended() || view.state == crate::job::State::Unknown || left.is_some_and(|left| left <= 0) {
-        return Ok((view, true));
-    }
-    let longest = if line.is_some() { SIGNALS } else { INBOX };
-    let time = left.map_or(longest, |left| longest.min(Duration::from_micros(left.unsigned_abs())));
-    bell.wait(line.unwrap_or(Line::Control), seen, Some(time));
-    Ok((view, false))
 }

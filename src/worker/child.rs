@@ -12,6 +12,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::ending::Ending;
 use super::page::{Page, State};
+use super::stacks::Stacks;
 use super::wire::{self, Frame, Inbound};
 use crate::error::{Error, Result};
 use crate::job::ClaimedJob;
@@ -55,6 +56,10 @@ pub(super) enum Fate {
     TimeLimit(i64),
     /// The worker stops: the job is given back.
     Stopped,
+    /// One of its jobs was revoked and did not end.
+    Revoked,
+    /// It did nothing, although it should.
+    Hung,
 }
 
 /// A child process.
@@ -81,6 +86,15 @@ pub(super) struct Child {
     /// Until then it is offered nothing, because it does not take what it is offered (boot time).
     pub deaf_us: i64,
     pub pause_us: i64,
+    /// Since when it does not (boot time).
+    pub deaf_since: Option<i64>,
+    /// When it was started (boot time).
+    pub born_us: i64,
+    /// It has said who it is.
+    pub greeted: bool,
+    pub stacks: Option<Stacks>,
+    /// Nobody waits for its stacks.
+    pub told: bool,
 }
 
 impl Child {
@@ -90,12 +104,14 @@ impl Child {
         let (ours, childs) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
                 .map_err(|source| Error::System { call: "socketpair", source })?;
+        let stacks = Stacks::new();
         let (program, arguments) =
             command.split_first().ok_or_else(|| Error::invalid("no command for children"))?;
         let mut process = Command::new(program)
             .args(arguments)
             .env("PYQUEUE_PAGE", std::path::absolute(page).unwrap_or_else(|_| page.into()))
             .env("PYQUEUE_SLOT", slot.to_string())
+            .env("PYQUEUE_STACKS", stacks.as_ref().map_or(-1, Stacks::number).to_string())
             .env("PYQUEUE_PARENT", std::process::id().to_string())
             .stdin(Stdio::from(childs))
             .spawn()
@@ -132,6 +148,11 @@ impl Child {
             leave_us: i64::MAX,
             deaf_us: 0,
             pause_us: 0,
+            deaf_since: None,
+            born_us: 0,
+            greeted: false,
+            stacks,
+            told: true,
         })
     }
 
@@ -204,7 +225,12 @@ impl Child {
         if self.fate == Fate::Own {
             self.fate = fate;
         }
-        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+        self.signal(Signal::KILL);
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, signal);
     }
 
     /// Kills it and waits until it is gone.

@@ -30,6 +30,7 @@ impl Supervisor {
             if child.phase == Phase::Ready && since.is_some_and(|since| now - since >= TAKEN_US) {
                 child.pause_us = (child.pause_us * 2).clamp(TAKEN_US, PAUSE_US);
                 child.deaf_us = now + child.pause_us;
+                child.deaf_since = child.deaf_since.or(since);
                 back.extend(self.unstarted_of(number));
             }
         }

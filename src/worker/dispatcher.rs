@@ -247,7 +247,14 @@ impl Supervisor {
             if child.fate != Fate::Own || !child.started(&self.member.page, number as u32).any(overran) {
                 continue;
             }
-            let text = format!("child {} is killed: a job ran longer than its time limit", child.pid);
+            if child.writes_until().map_or_else(|| child.ask_stacks(now), |until| now < until) {
+                continue;
+            }
+            let text = format!(
+                "child {} is killed: a job ran longer than its time limit{}",
+                child.pid,
+                child.whereabouts()
+            );
             child.kill(Fate::TimeLimit(now));
             self.outside.tell(Kind::Warning, text);
             self.retract_from(number);
@@ -261,12 +268,15 @@ impl Supervisor {
             self.slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.child.as_ref()?)));
         let held = children
             .filter(|(_, child)| child.fate == Fate::Own)
-            .flat_map(|(number, child)| child.held.iter().map(move |held| (number, held)));
-        let due = held.filter_map(|(number, held)| {
+            .flat_map(|(number, child)| child.held.iter().map(move |held| (number, child, held)));
+        let due = held.filter_map(|(number, child, held)| {
             let limit = held.job.time_limit_us?.saturating_add(self.options.leeway_us);
             match page.look(number as u32, held.index, held.stamp) {
                 (State::Done, _) => None,
-                (State::Started, since) if since > 0 => Some(since.saturating_add(limit)),
+                (State::Started, since) if since > 0 => {
+                    // Until then it may be writing where it is.
+                    Some(since.saturating_add(limit).max(child.writes_until().unwrap_or_default()))
+                }
                 _ => Some(now.saturating_add(limit)),
             }
         });

@@ -77,12 +77,19 @@ impl Supervisor {
             }
             self.tick_us = now + TICK_US;
             self.tick(now);
+            self.watch(now);
         } else if self.ledger.written >= KEEPER_ENDS {
             self.ledger.written = 0;
             self.keeper.send();
         }
-        if self.stage == Stage::Running && self.bell.peek(Line::Control) != self.met {
+        let rings = self.bell.peek(Line::Control);
+        if self.stage == Stage::Running && rings != self.met {
             self.meet_peers(now);
+        }
+        if rings != self.revoking.seen {
+            // Before the look: what is wished after it rings once more.
+            self.revoking.seen = rings;
+            self.look_for_wishes(now);
         }
     }
 

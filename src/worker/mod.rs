@@ -13,16 +13,20 @@ mod ending;
 mod finisher;
 mod housekeeping;
 pub mod liveness;
+mod member;
 mod outside;
 mod pace;
 pub mod page;
 mod pinned;
 pub mod pipe;
 mod reloading;
+mod revoking;
 pub mod signals;
+mod stacks;
 mod stopping;
 mod supervisor;
 mod turn;
+mod watchdog;
 pub mod wire;
 
 use std::collections::HashSet;
@@ -62,6 +66,8 @@ pub struct Options {
     pub grace_us: i64,
     /// Stop when nothing is left to do.
     pub burst: bool,
+    /// How long a child may take to load the application (µs).
+    pub start_us: i64,
     /// How long a child has beyond a job's hard time limit to end that job alone, before it is killed (µs).
     pub leeway_us: i64,
 }
@@ -76,8 +82,8 @@ impl Options {
             "one process runs between 1 and 4096 jobs at once; start more workers for more"
         } else if !(100_000..=86_400_000_000).contains(&self.visibility_us) {
             "the visibility time must lie between 0.1 s and one day"
-        } else if self.grace_us < 0 || self.leeway_us < 0 {
-            "the grace time must not be negative"
+        } else if self.grace_us < 0 || self.leeway_us < 0 || self.start_us < 0 {
+            "times must not be negative"
         } else {
             return Ok(());
         };
@@ -129,6 +135,11 @@ impl Worker {
     /// new ones can't start the old ones stay.
     pub fn reload(&self) {
         self.outside.reload();
+    }
+
+    /// Asks each child where it is; the answers are events.
+    pub fn dump(&self) {
+        self.outside.dump();
     }
 
     /// Waits until the supervisor's thread has ended.

@@ -24,6 +24,8 @@ pub enum Kind {
     Reaped,
     UnknownTask,
     Reload,
+    Revoked,
+    Stacks,
     Stopping,
     Stopped,
     Warning,
@@ -41,6 +43,8 @@ impl Kind {
             Kind::LeaseLost => "lease_lost",
             Kind::Reaped => "reaped",
             Kind::Reload => "reload",
+            Kind::Revoked => "revoked",
+            Kind::Stacks => "stacks",
             Kind::Stopping => "stopping",
             Kind::Stopped => "stopped",
             Kind::UnknownTask => "unknown_task",
@@ -92,6 +96,7 @@ struct Letters {
 pub(super) struct Outside {
     order: AtomicU8,
     reloads: AtomicU32,
+    dumps: AtomicU32,
     wake: OwnedFd,
     letters: Mutex<Letters>,
     told: OwnedFd,
@@ -116,6 +121,7 @@ impl Outside {
         Ok(Outside {
             order: AtomicU8::new(0),
             reloads: AtomicU32::new(0),
+            dumps: AtomicU32::new(0),
             wake: bell()?,
             letters: Mutex::default(),
             told: bell()?,
@@ -145,6 +151,17 @@ impl Outside {
     /// How often that was asked.
     pub fn reloads(&self) -> u32 {
         self.reloads.load(SeqCst)
+    }
+
+    /// Asks where the children are.
+    pub fn dump(&self) {
+        self.dumps.fetch_add(1, SeqCst);
+        self.wake();
+    }
+
+    /// How often that was asked.
+    pub fn dumps(&self) -> u32 {
+        self.dumps.load(SeqCst)
     }
 
     /// Wakes the supervisor.

@@ -13,8 +13,9 @@ use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::io::Read;
 use std::path::Path;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
+use super::child::Child;
 use crate::error::{Error, Result};
 use crate::id::RowId;
 use crate::mutants::{self, Mutant};
@@ -37,6 +38,12 @@ const HEAD_BYTES: usize = 64;
 const ENTRY_BYTES: usize = 32;
 /// A word `count << 32 | bytes`, then the bytes.
 const DRAWER_BYTES: usize = 64 * 1024;
+
+/// A running job is to end. A flag of its start.
+pub const REVOKED: i64 = 1 << 62;
+/// A running job should come to its end: its worker stops, or its child is being replaced.
+pub const LEAVING: i64 = 1 << 61;
+const FLAGS: i64 = REVOKED | LEAVING;
 
 /// Whose a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,14 +136,7 @@ impl Page {
 
     fn change(&self, child: u32, index: u32, stamp: u64, from: State, to: State) -> bool {
         let state = self.shared.long(self.at(child, index));
-        state
-            .compare_exchange(
-                word(stamp, from),
-                word(stamp, to),
-                std::sync::atomic::Ordering::AcqRel,
-                Relaxed,
-            )
-            .is_ok()
+        state.compare_exchange(word(stamp, from), word(stamp, to), AcqRel, Relaxed).is_ok()
     }
 
     /// Supervisor: takes an offer back; false when the child was faster.
@@ -210,7 +210,21 @@ impl Page {
         if now >> 8 != stamp {
             return (State::Free, 0);
         }
-        (State::of(now).unwrap_or(State::Free), self.shared.signed(at + 24).load(Acquire))
+        (State::of(now).unwrap_or(State::Free), self.shared.signed(at + 24).load(Acquire) & !FLAGS)
+    }
+
+    /// Supervisor: tells a running job something.
+    pub fn flag(&self, child: u32, index: u32, stamp: u64, flag: i64) {
+        // Without its time of start the child's own write is still to come, and would erase it.
+        if matches!(self.look(child, index, stamp), (State::Started, since) if since > 0) {
+            self.shared.signed(self.at(child, index) + 24).fetch_or(flag, AcqRel);
+        }
+    }
+
+    /// Child: what it was told about a job that it runs.
+    pub fn flags(&self, child: u32, index: u32, stamp: u64) -> i64 {
+        let running = self.look(child, index, stamp).0 == State::Started;
+        if running { self.shared.signed(self.at(child, index) + 24).load(Acquire) & FLAGS } else { 0 }
     }
 
     /// What the page of a dead worker says. A page that is missing, torn or of another version says nothing,
@@ -219,6 +233,11 @@ impl Page {
         let found = read(path).and_then(|bytes| read_evidence(&bytes, boot(clock)));
         found.map_or(Evidence::None, Evidence::Page)
     }
+}
+
+/// Supervisor: tells all jobs that a child runs something.
+pub(super) fn flag_all(child: &Child, page: &Page, slot: u32, flag: i64) {
+    child.held.iter().for_each(|held| page.flag(slot, held.index, held.stamp, flag));
 }
 
 /// The whole page, unless something else lies in its place.

@@ -197,6 +197,11 @@ impl Pipe {
         Ok(Next::None)
     }
 
+    /// What the supervisor has told about a job that runs here: flags of the page.
+    pub fn flags(&self, offer: Offer) -> i64 {
+        self.page.flags(self.slot, offer.index, offer.stamp)
+    }
+
     /// Can be read when `try_recv` may have something.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()

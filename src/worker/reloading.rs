@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::child::{Child, Fate, Phase};
 use super::finisher::End;
 use super::outside::Kind;
+use super::page::{LEAVING, flag_all};
 use super::stopping::Stage;
 use super::supervisor::Supervisor;
 use crate::job::Outcome;
@@ -144,8 +145,11 @@ impl Supervisor {
 
     /// Tells those to end that were replaced and have ended their jobs.
     fn see_off(&mut self, now: i64) {
-        for slot in &mut self.slots {
+        for (number, slot) in self.slots.iter_mut().enumerate() {
             let Some(child) = &mut slot.child else { continue };
+            if child.phase == Phase::Retiring {
+                flag_all(child, &self.member.page, number as u32, LEAVING);
+            }
             if child.phase == Phase::Retiring && child.held.is_empty() {
                 child.close();
                 child.leave_us = now + LEAVE_US;

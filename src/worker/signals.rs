@@ -60,6 +60,7 @@ pub fn become_child() {
         libc::sigaction(libc::SIGINT, &raw const action, std::ptr::null_mut());
         libc::sigaction(libc::SIGTERM, &raw const action, std::ptr::null_mut());
         libc::sigaction(libc::SIGHUP, &raw const action, std::ptr::null_mut());
+        libc::sigaction(libc::SIGUSR2, &raw const action, std::ptr::null_mut());
         mask(libc::SIG_SETMASK, &action.sa_mask);
     }
 }

@@ -13,17 +13,17 @@ use super::child::{Child, Phase};
 use super::ear::Ear;
 use super::finisher::Ledger;
 use super::housekeeping::{Keeper, Peer};
-use super::liveness::{self, Lock};
+pub(super) use super::member::{Member, Slot};
 use super::outside::{Kind, Order, Outside};
 use super::pace::Pace;
-use super::page::{self, Page};
 use super::reloading::{self, Reload};
+use super::revoking::Revoking;
 use super::stopping::Stage;
 use super::turn::Turn;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::job::ClaimedJob;
-use crate::store::{NewWorker, Store};
+use crate::store::Store;
 use crate::wake::{Bell, Foreign, Line};
 
 /// Safety look at the database, peers' locks.
@@ -31,58 +31,6 @@ pub(super) const TICK_US: i64 = 1_000_000;
 
 /// After a start or a long sleep, peers get so long to renew leases that ended while they slept too.
 pub(super) const TRUST_US: i64 = 2_000_000;
-
-/// The worker as the file and its peers know it.
-pub(super) struct Member {
-    pub id: i64,
-    pub page: Page,
-    pub page_path: std::path::PathBuf,
-    pub lock: Lock,
-}
-
-impl Member {
-    /// Enters the file. The page is there before the lock is, so that a worker proven dead has one.
-    pub fn join(store: &Store, options: &Options) -> Result<Member> {
-        let id = store.join(NewWorker {
-            name: options.name.clone(),
-            pid: std::process::id(),
-            slots: options.concurrency * options.width,
-            visibility_us: options.visibility_us,
-        })?;
-        let directory = store.directory()?;
-        let page_path = liveness::page_path(&directory, id);
-        let entries = page::entries(options.width);
-        let slots = reloading::slots(options.concurrency);
-        let create = || Page::create(&page_path, slots, entries, store.env().clock.identity());
-        let page = match create() {
-            Err(Error::Full(_)) if store.give_up()? => create()?,
-            other => other?,
-        };
-        page.say_working(options.concurrency);
-        Ok(Member { id, page, page_path, lock: Lock::take(&directory, id)? })
-    }
-
-    /// Removes what it left behind; the file no longer knows it.
-    pub fn leave(self) {
-        let _ = std::fs::remove_file(&self.page_path);
-        self.lock.leave();
-    }
-}
-
-/// Room for one child: its part of the page, and the child that is in it now.
-pub(super) struct Slot {
-    pub free: Vec<u32>,
-    pub child: Option<Child>,
-    pub spawn_us: Option<i64>,
-    /// Children in a row that were ended from outside while they started.
-    pub kills: u32,
-}
-
-impl Slot {
-    pub fn new(width: u32) -> Slot {
-        Slot { free: (0..page::entries(width)).rev().collect(), child: None, spawn_us: None, kills: 0 }
-    }
-}
 
 /// The state of the supervisor's thread.
 pub(super) struct Supervisor {
@@ -120,6 +68,9 @@ pub(super) struct Supervisor {
     /// From then on the end of a peer's lease proves that it hangs.
     pub trust_us: i64,
     pub reload: Reload,
+    pub revoking: Revoking,
+    /// How often the stacks of the children were asked for.
+    pub dumps: u32,
 }
 
 /// Whether the machine had no memory or no room for a process: that passes.
@@ -188,6 +139,8 @@ impl Supervisor {
             ear,
             foreign,
             reload: Reload::default(),
+            revoking: Revoking::default(),
+            dumps: 0,
         };
         supervisor.begin_anew(0);
         Ok(supervisor)
@@ -205,6 +158,8 @@ impl Supervisor {
             self.reload(now);
             self.spawn(now);
             self.watch_limits(now);
+            self.end_revoked(now);
+            self.dump(now);
             self.take_back(now);
             self.dispatch(now);
             self.exchange(now);
@@ -229,7 +184,10 @@ impl Supervisor {
             self.slots[number].spawn_us = None;
             let (command, page) = (&self.options.command, &self.member.page_path);
             match Child::spawn(command, page, number as u32, self.reload.generation) {
-                Ok(child) => self.slots[number].child = Some(child),
+                Ok(mut child) => {
+                    child.born_us = now;
+                    self.slots[number].child = Some(child);
+                }
                 Err(error) if lacks_means(&error) => {
                     self.put_off(number, format!("a child could not be started: {error}"), now);
                 }
@@ -355,6 +313,8 @@ impl Supervisor {
         by(self.exchange_due(now));
         by(self.stage.due_us());
         by(self.reload_due());
+        by(self.revoking.due_us());
+        by(self.dump_due());
         if hungry {
             by(self.foreign.due_us());
             // Wall time: looked at each second at the latest, because that clock may step.

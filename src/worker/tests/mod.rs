@@ -94,6 +94,7 @@ fn options(concurrency: u32) -> Options {
         grace_us: 5_000_000,
         burst: false,
         leeway_us: 0,
+        start_us: 60_000_000,
     }
 }
 
