@@ -68,11 +68,9 @@ def run(arguments: Namespace) -> int:
     store = existing(arguments)
     cancelled, asked, late, unknown = [], [], [], []
     for id in dict.fromkeys(arguments.ids):
-        state = _cancel(store, id, arguments)
-        if state == "cancelled":
-            cancelled.append(id)
-        elif state == "asked":
-            asked.append(id)
+        done, state = _cancel(store, id, arguments)
+        if done:
+            (asked if state == "running" else cancelled).append(id)
         elif state == "unknown":
             unknown.append(id)
         else:
@@ -88,11 +86,12 @@ def run(arguments: Namespace) -> int:
     return EXIT_FAILED if late else EXIT_NOTHING if unknown else EXIT_DONE
 
 
-def _cancel(store: Store, id: str, arguments: Namespace) -> str:
-    """ "cancelled", "asked", or the state for which it is too late."""
+def _cancel(store: Store, id: str, arguments: Namespace) -> tuple[bool, str]:
+    """Whether it was not too late, and the job's state: one that was asked to end is running."""
     if not arguments.terminate:
-        return "cancelled" if store.cancel(id) else store.view(id).state
+        return (True, "cancelled") if store.cancel(id) else (False, store.view(id).state)
     said = store.revoke(id, arguments.signal, round(arguments.grace * 1e6))
-    if said == "late":
-        return store.view(id).state
-    return store.wait(id).state if arguments.wait and said == "asked" else said
+    if said == "asked" and not arguments.wait:
+        return True, "running"
+    state = store.wait(id).state if said == "asked" else store.view(id).state
+    return said == "cancelled" or (said == "asked" and state == "cancelled"), state

@@ -73,10 +73,7 @@ fn a_worker_that_dies_takes_no_revoked_job_back_in_line() {
     revoke(&bench, &ids[1]);
     let page = HashMap::from([(jobs[0].row, true), (jobs[1].row, true)]);
     bench.store.reap(worker, Evidence::Page(page), "it died").unwrap();
-    assert_eq!(
-        ids.iter().map(|id| bench.state(id)).collect::<Vec<_>>(),
-        ["waiting", "cancelled", "waiting"]
-    );
+    assert_eq!(ids.iter().map(|id| bench.state(id)).collect::<Vec<_>>(), ["waiting", "cancelled", "waiting"]);
     assert_eq!(bench.store.wishes().unwrap(), []);
     let told = bench.store.attempts(&ids[1]).unwrap().remove(0).failure.unwrap();
     assert_eq!(told.message, "the job was revoked while it ran: it died");
