@@ -43,6 +43,8 @@ GOALS: Final = (
     # A worker's claims and acks wait for no sync, so it is the inserts that bound it.
     Goal("drain-full", "rate", 80_000, True, "inserts", encodes=True),
     Goal("one-by-one", "rate", 10_000, True, "inserts"),
+    # Each waits for a sync of its own, whatever the file's durability is.
+    Goal("transactional-normal", "rate", 5_000, True, "sync", encodes=True),
     Goal("mixed", "rate", 15_000, True, "inserts", encodes=True),
     Goal("mixed", "p99_ms", 20, False, "inserts"),
     Goal("beside-long", "free_ms", 50, False),

@@ -11,6 +11,7 @@ from typing import Final, final
 __all__ = [
     "ID_KEPT",
     "INBOX_INSERT",
+    "INBOX_INSERT_PLAIN",
     "KEY_HOLDER",
     "LEASE_HELD",
     "RECEIPT_INSERT",
@@ -61,6 +62,7 @@ class ProducerFenced(QueueError): ...
 class OutOfSequence(QueueError): ...
 
 INBOX_INSERT: Final[str]
+INBOX_INSERT_PLAIN: Final[str]
 """For a connection that is not ours: inserts what ``Store.letter`` gives."""
 ID_KEPT: Final[str]
 """Whether a job that has left the inbox has an id of its caller's own, asked with that."""

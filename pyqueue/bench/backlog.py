@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING, Any
 
 from pyqueue._core import Outcome
 from pyqueue.bench.counting import counted_twice
@@ -10,19 +11,23 @@ from pyqueue.bench.figures import Figures
 from pyqueue.bench.place import Place
 from pyqueue.exceptions import QueueError
 
+if TYPE_CHECKING:
+    from pyqueue.signature import Signature
+
 
 def drain(place: Place) -> Figures:
     """No-op jobs from a backlog by 2 children, until the last success is written."""
-    return _drained(place, place.many(400_000, least=20_000))
+    return drained(place, place.many(400_000, least=20_000))
 
 
 def drain_by_threads(place: Place) -> Figures:
     """The same by one child with 2 threads: a frame holds as many jobs as threads are free, mostly one."""
-    return _drained(place, place.many(100_000, least=20_000), "-P", "threads")
+    return drained(place, place.many(100_000, least=20_000), None, "-P", "threads")
 
 
-def _drained(place: Place, jobs: int, *flags: str) -> Figures:
-    place.fill(jobs)
+def drained(place: Place, jobs: int, signature: Signature[Any] | None = None, *flags: str) -> Figures:
+    """Puts so many jobs in line, no-ops unless it is said which, and has a worker with 2 children run them."""
+    place.fill(jobs, signature)
     with place.worker(2, *flags):
         # What ran before the first look is not counted.
         start = place.until(lambda: place.tallies.total() > 0)

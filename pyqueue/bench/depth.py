@@ -33,7 +33,7 @@ def nothing_else(place: Place) -> Figures:
 
 def million_delayed(place: Place) -> Figures:
     """The rate with 1,000,000 jobs set for tomorrow."""
-    place.fill(place.whole(1_000_000), countdown=_A_DAY)
+    place.fill(place.whole(1_000_000), place.tasks.nothing.s(0).set(countdown=_A_DAY))
     return _rate_of(place, place.many(400_000, least=20_000))
 
 

@@ -6,11 +6,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pyqueue.bench.tally import FOLDER, Tallies
 from pyqueue.demo.processes import WorkerProcess
 from pyqueue.exceptions import QueueError
+
+if TYPE_CHECKING:
+    from pyqueue.signature import Signature
 
 QUICK: Final = 0.25
 """The scale of a quick run."""
@@ -50,12 +53,9 @@ class Place:
         """A length of time to this scale."""
         return max(least, length * self._scale)
 
-    def fill(self, count: int, countdown: float | None = None) -> None:
-        """Puts so many no-op jobs in line, 10,000 in a transaction."""
-        signature = self.tasks.nothing.s(0)
-        if countdown is not None:
-            signature = signature.set(countdown=countdown)
-        job = self.app.job_of(signature)
+    def fill(self, count: int, signature: Signature[Any] | None = None) -> None:
+        """Puts so many jobs in line, 10,000 in a transaction; no-ops, unless it is said which."""
+        job = self.app.job_of(signature or self.tasks.nothing.s(0))
         for at in range(0, count, _CHUNK):
             self.app.store.enqueue([job] * min(_CHUNK, count - at))
 

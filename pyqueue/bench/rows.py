@@ -16,6 +16,7 @@ from pyqueue.bench import (
     latency,
     life,
     starting,
+    transactional,
 )
 from pyqueue.bench.figures import Figures
 from pyqueue.bench.place import Place
@@ -44,6 +45,8 @@ ROWS: Final = (
     Row("drain-full", "no-op tasks from a backlog, 2 children", "full", backlog.drain),
     Row("threads", "the same by one child with 2 threads", "normal", backlog.drain_by_threads),
     Row("one-by-one", "claim of 1, finish of 1, no child", "normal", backlog.one_by_one),
+    Row("transactional-normal", "tasks that end in their own commit", "normal", transactional.transactional),
+    Row("transactional-full", "tasks that end in their own commit", "full", transactional.transactional),
     Row("mixed", "4 processes delay(), 2 children", "normal", crowd.mixed, ("rate", "p99_ms")),
     Row(
         "beside-long", "a 2 s task among 100,000 short", "normal", beside_long.long_among_short, ("free_ms",)

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING, Any
 
 from pyqueue import PyQueue
 from pyqueue.bench import tally
 
-app = PyQueue()
+if TYPE_CHECKING:
+    from pyqueue.task import Task
+
+app = PyQueue(embed=True)
 
 
 @app.task
 def nothing(number: int) -> None:  # noqa: ARG001
     """Counts."""
     tally.count()
+
+
+@app.task(bind=True)
+def sold(self: Task[Any, Any], number: int) -> None:
+    """Counts, and writes a row in the transaction that ends its job."""
+    with self.transaction() as db:
+        db.execute("INSERT INTO sale(number) VALUES (?)", (number,))
+        tally.count()
 
 
 @app.task

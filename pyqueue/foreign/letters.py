@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from pyqueue._core import ID_KEPT, INBOX_INSERT, KEY_HOLDER
+from pyqueue._core import ID_KEPT, INBOX_INSERT, INBOX_INSERT_PLAIN, KEY_HOLDER
 from pyqueue.exceptions import CannotJoin, DuplicateJob
 from pyqueue.foreign.host import as_text
 from pyqueue.foreign.refusals import explained
@@ -26,6 +26,9 @@ Earlier: TypeAlias = "Sequence[tuple[str, bool]]"
 
 # In the order of INBOX_INSERT.
 _ID, _QUEUE, _KEY = 0, 3, 7
+_BETWEEN: Final = slice(3, 14)
+_PLAIN: Final = ("default", 0, None, None, None, "return", None, 5, None, None, None)
+"""The defaults of the table, which ``INBOX_INSERT_PLAIN`` leaves to it."""
 
 _CONSTRAINT_UNIQUE: Final = 2067
 _CONSTRAINT_TRIGGER: Final = 1811
@@ -83,7 +86,11 @@ def _sent(store: Store, host: Host, letters: Sequence[Sequence[Value]]) -> list[
     if len(letters) == 1 and letters[0][_ID] is None and letters[0][_KEY] is None:
         # One statement is all or none by itself, and its answer is known.
         id = _new_id()
-        host.execute(INBOX_INSERT, (id, *letters[0][1:]))
+        _, task, body, *_, content_type = letter = letters[0]
+        if letter[_BETWEEN] == _PLAIN:
+            host.execute(INBOX_INSERT_PLAIN, (id, task, body, content_type))
+        else:
+            host.execute(INBOX_INSERT, (id, *letter[1:]))
         return [(id, True)]
     made: list[tuple[str, bool]] = []
     with _together(host):

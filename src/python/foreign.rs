@@ -10,6 +10,7 @@ use crate::store::{self, foreign};
 /// Puts the statements into the module.
 pub fn add(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("INBOX_INSERT", foreign::INSERT)?;
+    module.add("INBOX_INSERT_PLAIN", foreign::INSERT_PLAIN)?;
     module.add("ID_KEPT", foreign::KEPT)?;
     module.add("KEY_HOLDER", foreign::HOLDER)?;
     module.add("LEASE_HELD", foreign::FENCE)?;

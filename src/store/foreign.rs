@@ -10,6 +10,9 @@ use crate::job::Errback;
 pub const INSERT: &str = "INSERT INTO main.pyqueue_inbox(id, task, body, queue, priority, run_at, expires, dedup_key, dedup, \
     dedup_window, max_losses, time_limit, soft_time_limit, errbacks, content_type) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
+/// The same where all that lies between body and content type is as the table's defaults are: a third less to do.
+pub const INSERT_PLAIN: &str = "INSERT INTO main.pyqueue_inbox(id, task, body, content_type) VALUES(?,?,?,?)";
+
 /// Who has a dedup key: row and nonce, or an id of the caller's own. Asked with the queue's name and the key, under the
 /// write lock. With a plus they are no columns, so that a client has no converter for their types.
 pub const HOLDER: &str = "SELECT +job, +nonce, +alias FROM main.pyqueue_key WHERE queue=? AND key=? LIMIT 1";

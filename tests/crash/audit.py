@@ -22,7 +22,7 @@ STATES = ("success", "failed", "dead", "cancelled", "expired")
 
 
 def public_id(row: int, nonce: int, file: int) -> str:
-    """The id that the client was told (src/id.rs)."""
+    """The id that the client was told if it had none of its own (src/id.rs)."""
     bits = row << 59 | nonce << 32 | file
     return str(
         UUID(int=(bits >> 74) << 80 | 8 << 76 | (bits >> 62 & 0xFFF) << 64 | 2 << 62 | bits & (1 << 62) - 1)
@@ -35,18 +35,22 @@ def audit(db: Path) -> Iterator[Event]:
     with closing(sqlite3.connect(f"file:{db}?mode=ro", uri=True)) as connection:
         [[file]] = connection.execute("SELECT value FROM pyqueue_meta WHERE name='file_id'")
         history = connection.execute(
-            "SELECT job, nonce, attempt, outcome, token, state FROM pyqueue_history ORDER BY seq"
+            "SELECT job, nonce, alias, attempt, outcome, token, state FROM pyqueue_history ORDER BY seq"
         )
-        for row, nonce, attempt, outcome, token, state in history:
+        for row, nonce, alias, attempt, outcome, token, state in history:
             facts = (
                 str(attempt),
                 OUTCOMES[outcome],
                 "-" if token is None else str(token),
                 "-" if state is None else STATES[state],
             )
-            yield Event(at, auditor, "file", "ok", public_id(row, nonce, file), facts)
-        for row, nonce in connection.execute("SELECT id, nonce FROM pyqueue_job WHERE mark<>2"):
-            yield Event(at, auditor, "left", "ok", public_id(row, nonce, file), ())
+            yield Event(at, auditor, "file", "ok", alias or public_id(row, nonce, file), facts)
+        for row, nonce, alias in connection.execute("SELECT id, nonce, alias FROM pyqueue_job WHERE mark<>2"):
+            yield Event(at, auditor, "left", "ok", alias or public_id(row, nonce, file), ())
+        for (tag,) in connection.execute("SELECT tag FROM ordered"):
+            yield Event(at, auditor, "ordered", "ok", tag, ())
+        for job, token in connection.execute("SELECT job, token FROM booked ORDER BY id"):
+            yield Event(at, auditor, "effect", "ok", job, (str(token),))
 
 
 def ended(db: Path) -> int | None:

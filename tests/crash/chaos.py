@@ -47,7 +47,7 @@ class Plan(NamedTuple):
     durability: str
     seed: int
     broken: str | None = None
-    """A control arm: ``ack-first`` or ``start-twice``."""
+    """A control arm, one of ``rounds.BREAKS``."""
     until: float = math.inf
     """By then (monotonic) it makes no more jobs and kills nobody."""
 

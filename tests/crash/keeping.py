@@ -97,9 +97,8 @@ class OneOfAKey(Rule):
 
     def _made(self, call: str, id: str, at: int) -> None:
         key, invoked = self.calls[call]
-        # Invoked, known since, unfinished until.
-        span = self.jobs[key].setdefault(id, [invoked, at, at])
-        span[2] = max(span[2], at)
+        # Invoked, known since, unfinished until. A client may hear of its job after that has ended.
+        self.jobs[key].setdefault(id, [invoked, at, at])
         self.key_of[id] = key
 
     def on_enqueue_ok(self, event: Event) -> None:
@@ -114,6 +113,7 @@ class OneOfAKey(Rule):
         call = event.facts[0].rpartition(".")[0]
         if call in self.calls:
             self._made(call, event.subject, event.at)
+            self.jobs[self.calls[call][0]][event.subject][2] = event.at
 
     def on_end_ok(self, event: Event) -> None:
         key = self.key_of.get(event.subject)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ from events import Recorder
 from pyqueue import PyQueue
 from pyqueue.exceptions import LeaseLost
 
-app = PyQueue("jobs.db")
+app = PyQueue("jobs.db", embed=True)
 EVENTS = Path(os.environ.get("CRASH_EVENTS", "."))
 DEADLY = 2
 TWICE = os.environ.get("CRASH_BREAK") == "start-twice"
+APART = os.environ.get("CRASH_BREAK") == "effect-apart"
 _recorder: Recorder | None = None
 
 
@@ -95,6 +98,26 @@ def die(self: Any, tag: str) -> None:
     begin(self, tag)
     record("kill", "invoke", os.getpid(), "itself")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(bind=True, max_retries=None, default_retry_delay=0.01)
+def book(self: Any, tag: str) -> None:
+    """Its row, its end and its result in one commit; one attempt in eight thinks better of it after the row."""
+    id, token = begin(self, tag)
+    record("transaction", "invoke", id)
+    row = ("INSERT INTO booked(job, token) VALUES (?, ?)", (id, token))
+    if APART:
+        # The control arm: a commit of its own, and a moment in which to be killed.
+        with closing(sqlite3.connect("jobs.db", timeout=30, isolation_level=None)) as own:
+            own.execute(*row)
+        time.sleep(random.random() / 100)
+    with self.transaction() as db:
+        if not APART:
+            db.execute(*row)
+        # Before the commit: who is killed right after it says nothing any more.
+        record("end", "ok", id, token)
+        if random.random() < 1 / 8:
+            raise self.retry()
 
 
 @app.task(bind=True, max_losses=1_000)

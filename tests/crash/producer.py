@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +22,11 @@ KEYS = 4
 DEADLY = 2
 """``max_losses`` of the poison: it travels with the call, since a client need not know the task."""
 AHEAD_PAUSE = 0.002
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS ordered(tag TEXT PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS booked(id INTEGER PRIMARY KEY, job TEXT NOT NULL, token INTEGER NOT NULL)",
+)
+"""Of the application, in the queue's own file. Nothing in them would stop a second row of a job."""
 
 
 class Share(NamedTuple):
@@ -45,15 +51,28 @@ class Share(NamedTuple):
 class Producer:
     def __init__(self, folder: Path, share: Share) -> None:
         self.share = share
-        self.app = PyQueue(folder / "jobs.db")
+        self.app = PyQueue(folder / "jobs.db", embed=True)
+        self.app.store.queues()
+        self.host = sqlite3.connect(folder / "jobs.db", timeout=30, isolation_level=None)
+        for table in TABLES:
+            self.host.execute(table)
         self.record = Recorder(folder / "events", "producer")
         self.chance = random.Random(f"{share.seed} {share.slot} {share.turn}")
         self.calls = 0
         self.parent = os.getppid()
 
     def run(self) -> None:
-        kinds = (self.many, self.one, self.keyed, self.later, self.cancelled, self.waited, self.odd)
-        weights = (10, 5, 4, 2, 1, 1, 2)
+        kinds = (
+            self.many,
+            self.one,
+            self.keyed,
+            self.later,
+            self.cancelled,
+            self.waited,
+            self.odd,
+            self.ordered,
+        )
+        weights = (10, 5, 4, 2, 1, 1, 2, 3)
         while self.share.more() and os.getppid() == self.parent:
             if self.share.ahead():
                 time.sleep(AHEAD_PAUSE)
@@ -65,8 +84,7 @@ class Producer:
         self, task: str, jobs: int = 1, key: str | None = None, delay: float | None = None
     ) -> list[AsyncResult[object]]:
         """One enqueue between its two events. Empty if it was refused."""
-        name = f"{self.share.slot}.{self.share.turn}.{self.calls}"
-        self.calls += 1
+        name = self.named()
         options: CallOptionsDict = {"dedup_key": key, "countdown": delay}
         if task == "load.die":
             options["max_losses"] = DEADLY
@@ -84,6 +102,34 @@ class Producer:
         self.record("enqueue", "ok", name, *[each.id if each.created else f"={each.id}" for each in results])
         return results
 
+    def named(self) -> str:
+        self.calls += 1
+        return f"{self.share.slot}.{self.share.turn}.{self.calls}"
+
+    def ordered(self) -> int:
+        """Jobs in a transaction of the host's, which one time in four is rolled back."""
+        name, jobs = self.named(), self.chance.randint(1, BATCH // 4)
+        apart, undone = self.share.broken == "order-apart", self.chance.random() < 1 / 4
+        self.record("order", "invoke", name, jobs)
+        self.record("enqueue", "invoke", name, jobs, "-", 0)
+        self.host.execute("BEGIN IMMEDIATE")
+        with self.app.using(self.host):
+            results = [self.app.send_task("load.work", [f"{name}.{n}"]) for n in range(jobs)]
+        if apart:
+            # The control arm: two commits, and a moment in which to be killed.
+            self.host.execute("COMMIT")
+            time.sleep(self.chance.random() / 100)
+            self.host.execute("BEGIN IMMEDIATE")
+        self.host.executemany("INSERT INTO ordered VALUES (?)", [(f"{name}.{n}",) for n in range(jobs)])
+        self.host.execute("ROLLBACK" if undone else "COMMIT")
+        if undone:
+            self.record("order", "fail", name)
+            self.record("enqueue", "fail", name, "RolledBack")
+            return 0
+        self.record("order", "ok", name)
+        self.record("enqueue", "ok", name, *[each.id for each in results])
+        return jobs
+
     def many(self) -> int:
         return len(self.call("load.work", jobs=self.chance.randint(2, BATCH)))
 
@@ -98,8 +144,8 @@ class Producer:
         return len(self.call("load.work", delay=self.chance.random() / 2))
 
     def odd(self) -> int:
-        tasks = ("load.nap", "load.tell", "load.fail_once", "load.die")
-        [task] = self.chance.choices(tasks, (10, 10, 10, 1))
+        tasks = ("load.nap", "load.tell", "load.fail_once", "load.book", "load.die")
+        [task] = self.chance.choices(tasks, (10, 10, 10, 20, 1))
         return len(self.call(task, jobs=1 if task == "load.die" else self.chance.randint(1, 10)))
 
     def cancelled(self) -> int:

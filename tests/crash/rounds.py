@@ -27,6 +27,7 @@ LEAST_SECONDS = 5.0
 SHOWN = 10
 
 CLEAN, BROKEN = 0, 1
+BREAKS = ("ack-first", "start-twice", "order-apart", "effect-apart")
 
 
 class Goal(NamedTuple):
@@ -156,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dir", type=Path, help="where totals and broken rounds stay (default: a new one)")
     parser.add_argument("--durability", choices=DURABILITIES, help="default: in turns")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--break", dest="broken", choices=("ack-first", "start-twice"), help="a control arm")
+    parser.add_argument("--break", dest="broken", choices=BREAKS, help="a control arm")
     parser.add_argument(
         "--expect-violation",
         nargs="?",

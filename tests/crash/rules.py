@@ -9,6 +9,9 @@ Events, beside ``process`` (the first of each file: role, pid, parent's pid):
 * ``seen``: somebody was told the job's final state. ``cancel``: ok means that it will never run.
 * ``kill``, ``stop``: SIGKILL and SIGSTOP, subject is the pid; invoke stands before the signal. Facts: the
   role, which is ``itself`` for a job that kills its own process; that has no ok.
+* ``order``: a call of a client's, between invoke and ok, that is enqueued in a transaction of its own together with a
+  row for each tag: invoke: how many jobs. fail: rolled back. ``ordered``: such a row is in the file, by tag.
+* ``transaction``: a job has begun one that ends it. ``effect``: a row that it wrote is in the file: token.
 * ``file``: what the file holds after all is over, by attempt, the first first: attempt, outcome, token or ``-``,
   final state or ``-``. ``left``: the job has not ended.
 """
@@ -20,6 +23,20 @@ from typing import Final
 from dying import Bounded, Kills, NothingStuck
 from keeping import Kept, NotEarly, OneOfAKey
 from running import NothingStale, OneLease, Over, Ran
+from together import EndedTogether, OrderedTogether
 
-RULES: Final = (Kept, OneLease, NothingStale, Over, Ran, NothingStuck, Bounded, OneOfAKey, NotEarly, Kills)
+RULES: Final = (
+    Kept,
+    OrderedTogether,
+    OneLease,
+    NothingStale,
+    Over,
+    Ran,
+    NothingStuck,
+    Bounded,
+    EndedTogether,
+    OneOfAKey,
+    NotEarly,
+    Kills,
+)
 """Each run of the checker makes them anew."""

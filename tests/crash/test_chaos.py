@@ -30,6 +30,9 @@ def run(folder: Path, kills: int, jobs: int, seconds: float, seed: int) -> Total
         "producers killed inside of an enqueue",
         "at work, of worker",
         "state dead",
+        "ordered with a row",
+        "orders rolled back",
+        "effects",
     ):
         assert figures[hurt] > 0, hurt
     return totals
@@ -71,6 +74,10 @@ def test_the_next_sitting_goes_on_where_the_last_one_stopped(tmp_path: Path) -> 
         ("ack-first", "P1"),
         # A task that somebody starts a second time, by hand.
         ("start-twice", "P3"),
+        # A host that writes its rows in another commit than its jobs.
+        ("order-apart", "P2"),
+        # A task that writes its rows in another commit than its end.
+        ("effect-apart", "P8"),
     ],
 )
 def test_control_a_broken_promise_is_found(

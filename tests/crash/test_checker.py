@@ -13,7 +13,8 @@ from checker import check
 from events import Recorder, by_hand, read
 from rules import RULES
 
-# Two jobs of one call, one with a key, one cancelled, one that was refused. B's first process is killed while it
+# Two jobs of one call, one with a key, one cancelled, one that was refused, one in a host's transaction that ends in
+# its own, two in one that was rolled back. B's first process is killed while it
 # runs, and its second is stopped and refused; poison takes two processes along.
 VALID = """
  10 producer1    enqueue invoke  a 2 - 0
@@ -47,6 +48,17 @@ VALID = """
  51 producer2    cancel ok       D
  60 child11.5    start ok        L k3.0 5 1 5
  61 child11.5    end ok          L 5
+ 62 producer1    order invoke    o 1
+ 62 producer1    enqueue invoke  o 1 - 0
+ 63 producer1    order ok        o
+ 63 producer1    enqueue ok      o O
+ 64 producer1    order invoke    r 2
+ 64 producer1    enqueue invoke  r 2 - 0
+ 65 producer1    order fail      r
+ 65 producer1    enqueue fail    r RolledBack
+ 66 child11.5    start ok        O o.0 5 1 5
+ 67 child11.5    transaction invoke O
+ 68 child11.5    end ok          O 5
  70 producer2    enqueue invoke  p 1 - 0
  71 child11.5    start ok        P p.0 6 1 2
  72 child11.5    kill invoke     11 itself
@@ -59,6 +71,9 @@ VALID = """
  90 auditor0     file ok         K 1 success 4 success
  90 auditor0     file ok         D 1 cancelled - cancelled
  90 auditor0     file ok         L 1 success 5 success
+ 90 auditor0     file ok         O 1 success 5 success
+ 90 auditor0     ordered ok      o.0
+ 90 auditor0     effect ok       O 5
  90 auditor0     file ok         P 1 lost 6 -
  90 auditor0     file ok         P 2 lost 7 dead
 """
@@ -102,6 +117,49 @@ def test_control_the_valid_history_passes() -> None:
 )
 def test_p1_a_lost_job_is_found(left_out: list[str], put_in: str) -> None:
     assert broken(f"{without(*left_out)}\n{put_in}") == {"P1"}
+
+
+@pytest.mark.parametrize(
+    ("left_out", "put_in"),
+    [
+        # A job without its row, a row without its job, a row of what was rolled back, one of nobody's.
+        (["90 auditor0 ordered ok o.0"], ""),
+        ([], "80 producer1 order invoke n 1 \n 91 auditor0 ordered ok n.0"),
+        ([], "91 auditor0 ordered ok r.1"),
+        ([], "91 auditor0 ordered ok n.0"),
+        # Half of an order whose outcome is in doubt.
+        ([], "80 producer1 order invoke n 2 \n 91 auditor0 ordered ok n.0"),
+        # Told that it is there.
+        ([], "80 producer1 order invoke n 1 \n 81 producer1 order ok n"),
+    ],
+)
+def test_p2_a_job_or_a_row_alone_is_found(left_out: list[str], put_in: str) -> None:
+    assert broken(f"{without(*left_out)}\n{put_in}") == {"P2"}
+
+
+def test_p2_an_order_in_doubt_is_there_or_not() -> None:
+    doubt = "80 producer1 order invoke n 1 \n 80 producer1 enqueue invoke n 1 - 0"
+    run = """
+     81 child15.5 start ok N n.0 9 1 5
+     82 child15.5 end ok N 9
+     91 auditor0 file ok N 1 success 9 success
+     91 auditor0 ordered ok n.0
+    """
+    assert broken(f"{VALID}\n{doubt}") == broken(f"{VALID}\n{doubt}\n{run}") == set()
+
+
+@pytest.mark.parametrize(
+    ("left_out", "put_in"),
+    [
+        # Twice, not at all, by another attempt, by one that did not succeed.
+        ([], "91 auditor0 effect ok O 5"),
+        (["90 auditor0 effect ok O 5"], ""),
+        (["90 auditor0 effect ok O 5"], "91 auditor0 effect ok O 4"),
+        ([], "91 auditor0 effect ok P 6"),
+    ],
+)
+def test_p8_effects_without_their_end_are_found(left_out: list[str], put_in: str) -> None:
+    assert broken(f"{without(*left_out)}\n{put_in}") == {"P8"}
 
 
 @pytest.mark.parametrize(
@@ -201,6 +259,11 @@ def test_p9_two_unfinished_jobs_with_one_key_are_found() -> None:
         second.replace(" 30 ", " 80 ").replace(" 31 ", " 81 ").replace(" 55 ", " 85 ").replace(" 56 ", " 86 ")
     )
     assert broken(VALID + later) == set()
+
+
+def test_p9_a_job_may_end_before_its_client_hears_of_it() -> None:
+    late = VALID.replace("13 producer1    enqueue ok      k K", "48 producer1    enqueue ok      k K")
+    assert broken(late) == set()
 
 
 def test_p9_a_loser_that_is_sent_to_a_stranger_is_found() -> None:

@@ -120,7 +120,7 @@ class Queue(RuleBasedStateMachine):
         self.app.store.finish([(claimed, run_job(self.app, claimed))])
         self.model.run(job)
         with pytest.raises(LeaseLost):
-            self.app.store.finish([(claimed, Outcome.lost("too late"))])
+            self.app.store.finish([(claimed, Outcome.given_back())])
 
     @precondition(lambda self: self.running)
     @rule(number=numbers)
@@ -249,5 +249,6 @@ class PausedNotHeld(Reference):
 def test_control_another_promise_is_noticed(wrong: type[Reference]) -> None:
     machine = type(wrong.__name__, (Queue,), {"reference": wrong})
     with pytest.raises(BaseException) as caught:  # noqa: PT011
-        run(machine, 200)
+        # It ends with the first that is noticed, mostly one of the first 200.
+        run(machine, 2_000)
     assert not isinstance(caught.value, (SyntaxError, NameError, ImportError))
