@@ -66,7 +66,9 @@ def named_signal(text: str) -> int:
 def run(arguments: Namespace) -> int:
     """Runs the command."""
     store = existing(arguments)
-    cancelled, asked, late, unknown = [], [], [], []
+    cancelled: list[str] = []
+    asked: list[str] = []
+    late, unknown = [], []
     for id in dict.fromkeys(arguments.ids):
         done, state = _cancel(store, id, arguments)
         if done:
