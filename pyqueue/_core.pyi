@@ -418,6 +418,9 @@ class Store:
         the others are written."""
     def extend(self, job: Job, visibility_us: int) -> None:
         """Lets the lease of one job end ``visibility_us`` from now."""
+    def fold(self) -> None:
+        """Makes jobs of what foreign connections have sent, as the next claim would."""
+
     def reap(self) -> int:
         """Takes back the jobs of dead and hung workers; how many."""
     def close(self) -> None: ...

@@ -36,7 +36,7 @@ class Value(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A job. ``summary`` is None for one that plain SQL has enqueued and no worker has taken up yet."""
+    """A job. ``summary`` is None for one that plain SQL has enqueued and a full disk keeps from being a job."""
 
     id: str
     view: JobView

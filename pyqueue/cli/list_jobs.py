@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyqueue.cli.file import add_options, existing
+from pyqueue.cli.file import add_options, whole
 from pyqueue.cli.numbers import positive
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.summary import STATES, summary_object
@@ -43,7 +43,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
-    store = existing(arguments)
+    store = whole(arguments)
     jobs = store.jobs(
         state=arguments.state, queue=arguments.queue, task=arguments.task, limit=arguments.limit
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyqueue.cli.asked import ask
-from pyqueue.cli.file import add_options, existing
+from pyqueue.cli.file import add_options, whole
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.table import table
 from pyqueue.cli.times import clock, length, local
@@ -43,7 +43,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
-    store = existing(arguments)
+    store = whole(arguments)
     asked = ask(store, arguments.id)
     if arguments.json:
         print_json(store.path, asked.as_object(traceback=arguments.verbose))

@@ -363,6 +363,10 @@ impl Store {
         })
     }
 
+    fn fold(&self, py: Python<'_>) -> PyResult<()> {
+        self.away(py, |store| store.fold())
+    }
+
     fn reap(&self, py: Python<'_>) -> PyResult<usize> {
         self.away(py, |store| {
             let mut jobs = liveness::reap_all(store, None)?.iter().map(|dead| dead.jobs.len()).sum();

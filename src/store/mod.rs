@@ -24,6 +24,7 @@ mod owner;
 mod producer;
 mod progress;
 mod purge;
+mod reading;
 mod reap;
 mod receipt;
 mod replay;
@@ -383,17 +384,5 @@ impl Store {
             open.bell.ring_ended(&rings.ended);
         }
         Ok(value)
-    }
-
-    fn read<T>(&self, work: impl Fn(&rusqlite::Connection, u32) -> Result<T>) -> Result<T> {
-        let open = self.opened()?;
-        // First what is asked: a file that can't answer is not written to.
-        let (found, waiting) = open.db.read(|conn| Ok((work(conn, open.file)?, receipt::waiting(conn)?)))?;
-        if !waiting {
-            return Ok(found);
-        }
-        // What can't be taken in now is shown as running.
-        let _ = self.keep(Durability::Normal, |_| Ok(()));
-        open.db.read(|conn| work(conn, open.file))
     }
 }
