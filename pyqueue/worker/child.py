@@ -38,8 +38,10 @@ def main(target: str, path: str, level: str, name: str, pool: str, width: str) -
     # What a task has printed must not die in a buffer with a killed child.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    _tell_stacks()
     pipe = _pipe()
+    _tell_stacks()
+    if pool == "solo":
+        _take_terminal()
     try:
         app = loading.load(target).app
         app.use(path)
@@ -92,6 +94,14 @@ def _pipe() -> ChildPipe:
     for each in taken:
         os.close(each)
     return pipe
+
+
+def _take_terminal() -> None:
+    """The terminal, if the worker has one, is this child's standard input: for a debugger in a task."""
+    with contextlib.suppress(OSError):
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+        os.dup2(terminal, 0)
+        os.close(terminal)
 
 
 def _leave_to_supervisor(number: int, frame: FrameType | None) -> None:

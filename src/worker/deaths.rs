@@ -166,6 +166,8 @@ impl Supervisor {
         let mut unstarted = Vec::new();
         let leeway_us = self.options.leeway_us;
         let stacks = child.told_stacks();
+        // Asked where it is before the kill, and dead by that: a task may have set SIGUSR1 back.
+        let asked = child.writes_until().is_some();
         for held in child.held {
             let (state, since) = self.member.page.look(number as u32, held.index, held.stamp);
             let outcome = match (state, child.fate) {
@@ -176,6 +178,9 @@ impl Supervisor {
                     let reason =
                         format!("{reason}, because another of its jobs ran longer than its time limit");
                     Outcome::Lost { reason, charged: false }
+                }
+                (State::Started, Fate::Own) if asked && held.overran(since, leeway_us, now) => {
+                    Outcome::Failure(overrun(held.job.time_limit_us.unwrap_or_default(), stacks.clone()))
                 }
                 // The file knows that it is revoked, and what that makes of it.
                 (State::Started, Fate::Revoked) if self.revoking.has(held.index, held.stamp) => {
