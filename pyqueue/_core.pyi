@@ -42,6 +42,7 @@ __all__ = [
     "WorkerStatus",
     "__version__",
     "sqlite_version",
+    "usable_cpus",
 ]
 
 __version__: Final[str]
@@ -252,6 +253,12 @@ class Attempt:
     @property
     def worker(self) -> int | None: ...
     @property
+    def cpu_us(self) -> int | None:
+        """Microseconds on processors; None where it ran for less than 1 ms or was cut short."""
+    @property
+    def memory(self) -> int | None:
+        """The most bytes its process had meanwhile; None as for ``cpu_us``."""
+    @property
     def failure(self) -> Failure | None: ...
 
 @final
@@ -444,7 +451,8 @@ class Event:
 
     @property
     def kind(self) -> str:
-        """ready child_started child_lost job_lost lease_lost reaped unknown_task reload revoked stacks stopping stopped warning error"""
+        """ready child_started child_lost child_replaced scaled job_lost lease_lost reaped unknown_task reload revoked stacks
+        stopping stopped warning error"""
     @property
     def text(self) -> str: ...
     @property
@@ -469,13 +477,25 @@ class Worker:
         visibility_us: int = 30_000_000,
         grace_us: int = 25_000_000,
         burst: bool = False,
+        max_tasks: int | None = None,
+        max_memory: int | None = None,
+        memory_limit: int | None = None,
+        time_limit_us: int | None = None,
+        soft_time_limit_us: int | None = None,
+        least: int | None = None,
+        beside: int = 0,
         leeway_us: int = 0,
         start_us: int = 60_000_000,
     ) -> Worker:
         """``command`` starts one of ``concurrency`` children; its end of the socket pair is its standard input.
-        A child calls ``ChildPipe.recv`` in ``width`` threads, or runs ``width`` jobs of ``try_recv``, and is given
-        as many jobs at once. ``leeway_us`` after a job's hard time limit its child is killed; until then it may
-        have ended that job alone. A child that is not ready after ``start_us`` is killed, and another is tried. Raises InvalidJob for numbers out of range."""
+        A child calls ``ChildPipe.recv`` in ``width`` threads, or runs ``width`` jobs of ``try_recv``, and is given as many
+        jobs at once. After ``max_tasks`` jobs, or with more than ``max_memory`` bytes, a child is replaced once it has no
+        job; with more than ``memory_limit`` it is killed. 0 is no limit, None a share of the machine's memory. The time
+        limits are for jobs without one of their own; ``leeway_us`` after the hard one a child is killed, and until then it
+        may have ended that job alone. With ``least`` the number of children follows the load, from there up to
+        ``concurrency``. ``beside`` are children of other workers of this process, which share the memory with these. A
+        child that is not ready after ``start_us`` is killed, and another is tried. Raises InvalidJob for numbers out of
+        range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
     def reload(self) -> None:
@@ -507,3 +527,6 @@ class ChildPipe:
         """Can be read when ``try_recv`` may have something."""
     def send(self, job: Job, outcome: Outcome) -> None:
         """How it ended."""
+
+def usable_cpus() -> int:
+    """How many processors this process can use, by affinity and by the quotas of its control groups, rounded up."""

@@ -154,6 +154,10 @@ class TimeLimitExceeded(QueueError):
     """The child was killed because the task ran for its hard time limit."""
 
 
+class MemoryLimitExceeded(QueueError):
+    """The child was killed because the task made it grow beyond the worker's ``memory_limit``."""
+
+
 class Terminated(BaseException):
     """Raised in a task whose job was revoked with ``terminate=True``. No Exception, so that ``except Exception`` does
     not hold it up; ``finally`` cleans up."""

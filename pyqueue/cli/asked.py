@@ -126,5 +126,7 @@ def _attempt_object(attempt: Attempt, traceback: bool) -> dict[str, Any]:
         "started": iso(attempt.started_us),
         "finished": iso(attempt.finished_us),
         "worker": attempt.worker,
+        "cpu": None if attempt.cpu_us is None else attempt.cpu_us / 1e6,
+        "memory": attempt.memory,
         "error": error_object(attempt.failure, traceback),
     }

@@ -95,6 +95,8 @@ def _lines(asked: Asked, now_us: int, longest: int) -> Iterator[tuple[str, str]]
 
 
 def _attempts(attempts: list[Attempt]) -> str:
+    # Short attempts are not measured, and the room is the errors'.
+    measured = any(each.memory is not None for each in attempts)
     rows = [
         [
             str(each.number),
@@ -102,11 +104,21 @@ def _attempts(attempts: list[Attempt]) -> str:
             clock(each.started_us if each.started_us is not None else each.finished_us),
             "-" if each.started_us is None else length(max(0, each.finished_us - each.started_us)),
             "-" if each.worker is None else str(each.worker),
-            "" if each.failure is None else shortened(_error(each.failure), SHORTEST),
+            *(_used(each) if measured else ()),
+            "" if each.failure is None else shortened(_error(each.failure), SHORTEST - 14 * measured),
         ]
         for each in attempts
     ]
-    return table(["attempt", "outcome", "started", "took", "worker", "error"], rows, left=(1, 2, 5))
+    used = ["cpu", "memory"] if measured else []
+    header = ["attempt", "outcome", "started", "took", "worker", *used, "error"]
+    return table(header, rows, left=(1, 2, len(header) - 1))
+
+
+def _used(attempt: Attempt) -> list[str]:
+    return [
+        "-" if attempt.cpu_us is None else length(attempt.cpu_us),
+        "-" if attempt.memory is None else f"{attempt.memory >> 20:,} MiB",
+    ]
 
 
 def _error(failure: Failure) -> str:

@@ -6,9 +6,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pyqueue._core import Worker
-from pyqueue.config import checked
+from pyqueue._core import Worker, usable_cpus
+from pyqueue.config import Config, checked
 from pyqueue.exceptions import ImproperlyConfigured
+from pyqueue.worker.crew import Crew
+from pyqueue.worker.reserved import Served, served
 
 if TYPE_CHECKING:
     from pyqueue.app import PyQueue
@@ -43,6 +45,20 @@ class WorkerOptions(NamedTuple):
     burst: bool = False
     json_logs: bool = False
     reload: bool = False
+    autoscale: tuple[int, int] | None = None
+    max_tasks_per_child: int | None = None
+    max_memory_per_child: int | None = None
+    memory_limit: int | None = None
+    time_limit: float | None = None
+    soft_time_limit: float | None = None
+
+
+class Part(NamedTuple):
+    """What one supervisor of a worker has."""
+
+    name: str
+    queues: tuple[str, ...] | None
+    slots: int
 
 
 class Plan(NamedTuple):
@@ -50,30 +66,45 @@ class Plan(NamedTuple):
 
     name: str
     concurrency: int
-    queues: tuple[str, ...] | None
+    least: int | None
+    served: Served
     pool: str
     grace: float
     level: str
     burst: bool
+    max_tasks_per_child: int | None
+    max_memory_per_child: int | None
+    memory_limit: int | None
+    time_limit: float | None
+    soft_time_limit: float | None
+
+    @property
+    def queues(self) -> tuple[str, ...] | None:
+        """What it serves; None is every queue."""
+        return self.served.queues
 
     @property
     def children(self) -> int:
         """How many processes."""
-        return 1 if self.pool in WIDE else self.concurrency
+        return len(self.parts) if self.pool in WIDE else self.concurrency
 
     @property
-    def width(self) -> int:
-        """How many jobs each runs at once."""
-        return self.concurrency // self.children
+    def parts(self) -> list[Part]:
+        """One for all queues, and one for each that has slots of its own."""
+        shared = self.served.shared(self.concurrency)
+        whole = [Part(self.name, self.queues, shared)] if shared else []
+        own = self.served.slots.items()
+        return whole + [Part(f"{self.name}/{queue}", (queue,), slots) for queue, slots in own]
 
     @property
     def at_once(self) -> str:
         """Both, for people."""
-        if self.pool == "asyncio":
-            return f"1 child with {self.width} jobs at once"
-        if self.width > 1:
-            return f"1 child with {self.width} threads"
-        return "1 child" if self.children == 1 else f"{self.children} children"
+        if self.pool in WIDE:
+            what = "threads" if self.pool == "threads" else "jobs at once"
+            return f"{_children_of(self.children)} with {self.concurrency} {what}"
+        if self.least is not None:
+            return f"{self.least} to {self.children} children"
+        return _children_of(self.children)
 
 
 def plan(app: PyQueue, options: WorkerOptions) -> Plan:
@@ -93,38 +124,99 @@ def plan(app: PyQueue, options: WorkerOptions) -> Plan:
             f"there is no pool {pool!r}, only prefork (child processes), solo (one of them), threads and asyncio "
             f"(of one child); {INSTEAD.get(pool, 'prefork is the default')}"
         )
+    serves = served(options.queues or known.queues)
+    concurrency, least = _children(options, known, pool, serves)
+    serves.shared(concurrency)
+    if options.burst and serves.slots:
+        raise ImproperlyConfigured(
+            "--burst can't be had with slots of a queue's own: name the queue without a number"
+        )
     return Plan(
         name=options.name or f"{os.getpid()}@{os.uname().nodename}",
-        concurrency=1
-        if pool == "solo"
-        else options.concurrency
-        or known.concurrency
-        or (COROUTINES if pool == "asyncio" else len(os.sched_getaffinity(0))),
-        queues=options.queues or known.queues,
+        concurrency=concurrency,
+        least=least,
+        served=serves,
         pool=pool,
         grace=known.grace if options.grace is None else checked("grace", options.grace, "grace"),
         level=options.level or known.loglevel,
         burst=options.burst,
+        max_tasks_per_child=_either(options.max_tasks_per_child, known.max_tasks_per_child),
+        max_memory_per_child=_either(options.max_memory_per_child, known.max_memory_per_child),
+        memory_limit=_either(options.memory_limit, known.memory_limit),
+        time_limit=options.time_limit,
+        soft_time_limit=options.soft_time_limit,
     )
 
 
-def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Worker:
-    """The supervisor, running."""
+def _us(seconds: float | None) -> int | None:
+    # A limit of zero would be one that has passed.
+    return None if seconds is None else max(1, round(seconds * 1e6))
+
+
+def _children_of(number: int) -> str:
+    return "1 child" if number == 1 else f"{number} children"
+
+
+def _children(options: WorkerOptions, known: Config, pool: str, serves: Served) -> tuple[int, int | None]:
+    """How many jobs at once; and the least, where that follows the load."""
+    if options.autoscale is not None:
+        if options.concurrency is not None:
+            raise ImproperlyConfigured("say either --autoscale MAX,MIN or -c, which is a fixed number")
+        if pool != "prefork":
+            raise ImproperlyConfigured(f"--autoscale is for the pool prefork; with {pool} say -c")
+    scaled = options.autoscale or known.autoscale
+    if scaled is not None and options.concurrency is None and pool == "prefork":
+        # What a queue has for itself comes on top: that does not follow the load.
+        return scaled[0] + serves.reserved, scaled[1]
+    least = serves.reserved + serves.open
+    if pool == "solo":
+        return 1, None
+    usual = COROUTINES if pool == "asyncio" else usable_cpus()
+    return options.concurrency or known.concurrency or max(least, usual), None
+
+
+def _either(said: int | None, known: int | None) -> int | None:
+    return known if said is None else said
+
+
+def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Crew:
+    """The supervisors, running."""
+    started: list[Worker] = []
+    try:
+        for part in plan.parts:
+            started.append(_start(app, target, plan, log_level, part))
+    except BaseException:
+        for worker in started:
+            worker.stop(cold=True)
+        raise
+    return Crew(started)
+
+
+def _start(app: PyQueue, target: str, plan: Plan, log_level: str, part: Part) -> Worker:
+    width = part.slots if plan.pool in WIDE else 1
+    children = part.slots // width
     return Worker(
         app.store,
         # -P: a file of the current directory must not stand in for a module of the standard library.
         [
             *(sys.executable, "-P", "-m", "pyqueue.worker.child"),
-            *(target, app.path, log_level, plan.name, plan.pool, str(plan.width)),
+            *(target, app.path, log_level, plan.name, plan.pool, str(width)),
         ],
-        name=plan.name,
-        concurrency=plan.children,
-        width=plan.width,
-        queues=plan.queues,
+        name=part.name,
+        concurrency=children,
+        beside=plan.children - children,
+        least=plan.least if part.name == plan.name else None,
+        width=width,
+        queues=part.queues,
         tasks=sorted(app.tasks),
         visibility_us=round(app.visibility_timeout * 1e6),
         grace_us=round(plan.grace * 1e6),
         burst=plan.burst,
         start_us=round(app.config.start_timeout * 1e6),
         leeway_us=LEEWAY_US if plan.pool == "asyncio" else 0,
+        max_tasks=plan.max_tasks_per_child,
+        max_memory=plan.max_memory_per_child,
+        memory_limit=plan.memory_limit,
+        time_limit_us=_us(plan.time_limit),
+        soft_time_limit_us=_us(plan.soft_time_limit),
     )

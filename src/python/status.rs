@@ -102,14 +102,17 @@ pub struct Attempt {
     started_us: Option<i64>,
     finished_us: i64,
     worker: Option<i64>,
+    cpu_us: Option<i64>,
+    memory: Option<i64>,
     failure: Option<Failure>,
 }
 
 impl From<job::AttemptView> for Attempt {
     fn from(view: job::AttemptView) -> Self {
-        let job::AttemptView { number, outcome, started_us, finished_us, worker, failure } = view;
+        let job::AttemptView { number, outcome, started_us, finished_us, worker, cpu_us, memory, failure } =
+            view;
         let failure = failure.map(|inner| Failure { inner });
-        Attempt { number, outcome, started_us, finished_us, worker, failure }
+        Attempt { number, outcome, started_us, finished_us, worker, cpu_us, memory, failure }
     }
 }
 

@@ -344,6 +344,7 @@ impl Store {
                 token: job.inner.token,
                 outcome: outcome.inner.clone(),
                 started_us: None,
+                usage: None,
                 then: outcome.then(now),
             })
             .collect();

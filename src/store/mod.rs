@@ -52,7 +52,7 @@ pub use claim::{Ask, Claimed};
 pub use enqueue::check;
 pub use gate::Scope;
 pub use half::Verdict;
-pub use inspect::QueueView;
+pub use inspect::{Backlog, QueueView};
 pub use list::Filter;
 pub use open::Options;
 pub use owner::{NewWorker, WorkerView};
@@ -196,8 +196,8 @@ impl Store {
         self.read(|conn, _| owner::list(conn, boot, clock.identity()))
     }
 
-    /// Takes back every job of a dead or hung worker and strikes it from the file. The caller has made sure
-    /// that the worker is dead or overdue. Rings `Line::Ready`. The public ids of the jobs whose attempt is lost.
+    /// Takes back every job of a worker that is proven dead or overdue, and strikes it from the file. The public ids
+    /// of the jobs whose attempt is lost.
     pub fn reap(&self, worker: i64, evidence: Evidence, reason: &str) -> Result<Vec<String>> {
         let evidence = Arc::new(evidence);
         let mut lost = Vec::new();
@@ -273,8 +273,12 @@ impl Store {
         self.read(|conn, _| inspect::queues(conn))
     }
 
-    /// What is wrong with the file, one sentence each: SQLite's check and ours. Reads all of it, in one
-    /// read transaction.
+    /// Who waits in these queues by `now` (wall time, µs); `None` is all.
+    pub fn backlog(&self, queues: Option<&[String]>, now: i64) -> Result<Backlog> {
+        self.read(|conn, _| inspect::backlog(conn, queues, now))
+    }
+
+    /// What is wrong with the file, one sentence each: SQLite's check and ours. Reads all of it.
     pub fn examine(&self) -> Result<Vec<String>> {
         self.read(|conn, _| examine::examine(conn))
     }
@@ -313,8 +317,7 @@ impl Store {
         self.opened()?.db.changed()
     }
 
-    /// One small step of upkeep: expired jobs leave, jobs past a deadline of their own come back, old history
-    /// is deleted.
+    /// One small step of upkeep: expired jobs leave, those past a deadline of their own come back, old history goes.
     pub fn upkeep(&self) -> Result<Upkeep> {
         self.keep(Durability::Normal, upkeep::upkeep)
     }

@@ -90,7 +90,7 @@ fn take_back(
         }
         for job in jobs {
             if revoked.contains(&job.id) {
-                let run = Run { token: Some(lease.token), owner: Some(lease.owner), started: None };
+                let run = Run { token: Some(lease.token), owner: Some(lease.owner), ..Run::default() };
                 let lost = Outcome::Lost { reason: reason.to_owned(), charged: false };
                 revoke::cancel(change, &job, run, &lost)?;
                 step.given_back += 1;
@@ -103,7 +103,7 @@ fn take_back(
             };
             match charged {
                 Some(charged) => {
-                    let run = Run { token: Some(lease.token), owner: Some(lease.owner), started: None };
+                    let run = Run { token: Some(lease.token), owner: Some(lease.owner), ..Run::default() };
                     step.lost.push(change.public(job.id, job.nonce, job.alias.clone()));
                     finish::lose(change, &job, run, reason, charged)?;
                 }

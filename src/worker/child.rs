@@ -17,6 +17,9 @@ use super::wire::{self, Frame, Inbound};
 use crate::error::{Error, Result};
 use crate::job::ClaimedJob;
 
+/// A child that was told to go and does not is killed after this time: it holds no job (µs).
+const LEAVE_US: i64 = 10_000_000;
+
 /// A job that was offered to a child and whose outcome has not come back.
 pub(super) struct Held {
     pub index: u32,
@@ -41,7 +44,7 @@ pub(super) enum Phase {
     Starting,
     /// It runs jobs.
     Ready,
-    /// Another has its place: it is given no more jobs.
+    /// It gets no more jobs, and goes once it has none.
     Retiring,
     /// It was told that no jobs come any more.
     Leaving,
@@ -54,6 +57,8 @@ pub(super) enum Fate {
     Own,
     /// At this time (boot time) a job had overrun its time limit.
     TimeLimit(i64),
+    /// It had so much memory (bytes), more than its limit.
+    Memory(u64),
     /// The worker stops: the job is given back.
     Stopped,
     /// One of its jobs was revoked and did not end.
@@ -76,13 +81,21 @@ pub(super) struct Child {
     pub held: VecDeque<Held>,
     /// What it said when it could not start.
     pub trouble: Option<String>,
+    /// Jobs that it was offered and that were not taken back.
+    pub given: u64,
+    /// Its memory (bytes) before its first job, and when it was last looked at.
+    pub first: u64,
+    pub resident: u64,
+    /// How many jobs it had been given then.
+    pub weighed: u64,
+    /// When to look again, and from when on it should have gone (boot time).
+    pub look_us: i64,
+    pub leave_us: i64,
     open: bool,
     /// Whose code it has.
     pub generation: u32,
     /// The tasks it can run, as it said.
     pub tasks: Option<Arc<HashSet<String>>>,
-    /// When it is killed if it has not left (boot time).
-    pub leave_us: i64,
     /// Until then it is offered nothing, because it does not take what it is offered (boot time).
     pub deaf_us: i64,
     pub pause_us: i64,
@@ -142,10 +155,15 @@ impl Child {
             fate: Fate::Own,
             held: VecDeque::new(),
             trouble: None,
+            given: 0,
+            first: 0,
+            resident: 0,
+            weighed: 0,
+            look_us: 0,
+            leave_us: i64::MAX,
             open: true,
             generation,
             tasks: None,
-            leave_us: i64::MAX,
             deaf_us: 0,
             pause_us: 0,
             deaf_since: None,
@@ -173,11 +191,6 @@ impl Child {
     /// The next whole frame of what was read.
     pub fn frame(&mut self) -> Result<Option<Frame>> {
         self.inbound.frame()
-    }
-
-    /// Whether another has its place.
-    pub fn replaced(&self) -> bool {
-        matches!(self.phase, Phase::Retiring | Phase::Leaving)
     }
 
     /// Whether the socket is worth polling: after its end only the pidfd speaks.
@@ -218,6 +231,12 @@ impl Child {
     pub fn close(&mut self) {
         self.phase = Phase::Leaving;
         let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
+    }
+
+    /// Closes it, and lets it be killed if it does not go.
+    pub fn leave(&mut self, now: i64) {
+        self.close();
+        self.leave_us = now + LEAVE_US;
     }
 
     /// Kills it; its death is noticed by the pidfd.

@@ -1,24 +1,16 @@
 //! What children say and what they leave behind.
 
 use super::child::{Child, Fate, Phase};
+use super::ending::Ending;
 use super::finisher::End;
-use super::outside::{Event, Kind, Order};
+use super::outside::{Event, Kind};
 use super::page::State;
 use super::stopping::Stage;
 use super::supervisor::Supervisor;
 use super::wire::{self, Ended, Frame};
 use crate::error::{Error, Result};
-use crate::job::{Failure, Finish, Outcome};
+use crate::job::{Failure, Finish, Outcome, Usage};
 use crate::mutants::{self, Mutant};
-
-/// So many children in a row that can't start stop the worker.
-const START_FAILURES: u32 = 3;
-/// The pause after the first of them, or of those that were killed (µs); it doubles up to 64 times that.
-const START_PAUSE_US: i64 = 100_000;
-
-fn pause_us(times: u32) -> i64 {
-    START_PAUSE_US << times.saturating_sub(1).min(6)
-}
 
 impl Supervisor {
     /// Reads what a child has sent.
@@ -68,10 +60,11 @@ impl Supervisor {
     fn started(&mut self, number: usize) {
         self.failures = 0;
         self.slots[number].kills = 0;
+        self.weigh_first(number);
         let pid = self.slots[number].child.as_ref().map(|child| child.pid);
         let text = format!("child {} takes jobs", pid.unwrap_or_default());
         self.outside.event(Event { kind: Kind::ChildStarted, text, job: None, pid });
-        if !self.announced && self.ready().count() == self.options.concurrency as usize {
+        if !self.announced && self.ready().count() == self.slots.iter().filter(|slot| !slot.benched).count() {
             self.announced = true;
             self.outside.tell(Kind::Ready, format!("worker {} takes jobs", self.member.id));
         }
@@ -86,6 +79,9 @@ impl Supervisor {
         if (held.job.row, held.job.token) != (ended.row, ended.token) {
             return Err(Error::Wire("an outcome of another job".into()));
         }
+        if let Some(usage) = ended.usage {
+            child.resident = usage.resident.unsigned_abs();
+        }
         self.pace.learn(&held.job.task, ended.ended_us.saturating_sub(ended.started_us));
         let started_us = self.wall(ended.started_us, now);
         let finish = Finish {
@@ -93,6 +89,7 @@ impl Supervisor {
             token: ended.token,
             outcome: ended.outcome,
             started_us,
+            usage: ended.usage,
             then: ended.then,
         };
         self.ledger.push(End { finish, id: held.job.id, entry: Some((number, held.index)) }, now);
@@ -122,7 +119,7 @@ impl Supervisor {
         }
         if phase == Phase::Starting {
             let said = trouble.as_ref().map_or(reason.clone(), |said| format!("{reason}: {said}"));
-            if self.scout_failed(number, &said, now) {
+            if self.scout_failed(number, &said) {
                 return;
             }
             match trouble {
@@ -139,10 +136,10 @@ impl Supervisor {
             }
             return;
         }
-        if self.too_few() {
-            self.slots[number].spawn_us = Some(now);
-        }
-        if fate == Fate::Own || busy {
+        let slot = &mut self.slots[number];
+        slot.spawn_us = (!slot.benched).then_some(now);
+        let told = phase == Phase::Leaving && how == Ending::Code(0);
+        if fate == Fate::Own && !told || busy {
             let text = trouble.map_or(reason.clone(), |said| format!("{reason}: {said}"));
             self.outside.event(Event { kind: Kind::ChildLost, text, job: None, pid: Some(pid) });
         }
@@ -168,6 +165,8 @@ impl Supervisor {
         let stacks = child.told_stacks();
         // Asked where it is before the kill, and dead by that: a task may have set SIGUSR1 back.
         let asked = child.writes_until().is_some();
+        // Of several that ran, nobody can say which has taken the memory.
+        let alone = child.started(&self.member.page, number as u32).count() == 1;
         for held in child.held {
             let (state, since) = self.member.page.look(number as u32, held.index, held.stamp);
             let outcome = match (state, child.fate) {
@@ -179,6 +178,7 @@ impl Supervisor {
                         format!("{reason}, because another of its jobs ran longer than its time limit");
                     Outcome::Lost { reason, charged: false }
                 }
+                (State::Started, Fate::Memory(had)) if alone => Outcome::Failure(self.outgrown(had)),
                 (State::Started, Fate::Own) if asked && held.overran(since, leeway_us, now) => {
                     Outcome::Failure(overrun(held.job.time_limit_us.unwrap_or_default(), stacks.clone()))
                 }
@@ -213,44 +213,19 @@ impl Supervisor {
                 self.outside.event(Event { kind: Kind::JobLost, text, job: Some(id), pid: Some(child.pid) });
             }
             let started_us = if outcome == Outcome::GivenBack { None } else { self.wall(since, now) };
-            let finish =
-                Finish { row: held.job.row, token: held.job.token, outcome, started_us, then: Vec::new() };
+            let usage = match child.fate {
+                Fate::Memory(had) if alone && state == State::Started => {
+                    let bytes = had.cast_signed();
+                    Some(Usage { cpu_us: None, peak: bytes, resident: bytes })
+                }
+                _ => None,
+            };
+            let (row, token) = (held.job.row, held.job.token);
+            let finish = Finish { row, token, outcome, started_us, usage, then: Vec::new() };
             self.ledger.push(End { finish, id: held.job.id, entry: Some((number, held.index)) }, now);
         }
         for job in unstarted.into_iter().rev() {
             self.hand.push_front(job);
-        }
-    }
-
-    /// A child could not start: another try after a pause, or the end of the worker. While others run jobs, their
-    /// code is older and better, and the worker goes on.
-    pub fn failed_to_start(&mut self, number: usize, text: &str, now: i64) {
-        if self.ready().next().is_some() {
-            return self.put_off(number, format!("a child could not start: {text}"), now);
-        }
-        self.failures += 1;
-        if self.failures >= START_FAILURES {
-            let text = format!(
-                "{START_FAILURES} children in a row could not start; the worker stops. The last: {text}"
-            );
-            self.outside.tell(Kind::Error, text);
-            self.outside.order(Order::Kill);
-            return;
-        }
-        self.outside.tell(Kind::Warning, format!("a child could not start and is tried again: {text}"));
-        self.slots[number].spawn_us = Some(now + pause_us(self.failures));
-    }
-
-    /// A child could not start, which is no fault of the app's: another try after a pause, without end. Of those in a
-    /// row the first, second, fourth, eighth… is told.
-    pub fn put_off(&mut self, number: usize, text: String, now: i64) {
-        let slot = &mut self.slots[number];
-        slot.kills = slot.kills.saturating_add(1);
-        let pause_us = pause_us(slot.kills);
-        slot.spawn_us = Some(now + pause_us);
-        if slot.kills.is_power_of_two() {
-            let seconds = pause_us as f64 / 1e6;
-            self.outside.tell(Kind::Warning, format!("{text}; another is started in {seconds} s"));
         }
     }
 }

@@ -28,8 +28,9 @@ impl Supervisor {
     /// How many jobs more there is room for.
     pub fn capacity(&self) -> usize {
         let now = self.clock.boot_us();
-        let (mut free, mut held) = (0, 0);
+        let (mut free, mut held, mut left) = (0, 0, 0_usize);
         for (number, child) in self.ready() {
+            left = left.saturating_add(self.size.left(child));
             if child.deaf_us <= now && (child.held.is_empty() || !self.stuck(number, child, now, STUCK_US)) {
                 free += 1;
                 held += child.held.len();
@@ -40,7 +41,8 @@ impl Supervisor {
             width => free * width + self.pace.ahead(free),
         };
         let most = CLAIM_JOBS.max(self.width());
-        wanted.min(most).saturating_sub(held + self.hand.len())
+        let room = wanted.min(most).saturating_sub(held + self.hand.len());
+        room.min(left.saturating_sub(self.hand.len()))
     }
 
     /// How many jobs one child runs at once.
@@ -77,7 +79,8 @@ impl Supervisor {
     /// else an idle one, or, for short jobs, one that has only short ones and is getting on with them.
     fn roomiest(&self, short: bool, now: i64) -> Option<usize> {
         let room = |(number, child): &(usize, &Child)| {
-            if child.stuffed() || child.deaf_us > now || self.slots[*number].free.len() < FRAME_JOBS {
+            let full = self.slots[*number].free.len() < FRAME_JOBS || self.size.left(child) == 0;
+            if child.stuffed() || child.deaf_us > now || full {
                 return false;
             }
             if self.width() > 1 {
@@ -104,6 +107,7 @@ impl Supervisor {
         if width > 1 {
             share = share.min(width.saturating_sub(child.held.len()));
         }
+        share = share.min(self.size.left(child));
         let mut batch = Batch::jobs(Vec::new());
         let mut work = 0;
         while (batch.count() as usize) < share && batch.size() < FRAME_BYTES {
@@ -118,6 +122,7 @@ impl Supervisor {
             self.stamp += 1;
             self.member.page.offer(number as u32, index, self.stamp, job.row, job.token);
             batch.job(index, self.stamp, &job);
+            child.given += 1;
             child.held.push_back(Held { index, stamp: self.stamp, offered_us: now, expected_us, job });
             if alone {
                 break;
@@ -130,6 +135,7 @@ impl Supervisor {
             Err(error) => {
                 for _ in 0..count {
                     let Some(held) = child.held.pop_back() else { break };
+                    child.given -= 1;
                     self.member.page.retract(number as u32, held.index, held.stamp);
                     slot.free.push(held.index);
                     let failure = Failure {
@@ -303,6 +309,7 @@ fn retract(
             break;
         }
         if let Some(held) = child.held.remove(place) {
+            child.given -= 1;
             free.push(held.index);
             back.push(held.job);
         }

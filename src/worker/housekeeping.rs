@@ -185,7 +185,8 @@ impl Supervisor {
         let mut lost: Vec<String> = self.hand.drain(..).map(|job| job.id).collect();
         lost.extend(std::mem::take(&mut self.ledger.ends).into_iter().map(|end| end.id));
         for slot in &mut self.slots {
-            if let Some(mut child) = std::mem::replace(slot, Slot::new(self.options.width)).child {
+            let anew = Slot::new(self.options.width, slot.benched);
+            if let Some(mut child) = std::mem::replace(slot, anew).child {
                 lost.extend(child.held.drain(..).map(|held| held.job.id));
                 child.destroy();
             }

@@ -50,12 +50,20 @@ pub(super) struct Slot {
     pub free: Vec<u32>,
     pub child: Option<Child>,
     pub spawn_us: Option<i64>,
-    /// Children in a row that were ended from outside while they started.
+    /// Children in a row that were ended from outside while they started, or had no means to.
     pub kills: u32,
+    /// No child is wanted here at the moment.
+    pub benched: bool,
 }
 
 impl Slot {
-    pub fn new(width: u32) -> Slot {
-        Slot { free: (0..page::entries(width)).rev().collect(), child: None, spawn_us: None, kills: 0 }
+    /// Whether it is free, and nobody is meant for it.
+    pub fn spare(&self) -> bool {
+        self.benched && self.child.is_none() && self.spawn_us.is_none()
+    }
+
+    pub fn new(width: u32, benched: bool) -> Slot {
+        let spawn_us = (!benched).then_some(0);
+        Slot { free: (0..page::entries(width)).rev().collect(), child: None, spawn_us, kills: 0, benched }
     }
 }

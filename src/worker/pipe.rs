@@ -11,6 +11,7 @@ use rustix::net::{RecvFlags, SendFlags};
 
 use super::page::Page;
 use super::signals;
+use super::usage::Meter;
 use super::wire::{self, Batch, Ended, Frame, Inbound, Offered};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
@@ -50,6 +51,7 @@ pub struct Pipe {
     page: Arc<Page>,
     slot: u32,
     clock: SystemClock,
+    meter: Meter,
     inbound: Mutex<Inbound>,
     waiting: Mutex<VecDeque<Offered>>,
     outbox: Arc<Outbox>,
@@ -116,6 +118,7 @@ impl Pipe {
             page,
             slot,
             clock: SystemClock::new(),
+            meter: Meter::new(),
             inbound: Mutex::default(),
             waiting: Mutex::default(),
             outbox,
@@ -212,6 +215,7 @@ impl Pipe {
         while let Some(Offered { index, stamp, job }) = waiting.pop_front() {
             let started_boot_us = self.clock.boot_us();
             if self.page.take(self.slot, index, stamp, started_boot_us) {
+                self.meter.begin(stamp, started_boot_us);
                 return Some((job, Offer { index, stamp, started_boot_us }));
             }
         }
@@ -234,6 +238,7 @@ impl Pipe {
     /// 1 ms.
     /// `then` are jobs to be stored in the transaction that writes it.
     pub fn send(&self, job: &ClaimedJob, offer: Offer, outcome: Outcome, then: Vec<NewJob>) -> Result<()> {
+        let ended_us = self.clock.boot_us();
         let ended = Ended {
             index: offer.index,
             stamp: offer.stamp,
@@ -241,7 +246,8 @@ impl Pipe {
             token: job.token,
             outcome,
             started_us: offer.started_boot_us,
-            ended_us: self.clock.boot_us(),
+            ended_us,
+            usage: self.meter.end(offer.stamp, offer.started_boot_us, ended_us),
             then,
         };
         // Done before sent: a death between the two is no reason to suspect the job.

@@ -6,18 +6,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::child::{Child, Fate, Phase};
+use super::child::Phase;
 use super::finisher::End;
 use super::outside::Kind;
 use super::page::{LEAVING, flag_all};
 use super::stopping::Stage;
-use super::supervisor::Supervisor;
+use super::supervisor::{Slot, Supervisor};
 use crate::job::Outcome;
 
 /// More slots than children, at the most: so many of the old may still end their jobs while the new ones run.
 const SPARE: u32 = 16;
-/// Without jobs, a child that was told to end has so long for it (µs).
-const LEAVE_US: i64 = 5_000_000;
 
 /// How many slots a worker with so many children has.
 pub(super) fn slots(children: u32) -> u32 {
@@ -65,26 +63,11 @@ impl Supervisor {
         if self.reload.under_way {
             self.replace(now);
         }
-        self.see_off(now);
+        self.see_off();
     }
 
-    /// A slot that is free and that nobody is meant for.
     fn spare(&self) -> Option<usize> {
-        self.slots.iter().position(|slot| slot.child.is_none() && slot.spawn_us.is_none())
-    }
-
-    /// Children that work or will; not those that were replaced, nor the scout.
-    fn working(&self) -> usize {
-        let works = |(number, slot): &(usize, &super::supervisor::Slot)| {
-            self.reload.scout != Some(*number)
-                && (slot.spawn_us.is_some() || slot.child.as_ref().is_some_and(|child| !child.replaced()))
-        };
-        self.slots.iter().enumerate().filter(works).count()
-    }
-
-    /// Whether a child that has ended needs a successor.
-    pub fn too_few(&self) -> bool {
-        self.working() < self.options.concurrency as usize
+        self.slots.iter().position(Slot::spare)
     }
 
     /// A child has said that it takes jobs, and which.
@@ -100,35 +83,48 @@ impl Supervisor {
     }
 
     /// Whether it was the one that tried the new code. Then what it can't do changes nothing.
-    pub fn scout_failed(&mut self, number: usize, text: &str, now: i64) -> bool {
+    pub fn scout_failed(&mut self, number: usize, text: &str) -> bool {
         if self.reload.scout != Some(number) {
             return false;
         }
         self.reload.scout = None;
-        self.slots[number].spawn_us = self.too_few().then_some(now);
         let text = format!("the new code can't be loaded, so the old children go on: {text}");
         self.outside.tell(Kind::Warning, text);
         true
     }
 
-    /// Children of older code go as soon as as many of the new as there should be take jobs, or take their places.
+    /// Each child of older code goes as soon as one of the new takes jobs in its stead; that one's slot counts from then
+    /// on, and the other's does not. In how many slots children are wanted is not changed by it.
     fn replace(&mut self, now: i64) {
-        let (proven, most) = (self.reload.proven, self.options.concurrency as usize);
-        let old = |child: &Child| child.generation < proven && !child.replaced();
-        while self.ready().count() > most {
-            let next = self.ready().filter(|(_, child)| old(child)).min_by_key(|(_, child)| child.held.len());
-            let Some((number, _)) = next else { break };
-            self.retire(number);
+        let proven = self.reload.proven;
+        let phase_of = |slot: &Slot| slot.child.as_ref().map(|child| child.phase);
+        let is_new = |slot: &Slot| slot.child.as_ref().is_some_and(|child| child.generation >= proven);
+        // One that retires is followed by one of the new code anyway.
+        let is_old = |slot: &Slot| {
+            !slot.benched && !is_new(slot) && matches!(phase_of(slot), Some(Phase::Ready | Phase::Starting))
+        };
+        let is_successor = |slot: &Slot| slot.benched && is_new(slot) && phase_of(slot) == Some(Phase::Ready);
+        while let Some(new) = self.slots.iter().position(is_successor) {
+            let Some(old) = self.slots.iter().position(is_old) else {
+                self.retire(new);
+                continue;
+            };
+            self.slots[new].benched = false;
+            self.slots[old].benched = true;
+            self.retire(old);
         }
-        let olds =
-            self.slots.iter().filter_map(|slot| slot.child.as_ref()).filter(|child| old(child)).count();
+        let olds = self.slots.iter().filter(|slot| is_old(slot)).count();
         if olds == 0 {
             self.reload.under_way = false;
-            let text = format!("{most} children run the new code; jobs that the old ones run may end");
+            let many = self.slots.iter().filter(|slot| !slot.benched).count();
+            let text = format!("{many} children run the new code; jobs that the old ones run may end");
             self.outside.tell(Kind::Reload, text);
             return;
         }
-        for _ in self.working() - olds..most {
+        let on_their_way = |slot: &Slot| {
+            slot.benched && (slot.spawn_us.is_some() || phase_of(slot) == Some(Phase::Starting))
+        };
+        for _ in self.slots.iter().filter(|slot| on_their_way(slot)).count()..olds {
             let Some(number) = self.spare() else { break };
             self.slots[number].spawn_us = Some(now);
         }
@@ -143,20 +139,11 @@ impl Supervisor {
         self.agree();
     }
 
-    /// Tells those to end that were replaced and have ended their jobs.
-    fn see_off(&mut self, now: i64) {
-        for (number, slot) in self.slots.iter_mut().enumerate() {
-            let Some(child) = &mut slot.child else { continue };
-            if child.phase == Phase::Retiring {
+    /// Tells those that go so, in case that their jobs ask.
+    fn see_off(&self) {
+        for (number, slot) in self.slots.iter().enumerate() {
+            if let Some(child) = slot.child.as_ref().filter(|child| child.phase == Phase::Retiring) {
                 flag_all(child, &self.member.page, number as u32, LEAVING);
-            }
-            if child.phase == Phase::Retiring && child.held.is_empty() {
-                child.close();
-                child.leave_us = now + LEAVE_US;
-            } else if child.phase == Phase::Leaving && child.leave_us <= now && child.fate == Fate::Own {
-                let text = format!("child {} is killed: it has no jobs and does not end", child.pid);
-                child.kill(Fate::Stopped);
-                self.outside.tell(Kind::Warning, text);
             }
         }
     }
@@ -184,21 +171,12 @@ impl Supervisor {
         self.ledger.dry = false;
     }
 
-    /// When there is something to do at the latest.
-    pub fn reload_due(&self) -> Option<i64> {
-        let children = self.slots.iter().filter_map(|slot| slot.child.as_ref());
-        children
-            .filter(|child| child.phase == Phase::Leaving && child.fate == Fate::Own)
-            .map(|child| child.leave_us)
-            .min()
-    }
-
     /// No child is left of those that were there.
     pub fn begin_anew(&mut self, at_us: i64) {
         self.reload.scout = None;
         self.reload.under_way = false;
-        for (number, slot) in self.slots.iter_mut().enumerate() {
-            slot.spawn_us = (number < self.options.concurrency as usize).then_some(at_us);
+        for slot in &mut self.slots {
+            slot.spawn_us = (!slot.benched).then_some(at_us);
         }
     }
 }

@@ -52,7 +52,7 @@ impl Supervisor {
             flag_all(child, &self.member.page, number as u32, LEAVING);
             if kill || child.phase == Phase::Starting {
                 child.kill(Fate::Stopped);
-            } else if child.held.is_empty() && matches!(child.phase, Phase::Ready | Phase::Retiring) {
+            } else if child.held.is_empty() && child.phase != Phase::Leaving {
                 child.close();
             }
         }

@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
 use rustix::time::Timespec;
 
 use super::Options;
@@ -13,11 +12,14 @@ use super::child::{Child, Phase};
 use super::ear::Ear;
 use super::finisher::Ledger;
 use super::housekeeping::{Keeper, Peer};
+use super::machine;
 pub(super) use super::member::{Member, Slot};
 use super::outside::{Kind, Order, Outside};
 use super::pace::Pace;
+use super::recycling::Size;
 use super::reloading::{self, Reload};
 use super::revoking::Revoking;
+use super::scaling::Scaler;
 use super::stopping::Stage;
 use super::turn::Turn;
 use crate::clock::Clock;
@@ -47,6 +49,10 @@ pub(super) struct Supervisor {
     pub idle_hand_us: Option<i64>,
     pub ledger: Ledger,
     pub pace: Pace,
+    pub size: Size,
+    pub scaler: Option<Scaler>,
+    /// Processors that may be used.
+    pub cpus: usize,
     pub stamp: u64,
     pub stage: Stage,
     /// Children in a row that ended before they could run jobs.
@@ -71,11 +77,6 @@ pub(super) struct Supervisor {
     pub revoking: Revoking,
     /// How often the stacks of the children were asked for.
     pub dumps: u32,
-}
-
-/// Whether the machine had no memory or no room for a process: that passes.
-fn lacks_means(error: &Error) -> bool {
-    matches!(error, Error::System { source: Errno::AGAIN | Errno::NOMEM | Errno::NFILE, .. })
 }
 
 /// Whom a descriptor of the poll set belongs to.
@@ -104,6 +105,7 @@ impl Supervisor {
             Err(error) => outside.tell(Kind::Warning, format!("no room can be set aside: {error}")),
         }
         let bell = store.bell()?;
+        let least = options.least.unwrap_or(options.concurrency);
         let ear = Ear::open(Arc::clone(&bell), Arc::clone(&outside))?;
         let wal = store.wal()?;
         let (foreign, warning) = Foreign::new(wal.clone(), now);
@@ -113,11 +115,14 @@ impl Supervisor {
         let slots = reloading::slots(options.concurrency);
         let mut supervisor = Supervisor {
             keeper: Keeper::start(&store, wal, Arc::clone(&outside))?,
-            slots: (0..slots).map(|_| Slot::new(options.width)).collect(),
+            slots: (0..slots).map(|number| Slot::new(options.width, number >= least)).collect(),
+            scaler: options.least.map(|least| Scaler::new(least, options.concurrency)),
+            cpus: machine::cpus() as usize,
             hand: VecDeque::new(),
             idle_hand_us: None,
             ledger: Ledger::new(),
             pace: Pace::new(),
+            size: options.bounds.decided(options.concurrency, machine::memory().map(|all| all.total)),
             stamp: 0,
             stage: Stage::Running,
             failures: 0,
@@ -155,11 +160,13 @@ impl Supervisor {
             self.turn.begin(now);
             self.follow_orders(now);
             self.keep_house(now);
+            self.scale(now);
             self.reload(now);
             self.spawn(now);
             self.watch_limits(now);
             self.end_revoked(now);
             self.dump(now);
+            self.recycle(now);
             self.take_back(now);
             self.dispatch(now);
             self.exchange(now);
@@ -171,30 +178,6 @@ impl Supervisor {
         }
         self.turn.begin(self.clock.boot_us());
         self.sign_off();
-    }
-
-    fn spawn(&mut self, now: i64) {
-        if self.stage != Stage::Running {
-            return;
-        }
-        for number in 0..self.slots.len() {
-            if self.slots[number].spawn_us.is_none_or(|due| due > now) {
-                continue;
-            }
-            self.slots[number].spawn_us = None;
-            let (command, page) = (&self.options.command, &self.member.page_path);
-            match Child::spawn(command, page, number as u32, self.reload.generation) {
-                Ok(mut child) => {
-                    child.born_us = now;
-                    self.slots[number].child = Some(child);
-                }
-                Err(error) if lacks_means(&error) => {
-                    self.put_off(number, format!("a child could not be started: {error}"), now);
-                }
-                Err(error) if self.scout_failed(number, &error.to_string(), now) => {}
-                Err(error) => self.failed_to_start(number, &error.to_string(), now),
-            }
-        }
     }
 
     /// Children that take jobs.
@@ -307,14 +290,15 @@ impl Supervisor {
     fn next_us(&self, now: i64, hungry: bool) -> i64 {
         let mut next = self.tick_us.min(self.beat_us);
         let mut by = |due: Option<i64>| next = next.min(due.unwrap_or(i64::MAX));
-        by(self.slots.iter().filter_map(|slot| slot.spawn_us).min());
+        by(self.spawn_due());
+        by(self.scale_due());
         by(self.limit_due(now));
         by(self.take_back_due(now));
         by(self.exchange_due(now));
         by(self.stage.due_us());
-        by(self.reload_due());
         by(self.revoking.due_us());
         by(self.dump_due());
+        by(self.recycle_due());
         if hungry {
             by(self.foreign.due_us());
             // Wall time: looked at each second at the latest, because that clock may step.

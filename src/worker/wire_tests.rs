@@ -1,5 +1,5 @@
 use super::*;
-use crate::job::{Dedup, Failure, Payload};
+use crate::job::{Dedup, Failure, Payload, Usage};
 use proptest::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -97,8 +97,10 @@ fn bare_jobs() -> impl Strategy<Value = NewJob> {
 fn ended() -> impl Strategy<Value = Ended> {
     let then = proptest::collection::vec(new_jobs(), 0..3);
     let place = (any::<u32>(), any::<u64>(), any::<i64>(), any::<i64>());
-    (place, outcomes(), any::<i64>(), any::<i64>(), then).prop_map(
-        |((index, stamp, row, token), outcome, started_us, ended_us, then)| Ended {
+    let usage = proptest::option::of((proptest::option::of(any::<i64>()), any::<i64>(), any::<i64>()));
+    let usage = usage.prop_map(|used| used.map(|(cpu_us, peak, resident)| Usage { cpu_us, peak, resident }));
+    (place, outcomes(), any::<i64>(), any::<i64>(), usage, then).prop_map(
+        |((index, stamp, row, token), outcome, started_us, ended_us, usage, then)| Ended {
             index,
             stamp,
             row: RowId(row),
@@ -106,6 +108,7 @@ fn ended() -> impl Strategy<Value = Ended> {
             outcome,
             started_us,
             ended_us,
+            usage,
             then,
         },
     )

@@ -188,7 +188,7 @@ impl Client {
                 } else {
                     Vec::new()
                 };
-                ends.push(Finish { row, token, outcome, started_us: Some(scene.now), then });
+                ends.push(Finish { row, token, outcome, started_us: Some(scene.now), usage: None, then });
             }
         }
         if ends.is_empty() {

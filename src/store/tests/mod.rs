@@ -104,7 +104,7 @@ fn ask(owner: i64, limit: usize) -> Ask {
 }
 
 fn finish_of(job: &ClaimedJob, outcome: Outcome) -> Finish {
-    Finish { row: job.row, token: job.token, outcome, started_us: None, then: Vec::new() }
+    Finish { row: job.row, token: job.token, outcome, started_us: None, usage: None, then: Vec::new() }
 }
 
 fn success() -> Outcome {
