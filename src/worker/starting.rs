@@ -69,10 +69,10 @@ impl Supervisor {
         self.slots.iter().filter_map(|slot| slot.spawn_us).min()
     }
 
-    /// A child could not start: another try after a pause, or the end of the worker. While others run jobs, their
-    /// code is older and better, and the worker goes on.
+    /// A child could not start: another try after a pause, or the end of a worker that never had one. The code of one
+    /// that had was sound once and will be again: somebody is putting new code in its place.
     pub fn failed_to_start(&mut self, number: usize, text: &str, now: i64) {
-        if self.ready().next().is_some() {
+        if self.announced {
             return self.put_off(number, format!("a child could not start: {text}"), now);
         }
         self.failures += 1;
