@@ -321,13 +321,33 @@ class WorkerStatus:
         """How many jobs it runs at once."""
     @property
     def children(self) -> int | None:
-        """In how many processes: one a slot, or one with a thread a slot. None where its page is gone."""
+        """How many processes take jobs now. This and what follows is None where its page is gone."""
     @property
     def running(self) -> int:
         """Jobs under its leases."""
     @property
     def alive(self) -> bool:
         """By the kernel's word: whether it holds its liveness lock."""
+    @property
+    def pool(self) -> str | None: ...
+    @property
+    def busy(self) -> int | None:
+        """Slots in use."""
+    @property
+    def least(self) -> int | None:
+        """How few children there may be."""
+    @property
+    def most(self) -> int | None:
+        """How many children there may be."""
+    @property
+    def frames(self) -> bool | None:
+        """Whether short jobs travel together; else one goes to a free slot at a time."""
+    @property
+    def prefetch(self) -> int | None:
+        """Jobs that a slot is given at once, if somebody has said so."""
+    @property
+    def mean_us(self) -> int | None:
+        """How long jobs take at the moment; at the start 1 ms."""
 
 @final
 class Store:
@@ -500,6 +520,8 @@ class Worker:
         soft_time_limit_us: int | None = None,
         least: int | None = None,
         beside: int = 0,
+        prefetch: int | None = None,
+        pool: str = "prefork",
         leeway_us: int = 0,
         start_us: int = 60_000_000,
     ) -> Worker:
@@ -509,9 +531,9 @@ class Worker:
         job; with more than ``memory_limit`` it is killed. 0 is no limit, None a share of the machine's memory. The time
         limits are for jobs without one of their own; ``leeway_us`` after the hard one a child is killed, and until then it
         may have ended that job alone. With ``least`` the number of children follows the load, from there up to
-        ``concurrency``. ``beside`` are children of other workers of this process, which share the memory with these. A
-        child that is not ready after ``start_us`` is killed, and another is tried. Raises InvalidJob for numbers out of
-        range."""
+        ``concurrency``. ``beside`` are children of other workers of this process, which share the memory with these. Each
+        slot is given ``prefetch`` jobs at once; None leaves that to the core. ``pool`` is shown by ``workers``. A child that
+        is not ready after ``start_us`` is killed, and another is tried. Raises InvalidJob for numbers out of range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
     def reload(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pyqueue.cli.celerys import add_flags
 from pyqueue.cli.numbers import length, positive
 from pyqueue.cli.parser import add_command
-from pyqueue.knobs import autoscale, memory, seconds
+from pyqueue.knobs import CHECKS, autoscale, memory, seconds
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -90,6 +90,14 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         "--grace", type=length, metavar="SECONDS", help="how long jobs may finish when stopped (default: 25)"
     )
     parser.add_argument(
+        "--prefetch",
+        "--prefetch-multiplier",
+        type=ahead,
+        metavar="N",
+        help="give each slot N jobs at once, which wait there behind each other (default: short ones in frames, a "
+        "long one alone)",
+    )
+    parser.add_argument(
         "--time-limit",
         type=limit,
         metavar="SECONDS",
@@ -156,6 +164,7 @@ def run(arguments: Namespace) -> int:
             json_logs=arguments.json_logs,
             reload=arguments.reload,
             autoscale=arguments.autoscale,
+            prefetch=arguments.prefetch,
             max_tasks_per_child=arguments.max_tasks_per_child,
             max_memory_per_child=arguments.max_memory_per_child,
             memory_limit=arguments.memory_limit,
@@ -177,6 +186,14 @@ def range_of(text: str) -> tuple[int, int]:
     """The most and the least."""
     try:
         return autoscale(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+
+def ahead(text: str) -> int:
+    """Jobs of one slot."""
+    try:
+        return CHECKS["prefetch"](text)  # type: ignore[no-any-return]
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 

@@ -46,6 +46,7 @@ class WorkerOptions(NamedTuple):
     json_logs: bool = False
     reload: bool = False
     autoscale: tuple[int, int] | None = None
+    prefetch: int | None = None
     max_tasks_per_child: int | None = None
     max_memory_per_child: int | None = None
     memory_limit: int | None = None
@@ -72,6 +73,7 @@ class Plan(NamedTuple):
     grace: float
     level: str
     burst: bool
+    prefetch: int | None
     max_tasks_per_child: int | None
     max_memory_per_child: int | None
     memory_limit: int | None
@@ -140,6 +142,7 @@ def plan(app: PyQueue, options: WorkerOptions) -> Plan:
         grace=known.grace if options.grace is None else checked("grace", options.grace, "grace"),
         level=options.level or known.loglevel,
         burst=options.burst,
+        prefetch=_either(options.prefetch, known.prefetch) or None,
         max_tasks_per_child=_either(options.max_tasks_per_child, known.max_tasks_per_child),
         max_memory_per_child=_either(options.max_memory_per_child, known.max_memory_per_child),
         memory_limit=_either(options.memory_limit, known.memory_limit),
@@ -214,6 +217,8 @@ def _start(app: PyQueue, target: str, plan: Plan, log_level: str, part: Part) ->
         burst=plan.burst,
         start_us=round(app.config.start_timeout * 1e6),
         leeway_us=LEEWAY_US if plan.pool == "asyncio" else 0,
+        pool=plan.pool,
+        prefetch=plan.prefetch,
         max_tasks=plan.max_tasks_per_child,
         max_memory=plan.max_memory_per_child,
         memory_limit=plan.memory_limit,

@@ -17,7 +17,6 @@ use crate::job::{Finish, Finished, State};
 use crate::sqlite::Durability;
 use crate::store::{self, Ask, Filter, NewWorker, Options, Revoked, Scope, Verdict};
 use crate::worker::liveness;
-use crate::worker::page::Page;
 
 thread_local! {
     /// What a signal's Python handler raised while the core waited.
@@ -254,14 +253,7 @@ impl Store {
     fn workers(&self, py: Python<'_>) -> PyResult<Vec<WorkerStatus>> {
         self.away(py, |store| {
             let directory = store.directory()?;
-            let workers = store.workers()?.into_iter();
-            Ok(workers
-                .map(|view| {
-                    let alive = liveness::alive(&directory, view.id);
-                    let children = Page::children_at(&liveness::page_path(&directory, view.id));
-                    WorkerStatus::new(view, children, alive)
-                })
-                .collect())
+            Ok(store.workers()?.into_iter().map(|view| WorkerStatus::new(view, &directory)).collect())
         })
     }
 

@@ -54,7 +54,8 @@ impl Worker {
     /// ``command`` starts one child; its end of the socket pair is its standard input.
     #[new]
     #[pyo3(signature = (store, command, *, name, concurrency, width=1, queues=None, tasks=None, visibility_us=30_000_000, grace_us=25_000_000, burst=false,
-        max_tasks=None, max_memory=None, memory_limit=None, time_limit_us=None, soft_time_limit_us=None, least=None, beside=0, leeway_us=0, start_us=60_000_000))]
+        max_tasks=None, max_memory=None, memory_limit=None, time_limit_us=None, soft_time_limit_us=None, least=None, beside=0, prefetch=None, pool="prefork",
+        leeway_us=0, start_us=60_000_000))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python class")]
     fn new(
         py: Python<'_>,
@@ -75,6 +76,8 @@ impl Worker {
         soft_time_limit_us: Option<i64>,
         least: Option<u32>,
         beside: u32,
+        prefetch: Option<u32>,
+        pool: &str,
         leeway_us: i64,
         start_us: i64,
     ) -> PyResult<Worker> {
@@ -88,6 +91,8 @@ impl Worker {
             least,
             width,
             bounds,
+            prefetch,
+            pool: pool.to_owned(),
             time_limit_us,
             soft_time_limit_us,
             queues,

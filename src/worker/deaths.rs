@@ -64,6 +64,8 @@ impl Supervisor {
         let pid = self.slots[number].child.as_ref().map(|child| child.pid);
         let text = format!("child {} takes jobs", pid.unwrap_or_default());
         self.outside.event(Event { kind: Kind::ChildStarted, text, job: None, pid });
+        // Who is told that it is ready finds it so.
+        self.show();
         if !self.announced && self.ready().count() == self.slots.iter().filter(|slot| !slot.benched).count() {
             self.announced = true;
             self.outside.tell(Kind::Ready, format!("worker {} takes jobs", self.member.id));

@@ -29,16 +29,20 @@ impl Supervisor {
     pub fn capacity(&self) -> usize {
         let now = self.clock.boot_us();
         let (mut free, mut held, mut left) = (0, 0, 0_usize);
+        let (mut ready, mut all) = (0, 0);
         for (number, child) in self.ready() {
             left = left.saturating_add(self.size.left(child));
+            ready += 1;
+            all += child.held.len();
             if child.deaf_us <= now && (child.held.is_empty() || !self.stuck(number, child, now, STUCK_US)) {
                 free += 1;
                 held += child.held.len();
             }
         }
-        let wanted = match self.width() {
-            1 => self.pace.wanted(free),
-            width => free * width + self.pace.ahead(free),
+        let (wanted, held) = match (self.each(), self.width()) {
+            (Some(each), _) => (ready * each, all),
+            (None, 1) => (self.pace.wanted(free), held),
+            (None, width) => (free * width + self.pace.ahead(free), held),
         };
         let most = CLAIM_JOBS.max(self.width());
         let room = wanted.min(most).saturating_sub(held + self.hand.len());
@@ -46,8 +50,13 @@ impl Supervisor {
     }
 
     /// How many jobs one child runs at once.
-    fn width(&self) -> usize {
+    pub fn width(&self) -> usize {
         self.options.width as usize
+    }
+
+    /// How many jobs one child has at once, by the user's word.
+    pub fn each(&self) -> Option<usize> {
+        self.options.prefetch.map(|jobs| jobs as usize * self.width())
     }
 
     fn stuck(&self, number: usize, child: &Child, now: i64, for_us: i64) -> bool {
@@ -83,6 +92,9 @@ impl Supervisor {
             if child.stuffed() || child.deaf_us > now || full {
                 return false;
             }
+            if let Some(each) = self.each() {
+                return child.held.len() < each;
+            }
             if self.width() > 1 {
                 return child.held.len() < self.width();
             }
@@ -101,10 +113,12 @@ impl Supervisor {
     /// is in hand.
     fn give(&mut self, number: usize, now: i64) {
         let mut share = self.hand.len().div_ceil(self.ready().count().max(1)).min(FRAME_JOBS);
-        let width = self.width();
+        let (width, each) = (self.width(), self.each());
         let slot = &mut self.slots[number];
         let Some(child) = &mut slot.child else { return };
-        if width > 1 {
+        if let Some(each) = each {
+            share = share.min(each.saturating_sub(child.held.len()));
+        } else if width > 1 {
             share = share.min(width.saturating_sub(child.held.len()));
         }
         share = share.min(self.size.left(child));
@@ -113,8 +127,9 @@ impl Supervisor {
         while (batch.count() as usize) < share && batch.size() < FRAME_BYTES {
             let Some(job) = self.hand.front() else { break };
             let expected_us = self.pace.expected(&job.task);
-            let alone = width == 1 && expected_us >= SHORT_US;
-            if batch.count() > 0 && (alone || width == 1 && work + expected_us > FRAME_US) {
+            let free = width > 1 || each.is_some();
+            let alone = !free && expected_us >= SHORT_US;
+            if batch.count() > 0 && (alone || !free && work + expected_us > FRAME_US) {
                 break;
             }
             work += expected_us;
@@ -152,11 +167,14 @@ impl Supervisor {
     /// Takes jobs back that wait behind a long one, or that an idle child could run, and gives back to the store
     /// what no child of this worker can start soon.
     pub fn take_back(&mut self, now: i64) {
-        let (page, width) = (&self.member.page, self.width());
+        let (page, width, each) = (&self.member.page, self.width(), self.each());
         let mut back = VecDeque::new();
         for (number, slot) in self.slots.iter_mut().enumerate() {
             let Some(child) = &mut slot.child else { continue };
-            if child.held.len() > width && child.stuck(page, number as u32, width, now, STUCK_US) {
+            if each.is_none()
+                && child.held.len() > width
+                && child.stuck(page, number as u32, width, now, STUCK_US)
+            {
                 back.extend(retract(child, &mut slot.free, page, number, usize::MAX));
             }
         }
@@ -190,7 +208,7 @@ impl Supervisor {
     /// When every child is stuck and jobs lie in hand, other workers can have them.
     fn give_back(&mut self, now: i64) {
         let stuck = |(number, child): (usize, &Child)| self.stuck(number, child, now, STUCK_US);
-        if self.hand.is_empty() || !self.ready().all(stuck) {
+        if self.hand.is_empty() || self.each().is_some() || !self.ready().all(stuck) {
             self.idle_hand_us = None;
         } else if now - *self.idle_hand_us.get_or_insert(now) >= STUCK_US {
             self.idle_hand_us = None;

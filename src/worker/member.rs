@@ -34,7 +34,8 @@ impl Member {
             Err(Error::Full(_)) if store.give_up()? => create()?,
             other => other?,
         };
-        page.say_working(options.concurrency);
+        let (least, most) = (options.least.unwrap_or(options.concurrency), options.concurrency);
+        page.introduce(&options.pool, least, most, options.prefetch.unwrap_or(0));
         Ok(Member { id, page, page_path, lock: Lock::take(&directory, id)? })
     }
 

@@ -24,6 +24,7 @@ mod recycling;
 mod reloading;
 mod revoking;
 mod scaling;
+pub mod shown;
 pub mod signals;
 mod stacks;
 mod starting;
@@ -51,6 +52,9 @@ use crate::store::Store;
 
 /// Jobs at once in one child: as many again may have ended and not be written, and still have their entries.
 const MOST_WIDE: u32 = page::MOST_ENTRIES / 2;
+/// Jobs that one slot is given at once, by a user who wants it so, and so all slots of one child.
+const MOST_AHEAD: u32 = 128;
+const MOST_GIVEN: u32 = 256;
 
 /// What a worker is.
 #[derive(Debug, Clone)]
@@ -71,6 +75,10 @@ pub struct Options {
     pub soft_time_limit_us: Option<i64>,
     /// When a child is replaced or killed.
     pub bounds: Bounds,
+    /// Jobs that each slot is given at once, the running one included; `None`: as their length suggests.
+    pub prefetch: Option<u32>,
+    /// What people call it: prefork, threads...
+    pub pool: String,
     /// The queues to serve; `None` is all.
     pub queues: Option<Arc<[String]>>,
     /// The tasks the children can run; `None` is all.
@@ -106,6 +114,11 @@ impl Options {
             "a time limit must be more than 0 seconds"
         } else if self.time_limit_us.zip(self.soft_time_limit_us).is_some_and(|(hard, soft)| soft >= hard) {
             "the soft time limit must be below the hard one, at which the child is killed"
+        } else if self
+            .prefetch
+            .is_some_and(|jobs| !(1..=MOST_AHEAD).contains(&jobs) || jobs * self.width > MOST_GIVEN)
+        {
+            "a slot is given between 1 and 128 jobs at once, and one process no more than 256"
         } else if self.grace_us < 0 || self.leeway_us < 0 || self.start_us < 0 {
             "times must not be negative"
         } else {

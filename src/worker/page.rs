@@ -33,8 +33,8 @@ pub fn entries(width: u32) -> u32 {
 }
 
 /// "pyqpage" and the version of the layout.
-const HEADER: u64 = u64::from_le_bytes(*b"pyqpage\x01");
-const HEAD_BYTES: usize = 64;
+pub(super) const HEADER: u64 = u64::from_le_bytes(*b"pyqpage\x02");
+pub(super) const HEAD_BYTES: usize = 128;
 const ENTRY_BYTES: usize = 32;
 /// A word `count << 32 | bytes`, then the bytes.
 const DRAWER_BYTES: usize = 64 * 1024;
@@ -74,7 +74,7 @@ fn word(stamp: u64, state: State) -> u64 {
 
 /// The shared entries of all children of one worker.
 pub struct Page {
-    shared: Shared,
+    pub(super) shared: Shared,
     children: u32,
     entries: u32,
 }
@@ -100,19 +100,6 @@ impl Page {
             return Err(Error::Wire("the shared page has another layout".into()));
         }
         Ok(Page { shared: Shared::open(path, length(children, entries), false)?, children, entries })
-    }
-
-    /// Notes how many children work: some of those that the page has room for may be replaced ones.
-    pub fn say_working(&self, children: u32) {
-        self.shared.word(20).store(children, Relaxed);
-    }
-
-    /// How many children the worker with this page has; `None` without a whole page of this layout.
-    pub fn children_at(path: &Path) -> Option<u32> {
-        let mut head = [0; 24];
-        crate::wake::regular(&mut OpenOptions::new(), path).ok()?.read_exact(&mut head).ok()?;
-        let word = |at: usize| head[at..at + 4].try_into().map(u32::from_le_bytes).ok();
-        (head[..8] == HEADER.to_le_bytes() && is_size(word(8)?, word(12)?)).then_some(word(20)?)
     }
 
     /// How many children the page has room for.
@@ -261,7 +248,7 @@ fn boot(clock: &str) -> u32 {
 }
 
 /// Whether a page can have this size: what lies in its place may say anything.
-fn is_size(children: u32, entries: u32) -> bool {
+pub(super) fn is_size(children: u32, entries: u32) -> bool {
     children <= 65_536 && (ENTRIES..=MOST_ENTRIES).contains(&entries)
 }
 

@@ -1,3 +1,4 @@
+use super::super::shown::Shown;
 use super::*;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
@@ -6,8 +7,19 @@ fn pages() -> (tempfile::TempDir, Page, Page) {
     let path = directory.path().join("worker-1.page");
     let ours = Page::create(&path, 2, ENTRIES, "boot/ns").unwrap();
     let childs = Page::open(&path).unwrap();
-    ours.say_working(1);
-    assert_eq!(Page::children_at(&path), Some(1));
+    ours.introduce("prefork", 1, 2, 0);
+    ours.show(2, 1, 40, true);
+    let shown = Shown {
+        pool: "prefork".into(),
+        children: 2,
+        most: 2,
+        busy: 1,
+        mean_us: 40,
+        frames: true,
+        least: 1,
+        prefetch: 0,
+    };
+    assert_eq!(Page::shown_at(&path), Some(shown));
     (directory, ours, childs)
 }
 
@@ -32,7 +44,7 @@ proptest::proptest! {
         children: u32,
     ) {
         let _ = read_evidence(&bytes, 0);
-        let head = [&HEADER.to_le_bytes()[..], &children.to_le_bytes(), &ENTRIES.to_le_bytes(), &[0; 48]].concat();
+        let head = [&HEADER.to_le_bytes()[..], &children.to_le_bytes(), &ENTRIES.to_le_bytes(), &[0; HEAD_BYTES - 16]].concat();
         bytes.splice(0..0, head);
         let _ = read_evidence(&bytes, 0);
         let whole = length(1, ENTRIES);
@@ -99,12 +111,12 @@ fn a_torn_page_is_no_evidence_and_no_page() {
     let whole = std::fs::read(&path).unwrap();
     assert!(matches!(Page::evidence(&path, "boot/other"), Evidence::Page(_)));
     assert!(matches!(Page::evidence(&path, "another/ns"), Evidence::None));
-    for cut in [0, 4, 20, 64, whole.len() - 1] {
+    for cut in [0, 4, 20, HEAD_BYTES, whole.len() - 1] {
         std::fs::write(&path, &whole[..cut]).unwrap();
         assert!(matches!(Page::evidence(&path, "boot/other"), Evidence::None), "cut at {cut}");
     }
     std::fs::write(&path, b"\0").unwrap();
-    assert_eq!(Page::children_at(&path), None);
+    assert_eq!(Page::shown_at(&path), None);
     assert!(matches!(Page::open(&path), Err(Error::Wire(_))));
     assert!(matches!(Page::evidence(&directory.path().join("none"), "boot"), Evidence::None));
 }

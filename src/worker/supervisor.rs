@@ -174,6 +174,7 @@ impl Supervisor {
             if self.over(now) {
                 break;
             }
+            self.show();
             self.wait();
         }
         self.turn.begin(self.clock.boot_us());

@@ -92,6 +92,8 @@ fn options(concurrency: u32) -> Options {
         time_limit_us: None,
         soft_time_limit_us: None,
         bounds: Bounds::default(),
+        prefetch: None,
+        pool: "prefork".into(),
         queues: None,
         tasks: None,
         visibility_us: 30_000_000,
