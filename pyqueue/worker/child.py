@@ -7,6 +7,7 @@ input.
 from __future__ import annotations
 
 import contextlib
+import errno
 import faulthandler
 import fcntl
 import os
@@ -26,6 +27,9 @@ from pyqueue.worker.side_by_side import side_by_side
 
 LOW_DESCRIPTORS: Final = 64
 """Tasks that daemonize or scrub close the low ones; the pipe lies above them."""
+MEANS: Final = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
+LACKS_MEANS: Final = 75
+"""The exit code by which the supervisor knows that another try is worth it."""
 
 
 def main(target: str, path: str, level: str, name: str, pool: str, width: str) -> int:  # noqa: PLR0917  its command line
@@ -45,6 +49,12 @@ def main(target: str, path: str, level: str, name: str, pool: str, width: str) -
     try:
         app = loading.load(target).app
         app.use(path)
+    except (MemoryError, OSError) as error:
+        if not _passes(error):
+            pipe.failed(traceback.format_exc())
+            return 1
+        pipe.failed("".join(traceback.format_exception_only(error)).strip())
+        return LACKS_MEANS
     except (Exception, SystemExit):  # noqa: BLE001  the user's module may raise anything; the supervisor must hear it
         pipe.failed(traceback.format_exc())
         return 1
@@ -86,6 +96,11 @@ def _tell_stacks() -> None:
         place = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, LOW_DESCRIPTORS)
         os.close(file)
     faulthandler.register(signal.SIGUSR1, file=place, all_threads=True, chain=False)
+
+
+def _passes(error: MemoryError | OSError) -> bool:
+    """Whether there is no memory or no descriptor at the moment, which is no fault of the app's."""
+    return isinstance(error, MemoryError) or error.errno in MEANS
 
 
 def _pipe() -> ChildPipe:

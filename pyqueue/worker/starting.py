@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -29,6 +30,10 @@ INSTEAD: Final = {
     "eventlet": "for tasks that wait for others use asyncio, or threads with a larger -c",
     "processes": "prefork is the same",
 }
+
+
+DESCRIPTORS: Final = 128
+"""Of a worker besides two for each child: files, bells and other workers; and of a child, whose pipe lies high."""
 
 
 class WorkerOptions(NamedTuple):
@@ -184,6 +189,7 @@ def _either(said: int | None, known: int | None) -> int | None:
 
 def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Crew:
     """The supervisors, running."""
+    _see_to_descriptors(plan)
     started: list[Worker] = []
     try:
         for part in plan.parts:
@@ -193,6 +199,20 @@ def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Crew:
             worker.stop(cold=True)
         raise
     return Crew(started)
+
+
+def _see_to_descriptors(plan: Plan) -> None:
+    """Raises the limit for open files as far as the worker needs and may. Raises ImproperlyConfigured if it may not."""
+    needed = DESCRIPTORS + 2 * plan.children
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise ImproperlyConfigured(
+            f"{hard} open files are allowed, and a worker with {_children_of(plan.children)} needs {needed}: raise "
+            f"ulimit -n, or have fewer children"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _start(app: PyQueue, target: str, plan: Plan, log_level: str, part: Part) -> Worker:

@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 use crate::job::{Failure, Finish, Outcome, Usage};
 use crate::mutants::{self, Mutant};
 
+/// The exit code of a child that lacked memory or descriptors while it started: that passes (EX_TEMPFAIL).
+const LACKS_MEANS: i32 = 75;
+
 impl Supervisor {
     /// Reads what a child has sent.
     pub fn hear(&mut self, number: usize, all: bool, now: i64) {
@@ -59,6 +62,7 @@ impl Supervisor {
 
     fn started(&mut self, number: usize) {
         self.failures = 0;
+        self.told_kills = 0;
         self.slots[number].kills = 0;
         self.weigh_first(number);
         let pid = self.slots[number].child.as_ref().map(|child| child.pid);
@@ -134,6 +138,9 @@ impl Supervisor {
                         "child {pid} was ended by {how} while it started, by somebody or because memory ran out"
                     );
                     self.put_off(number, text, now);
+                }
+                Some(said) if how == Ending::Code(LACKS_MEANS) => {
+                    self.put_off(number, format!("child {pid} could not start: {said}"), now);
                 }
                 _ => self.failed_to_start(number, &said, now),
             }

@@ -89,13 +89,16 @@ impl Supervisor {
     }
 
     /// A child could not start, which is no fault of the app's: another try after a pause, without end. Of those in a
-    /// row the first, second, fourth, eighth… is told.
+    /// row the first, second, fourth, eighth… is told, and for all that fail together once.
     pub fn put_off(&mut self, number: usize, text: String, now: i64) {
         let slot = &mut self.slots[number];
         slot.kills = slot.kills.saturating_add(1);
         let pause_us = pause_us(slot.kills);
         slot.spawn_us = Some(now + pause_us);
-        if slot.kills.is_power_of_two() {
+        let kills = slot.kills;
+        // Of those that share a fate one is enough.
+        if kills.is_power_of_two() && kills > self.told_kills {
+            self.told_kills = kills;
             let seconds = pause_us as f64 / 1e6;
             self.outside.tell(Kind::Warning, format!("{text}; another is started in {seconds} s"));
         }

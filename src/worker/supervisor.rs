@@ -57,6 +57,8 @@ pub(super) struct Supervisor {
     pub stage: Stage,
     /// Children in a row that ended before they could run jobs.
     pub failures: u32,
+    /// After how many tries of one child it was last told that none could start.
+    pub told_kills: u32,
     pub announced: bool,
     pub bell: Arc<Bell>,
     pub ear: Ear,
@@ -126,6 +128,7 @@ impl Supervisor {
             stamp: 0,
             stage: Stage::Running,
             failures: 0,
+            told_kills: 0,
             announced: false,
             peers: Vec::new(),
             met: bell.peek(Line::Control),
