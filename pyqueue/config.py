@@ -64,6 +64,8 @@ class Config(NamedTuple):
     grace: float = 25.0
     """How long a stopping worker lets jobs finish."""
     loglevel: str = "info"
+    start_timeout: float = 60.0
+    """How long a child may take to load the app."""
 
 
 class Resolved(NamedTuple):
@@ -89,6 +91,7 @@ FROM_SETTINGS: Final = {
     "max_tasks_per_child": "worker_max_tasks_per_child",
     "max_memory_per_child": "worker_max_memory_per_child",
     "grace": "worker_soft_shutdown_timeout",
+    "start_timeout": "worker_proc_alive_timeout",
 }
 
 

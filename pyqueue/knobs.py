@@ -150,5 +150,6 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "max_memory_per_child": memory,
     "memory_limit": memory,
     "grace": grace,
+    "start_timeout": seconds,
     "loglevel": _one_of("debug", "info", "warning", "error", "critical"),
 }

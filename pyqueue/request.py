@@ -115,6 +115,10 @@ class Running:
     def progress(self, meta: dict[str, Any]) -> None:
         """How far it is, to be shown; nobody would see it where no job is behind the call."""
 
+    def told(self) -> tuple[bool, bool]:
+        """Whether its job was revoked, and whether it should come to its end."""
+        return False, False
+
     def transaction(self, connection: Any, budget: float) -> Any:  # noqa: ARG002
         """The block of ``self.transaction()``."""
         raise _no_transaction(self.task)
@@ -148,6 +152,11 @@ def attempt_of(task: object) -> Running:
     """What runs here if it is ``task``, else something that can do nothing."""
     running = _running.get()
     return running if running is not None and running.task is task else Running(task, _DIRECT)
+
+
+def here() -> Running | None:
+    """What runs here."""
+    return _running.get()
 
 
 def current() -> Context:

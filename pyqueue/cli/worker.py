@@ -8,9 +8,9 @@ from argparse import SUPPRESS
 from typing import TYPE_CHECKING
 
 from pyqueue.cli.celerys import add_flags
-from pyqueue.cli.numbers import positive
+from pyqueue.cli.numbers import length, positive
 from pyqueue.cli.parser import add_command
-from pyqueue.knobs import CHECKS, autoscale, grace, memory, seconds
+from pyqueue.knobs import CHECKS, autoscale, memory, seconds
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -40,6 +40,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
             "pyqueue worker -A proj.app:app -c 4 -Q mail,default",
             "pyqueue worker --db jobs.db --burst --loglevel warning",
             "pyqueue worker --autoscale 8,1 --max-memory-per-child 300M --time-limit 5m",
+            "pyqueue worker -A tasks.py --reload",
         ),
     )
     parser.add_argument("--db", metavar="FILE", help="the queue file (default: the app's)")
@@ -83,7 +84,8 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         "-P",
         "--pool",
         metavar="POOL",
-        help="prefork: child processes (default); solo: one of them; threads: one with -c threads",
+        help="prefork: child processes (default); solo: one of them; threads: one with -c threads; asyncio: one with -c "
+        "coroutines at once (default: 100)",
     )
     parser.add_argument(
         "--grace", type=length, metavar="SECONDS", help="how long jobs may finish when stopped (default: 25)"
@@ -128,6 +130,11 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         help="kill a child, and fail its job, at more than SIZE; 0 is never (default: nine tenths of the memory)",
     )
     parser.add_argument("--burst", action="store_true", help="end when no job may start now")
+    parser.add_argument(
+        "--reload",
+        action="store_true",
+        help="replace the children when the app's source changes, as SIGHUP does: the old ones end their jobs",
+    )
     for flags, because in WITHOUT_EFFECT.items():
         parser.add_argument(
             *flags.split(), dest="without_effect", action="append_const", const=because, help=SUPPRESS
@@ -156,6 +163,7 @@ def run(arguments: Namespace) -> int:
             grace=arguments.grace,
             burst=arguments.burst,
             json_logs=arguments.json_logs,
+            reload=arguments.reload,
             autoscale=arguments.autoscale,
             prefetch=arguments.prefetch,
             max_tasks_per_child=arguments.max_tasks_per_child,
@@ -165,14 +173,6 @@ def run(arguments: Namespace) -> int:
             soft_time_limit=arguments.soft_time_limit,
         )
     )
-
-
-def length(text: str) -> float:
-    """Seconds, or a length with its unit; 0 is none."""
-    try:
-        return grace(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 
 
 def limit(text: str) -> float:

@@ -23,6 +23,16 @@ class Crew:
         for worker in self._workers:
             worker.stop(cold=cold)
 
+    def reload(self) -> None:
+        """Replaces the children by new ones, which load the app anew."""
+        for worker in self._workers:
+            worker.reload()
+
+    def dump(self) -> None:
+        """Asks each child for its stacks; they come as events."""
+        for worker in self._workers:
+            worker.dump()
+
     def listen(self, heard: Callable[[Event], None]) -> None:
         """Hands over every event, one at a time, until all have stopped. They are "ready" once all are.
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import signal
 import sys
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -42,6 +45,12 @@ def run(options: WorkerOptions) -> int:
     stop = _Stop(crew, decided.name)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGHUP, _HangUp(crew, stop))
+    signal.signal(signal.SIGUSR1, partial(_dump, crew))
+    if options.reload:
+        from pyqueue.worker.watching import SourceWatch, source_folders  # noqa: PLC0415
+
+        SourceWatch(source_folders(), crew.reload)
     failed = False
 
     def heard(event: Event) -> None:
@@ -83,6 +92,34 @@ class _Stop:
         )
 
 
+class _HangUp:
+    """SIGHUP loads the code anew. Where the terminal is gone that it was started from, it means the end."""
+
+    def __init__(self, crew: Crew, stop: _Stop) -> None:
+        self._crew = crew
+        self._stop = stop
+        self._has_terminal = _terminal()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self._has_terminal and not _terminal():
+            self._stop(number, frame)
+        else:
+            self._crew.reload()
+
+
+def _dump(crew: Crew, _number: int, _frame: FrameType | None) -> None:
+    faulthandler.dump_traceback(all_threads=True)
+    crew.dump()
+
+
+def _terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
 def _facts(app: PyQueue, plan: Plan) -> dict[str, object]:
     return {
         "version": __version__,
@@ -120,9 +157,12 @@ def _idle_settings(app: PyQueue) -> str:
 
 
 def _children(plan: Plan) -> str:
-    threads = f" with {plan.concurrency} threads" if plan.pool == "threads" else ""
+    each = {
+        "threads": f" with {plan.concurrency} threads",
+        "asyncio": f" with {plan.concurrency} jobs at once",
+    }
     number = f"{plan.least} to {plan.children}" if plan.least is not None else str(plan.children)
-    return f"{number}{threads} ({plan.pool})"
+    return f"{number}{each.get(plan.pool, '')} ({plan.pool})"
 
 
 def _ready(app: PyQueue, plan: Plan) -> str:

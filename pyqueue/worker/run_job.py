@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from contextlib import suppress
 from functools import partial
@@ -13,10 +14,11 @@ from pyqueue._core import Outcome
 from pyqueue.attempt import IGNORED, REJECTED, Attempt, Ended, attempt, invoke
 from pyqueue.callbacks import following
 from pyqueue.einfo import ExceptionInfo
-from pyqueue.exceptions import DecodeError, NotRegistered, QueueError, TransactionError
+from pyqueue.exceptions import DecodeError, NotRegistered, QueueError, Terminated, TransactionError
 from pyqueue.rates import rate
 from pyqueue.serialization import CONTENT_TYPE, Call, decode_call, encode_call, encode_result
 from pyqueue.states import RETRY, SUCCESS
+from pyqueue.worker.asks import BY_THREAD, told
 from pyqueue.worker.copies import EndsCopies
 from pyqueue.worker.failing import failure_of
 from pyqueue.worker.soft_limit import SoftLimit
@@ -50,7 +52,7 @@ class Run(Attempt):
         "job",
         "started_us",
         "then",
-        "told",
+        "unwritten",
     )
 
     def __init__(
@@ -67,7 +69,7 @@ class Run(Attempt):
         self.block: Block | None = None
         self.copies: Final = EndsCopies()
         self.started_us: Final = time.time_ns() // 1_000
-        self.told: dict[str, Any] | None = None
+        self.unwritten: dict[str, Any] | None = None
         """How far it is, as long as that is not written."""
         self._context = None
 
@@ -75,9 +77,11 @@ class Run(Attempt):
         """Calls the function."""
         with self.copies:
             limit_us = self.job.soft_time_limit_us
-            if limit_us is None:
+            if limit_us is None and not BY_THREAD:
                 return self._invoked(None)
             with SoftLimit(limit_us) as limit:
+                if (noted := BY_THREAD.get(threading.get_ident())) is not None:
+                    noted.block = limit
                 return self._invoked(limit.run)
 
     def _invoked(self, run: Callable[[CoroutineType[Any, Any, Any]], Any] | None) -> Any:
@@ -91,6 +95,10 @@ class Run(Attempt):
             block.value = self._values(run)
         return block.value
 
+    def told(self) -> tuple[bool, bool]:
+        """Whether its job was revoked, and whether it should come to its end."""
+        return told(self.job)
+
     def transaction(self, connection: Any, budget: float) -> Block:
         """The block of ``self.transaction()``."""
         from pyqueue.worker.transaction import Block  # noqa: PLC0415  it loads sqlite3
@@ -102,14 +110,14 @@ class Run(Attempt):
         """How far it is, to be shown."""
         from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  for those who say it
 
-        self.told = meta
+        self.unwritten = meta
         REPORTER.tell(self)
 
     def report(self) -> bool:
         """Writes it, in another thread than the task's."""
         if self.block is not None and self.block.is_open:
             return False
-        meta, self.told = self.told, None
+        meta, self.unwritten = self.unwritten, None
         if meta is not None:
             # Whoever needs to know that the job is another's now is told so when it ends.
             with suppress(QueueError):
@@ -205,12 +213,7 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
         return asked(run, call.extras.check_back)
     if signals.task_received.connected:
         signals.task_received.send(run.task, request=run.context)
-    ended = attempt(run, app.middleware)
-    if run.told is not None:
-        from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  it is loaded
-
-        REPORTER.end(run)
-    return _outcome(run, ended)
+    return outcome_of(run, attempt(run, app.middleware))
 
 
 def _report(run: Run, state: str, meta: Any) -> None:
@@ -219,11 +222,16 @@ def _report(run: Run, state: str, meta: Any) -> None:
             f"update_state() in {run.task.name} can't be had inside of transaction(), which holds the write lock that it "
             f"would wait for: call it before the block"
         )
-    run.told = None
+    run.unwritten = None
     run.app.store.progress(run.job, state, encode_result(meta, f"the meta of {state}", run.app.max_body))
 
 
-def _outcome(run: Run, ended: Ended) -> Outcome:
+def outcome_of(run: Run, ended: Ended) -> Outcome:
+    """What the supervisor is told of it."""
+    if run.unwritten is not None:
+        from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  it is loaded
+
+        REPORTER.end(run)
     if ended.state == SUCCESS:
         return Outcome.success(ended.kept, None if ended.kept is None else CONTENT_TYPE, run.then)
     if ended.state == IGNORED:
@@ -240,6 +248,9 @@ def _outcome(run: Run, ended: Ended) -> Outcome:
         log.info("%s[%s] is tried again in %.3g s%s: %r", run.job.task, run.job.id, delay, least, error)
         content_type = None if ended.kept is None else CONTENT_TYPE
         return Outcome.retry(round(delay * 1e6), failure_of(error), ended.kept, content_type, budget)
+    if isinstance(error, Terminated):
+        log.info("%s[%s] was revoked and has ended", run.job.task, run.job.id)
+        return Outcome.failure(failure_of(error))
     if isinstance(error, run.task.options.throws):
         log.info("%s[%s] raised %r, as it may", run.job.task, run.job.id, error)
     else:

@@ -16,11 +16,18 @@ from pyqueue.worker.reserved import Served, served
 if TYPE_CHECKING:
     from pyqueue.app import PyQueue
 
-POOLS: Final = ("prefork", "solo", "threads")
+POOLS: Final = ("prefork", "solo", "threads", "asyncio")
+WIDE: Final = ("threads", "asyncio")
+"""Those of one child, which runs all jobs."""
+
+COROUTINES: Final = 100
+"""Jobs at once on a loop, where nobody says how many."""
+LEEWAY_US: Final = 1_000_000
+"""After a hard limit, until a child is killed that can end the job alone: a loop cancels it."""
 
 INSTEAD: Final = {
-    "gevent": "for tasks that wait for others use threads with a larger -c",
-    "eventlet": "for tasks that wait for others use threads with a larger -c",
+    "gevent": "for tasks that wait for others use asyncio, or threads with a larger -c",
+    "eventlet": "for tasks that wait for others use asyncio, or threads with a larger -c",
     "processes": "prefork is the same",
 }
 
@@ -42,6 +49,7 @@ class WorkerOptions(NamedTuple):
     grace: float | None = None
     burst: bool = False
     json_logs: bool = False
+    reload: bool = False
     autoscale: tuple[int, int] | None = None
     prefetch: int | None = None
     max_tasks_per_child: int | None = None
@@ -85,7 +93,7 @@ class Plan(NamedTuple):
     @property
     def children(self) -> int:
         """How many processes."""
-        return len(self.parts) if self.pool == "threads" else self.concurrency
+        return len(self.parts) if self.pool in WIDE else self.concurrency
 
     @property
     def parts(self) -> list[Part]:
@@ -98,8 +106,9 @@ class Plan(NamedTuple):
     @property
     def at_once(self) -> str:
         """Both, for people."""
-        if self.pool == "threads":
-            return f"{_children_of(self.children)} with {self.concurrency} threads"
+        if self.pool in WIDE:
+            what = "threads" if self.pool == "threads" else "jobs at once"
+            return f"{_children_of(self.children)} with {self.concurrency} {what}"
         if self.least is not None:
             return f"{self.least} to {self.children} children"
         return _children_of(self.children)
@@ -119,8 +128,8 @@ def plan(app: PyQueue, options: WorkerOptions) -> Plan:
     pool = options.pool or known.pool
     if pool not in POOLS:
         raise ImproperlyConfigured(
-            f"there is no pool {pool!r}, only prefork (child processes), solo (one of them) and threads (of one "
-            f"child); {INSTEAD.get(pool, 'prefork is the default')}"
+            f"there is no pool {pool!r}, only prefork (child processes), solo (one of them), threads and asyncio "
+            f"(of one child); {INSTEAD.get(pool, 'prefork is the default')}"
         )
     serves = served(options.queues or known.queues)
     concurrency, least = _children(options, known, pool, serves)
@@ -168,9 +177,10 @@ def _children(options: WorkerOptions, known: Config, pool: str, serves: Served) 
         # What a queue has for itself comes on top: that does not follow the load.
         return scaled[0] + serves.reserved, scaled[1]
     least = serves.reserved + serves.open
-    return 1 if pool == "solo" else options.concurrency or known.concurrency or max(
-        least, usable_cpus()
-    ), None
+    if pool == "solo":
+        return 1, None
+    usual = COROUTINES if pool == "asyncio" else usable_cpus()
+    return options.concurrency or known.concurrency or max(least, usual), None
 
 
 def _either(said: int | None, known: int | None) -> int | None:
@@ -206,14 +216,14 @@ def _see_to_descriptors(plan: Plan) -> None:
 
 
 def _start(app: PyQueue, target: str, plan: Plan, log_level: str, part: Part) -> Worker:
-    width = part.slots if plan.pool == "threads" else 1
+    width = part.slots if plan.pool in WIDE else 1
     children = part.slots // width
     return Worker(
         app.store,
         # -P: a file of the current directory must not stand in for a module of the standard library.
         [
             *(sys.executable, "-P", "-m", "pyqueue.worker.child"),
-            *(target, app.path, log_level, plan.name, str(width)),
+            *(target, app.path, log_level, plan.name, plan.pool, str(width)),
         ],
         name=part.name,
         concurrency=children,
@@ -225,6 +235,8 @@ def _start(app: PyQueue, target: str, plan: Plan, log_level: str, part: Part) ->
         visibility_us=round(app.visibility_timeout * 1e6),
         grace_us=round(plan.grace * 1e6),
         burst=plan.burst,
+        start_us=round(app.config.start_timeout * 1e6),
+        leeway_us=LEEWAY_US if plan.pool == "asyncio" else 0,
         pool=plan.pool,
         prefetch=plan.prefetch,
         max_tasks=plan.max_tasks_per_child,

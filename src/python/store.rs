@@ -15,7 +15,7 @@ use crate::clock::{Env, Signals};
 use crate::error::{Error, Result};
 use crate::job::{Finish, Finished, State};
 use crate::sqlite::Durability;
-use crate::store::{self, Ask, Filter, NewWorker, Options, Scope, Verdict};
+use crate::store::{self, Ask, Filter, NewWorker, Options, Revoked, Scope, Verdict};
 use crate::worker::liveness;
 
 thread_local! {
@@ -271,6 +271,15 @@ impl Store {
     fn resume(&self, py: Python<'_>, task: Option<String>, queue: Option<String>) -> PyResult<()> {
         let scope = scope(task, queue)?;
         self.away(py, |store| store.resume(scope))
+    }
+
+    fn revoke(&self, py: Python<'_>, id: &str, signal: i32, grace_us: i64) -> PyResult<&'static str> {
+        let revoked = self.away(py, |store| store.revoke(id, signal, grace_us))?;
+        Ok(match revoked {
+            Revoked::Cancelled => "cancelled",
+            Revoked::Asked => "asked",
+            Revoked::Late => "late",
+        })
     }
 
     fn cancel(&self, py: Python<'_>, id: &str) -> PyResult<bool> {

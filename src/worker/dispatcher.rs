@@ -34,7 +34,7 @@ impl Supervisor {
             left = left.saturating_add(self.size.left(child));
             ready += 1;
             all += child.held.len();
-            if child.held.is_empty() || !self.stuck(number, child, now, STUCK_US) {
+            if child.deaf_us <= now && (child.held.is_empty() || !self.stuck(number, child, now, STUCK_US)) {
                 free += 1;
                 held += child.held.len();
             }
@@ -44,7 +44,8 @@ impl Supervisor {
             (None, 1) => (self.pace.wanted(free), held),
             (None, width) => (free * width + self.pace.ahead(free), held),
         };
-        let room = wanted.min(CLAIM_JOBS).saturating_sub(held + self.hand.len());
+        let most = CLAIM_JOBS.max(self.width());
+        let room = wanted.min(most).saturating_sub(held + self.hand.len());
         room.min(left.saturating_sub(self.hand.len()))
     }
 
@@ -59,7 +60,7 @@ impl Supervisor {
     }
 
     fn stuck(&self, number: usize, child: &Child, now: i64, for_us: i64) -> bool {
-        child.stuck(&self.member.page, number as u32, self.width(), now, for_us)
+        child.deaf_us > now || child.stuck(&self.member.page, number as u32, self.width(), now, for_us)
     }
 
     /// Whether it holds jobs that wait for others of it. Of a child that runs several at once none does: it is
@@ -87,7 +88,8 @@ impl Supervisor {
     /// else an idle one, or, for short jobs, one that has only short ones and is getting on with them.
     fn roomiest(&self, short: bool, now: i64) -> Option<usize> {
         let room = |(number, child): &(usize, &Child)| {
-            if child.stuffed() || self.slots[*number].free.len() < FRAME_JOBS || self.size.left(child) == 0 {
+            let full = self.slots[*number].free.len() < FRAME_JOBS || self.size.left(child) == 0;
+            if child.stuffed() || child.deaf_us > now || full {
                 return false;
             }
             if let Some(each) = self.each() {
@@ -176,6 +178,9 @@ impl Supervisor {
                 back.extend(retract(child, &mut slot.free, page, number, usize::MAX));
             }
         }
+        if width > 1 {
+            back.extend(self.unheard_jobs(now));
+        }
         let idle = self.ready().any(|(_, child)| child.held.is_empty());
         if back.is_empty() && idle && self.hand.is_empty() && self.ledger.dry {
             back.extend(self.steal(now));
@@ -227,12 +232,16 @@ impl Supervisor {
 
     /// Takes every unstarted job back from one child.
     pub fn retract_from(&mut self, number: usize) {
-        let slot = &mut self.slots[number];
-        let Some(child) = &mut slot.child else { return };
-        let back = retract(child, &mut slot.free, &self.member.page, number, usize::MAX);
-        for job in back.into_iter().rev() {
+        for job in self.unstarted_of(number).into_iter().rev() {
             self.hand.push_front(job);
         }
+    }
+
+    /// The same, for somebody else's hand.
+    pub fn unstarted_of(&mut self, number: usize) -> Vec<ClaimedJob> {
+        let slot = &mut self.slots[number];
+        let Some(child) = &mut slot.child else { return Vec::new() };
+        retract(child, &mut slot.free, &self.member.page, number, usize::MAX)
     }
 
     /// When `take_back` has something to do at the latest.
@@ -246,6 +255,11 @@ impl Supervisor {
             let look = now + if idle { SLOW_US } else { STUCK_US };
             due = Some(due.map_or(look, |due| due.min(look)));
         }
+        if self.width() > 1
+            && let Some(look) = self.unheard_due(now)
+        {
+            due = Some(due.map_or(look, |due| due.min(look)));
+        }
         due
     }
 
@@ -253,11 +267,18 @@ impl Supervisor {
     pub fn watch_limits(&mut self, now: i64) {
         for number in 0..self.slots.len() {
             let Some(child) = &mut self.slots[number].child else { continue };
-            let overran = |(held, since): (&Held, i64)| held.overran(since, now);
+            let overran = |(held, since): (&Held, i64)| held.overran(since, self.options.leeway_us, now);
             if child.fate != Fate::Own || !child.started(&self.member.page, number as u32).any(overran) {
                 continue;
             }
-            let text = format!("child {} is killed: a job ran longer than its time limit", child.pid);
+            if child.writes_until().map_or_else(|| child.ask_stacks(now), |until| now < until) {
+                continue;
+            }
+            let text = format!(
+                "child {} is killed: a job ran longer than its time limit{}",
+                child.pid,
+                child.whereabouts()
+            );
             child.kill(Fate::TimeLimit(now));
             self.outside.tell(Kind::Warning, text);
             self.retract_from(number);
@@ -267,15 +288,19 @@ impl Supervisor {
     /// When a time limit may be over at the earliest: a job that has not been seen started may start now.
     pub fn limit_due(&self, now: i64) -> Option<i64> {
         let page = &self.member.page;
-        let slots = self.slots.iter().enumerate();
-        let children = slots.filter_map(|(number, slot)| Some((number, slot.child.as_ref()?)));
-        let live = children.filter(|(_, child)| child.fate == Fate::Own);
-        let children = live.flat_map(|(number, child)| child.held.iter().map(move |held| (number, held)));
-        let due = children.filter_map(|(number, held)| {
-            let limit = held.job.time_limit_us?;
+        let children =
+            self.slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.child.as_ref()?)));
+        let held = children
+            .filter(|(_, child)| child.fate == Fate::Own)
+            .flat_map(|(number, child)| child.held.iter().map(move |held| (number, child, held)));
+        let due = held.filter_map(|(number, child, held)| {
+            let limit = held.job.time_limit_us?.saturating_add(self.options.leeway_us);
             match page.look(number as u32, held.index, held.stamp) {
                 (State::Done, _) => None,
-                (State::Started, since) if since > 0 => Some(since.saturating_add(limit)),
+                (State::Started, since) if since > 0 => {
+                    // Until then it may be writing where it is.
+                    Some(since.saturating_add(limit).max(child.writes_until().unwrap_or_default()))
+                }
                 _ => Some(now.saturating_add(limit)),
             }
         });

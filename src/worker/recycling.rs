@@ -153,8 +153,11 @@ impl Supervisor {
             child.phase = Phase::Retiring;
             self.retract_from(number);
         }
-        let Some(child) = &mut self.slots[number].child else { return };
+        let slot = &mut self.slots[number];
+        let Some(child) = &mut slot.child else { return };
         match child.phase {
+            // Another has taken its place.
+            Phase::Retiring if child.held.is_empty() && slot.benched => child.leave(now),
             Phase::Retiring if child.held.is_empty() => {
                 let used_up = child.given >= self.size.tasks;
                 if !used_up {

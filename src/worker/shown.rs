@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::pace::SHORT_US;
-use super::page::{ENTRIES, HEAD_BYTES, HEADER, Page};
+use super::page::{HEAD_BYTES, HEADER, Page, is_size};
 use super::supervisor::Supervisor;
 
-/// Where the head says what the worker is: the name of its pool, and six numbers.
+/// Where the head says what the worker is: the name of its pool, and seven numbers.
 const POOL: usize = 24;
 const POOL_BYTES: usize = 8;
 const SHOWN: usize = 32;
@@ -41,7 +41,7 @@ impl Page {
         let mut head = [0; HEAD_BYTES];
         crate::wake::regular(&mut OpenOptions::new(), path).ok()?.read_exact(&mut head).ok()?;
         let word = |at: usize| head[at..at + 4].try_into().map(u32::from_le_bytes).ok();
-        if head[..8] != HEADER.to_le_bytes() || word(12)? != ENTRIES {
+        if head[..8] != HEADER.to_le_bytes() || !is_size(word(8)?, word(12)?) {
             return None;
         }
         let shown = |place: usize| word(SHOWN + 4 * place);
@@ -56,19 +56,20 @@ impl Page {
             mean_us: shown(2)?,
             frames: shown(3)? != 0,
             least: shown(4)?,
-            most: word(8)?,
+            most: shown(6)?,
             prefetch: shown(5)?,
         })
     }
 
     /// Supervisor: says what it is, once.
-    pub fn introduce(&self, pool: &str, least: u32, prefetch: u32) {
+    pub fn introduce(&self, pool: &str, least: u32, most: u32, prefetch: u32) {
         let mut name = [0; POOL_BYTES];
         let bytes = pool.as_bytes();
         name[..bytes.len().min(POOL_BYTES)].copy_from_slice(&bytes[..bytes.len().min(POOL_BYTES)]);
         self.shared.long(POOL).store(u64::from_le_bytes(name), Relaxed);
         self.shared.word(SHOWN + 16).store(least, Relaxed);
         self.shared.word(SHOWN + 20).store(prefetch, Relaxed);
+        self.shared.word(SHOWN + 24).store(most, Relaxed);
     }
 
     /// Supervisor: says how it is, in each turn. For people: the numbers need not be of one moment.

@@ -39,14 +39,17 @@ impl Supervisor {
                 continue;
             }
             self.slots[number].spawn_us = None;
-            match Child::spawn(&self.options.command, &self.member.page_path, number as u32) {
-                Ok(child) => {
+            let (command, page) = (&self.options.command, &self.member.page_path);
+            match Child::spawn(command, page, number as u32, self.reload.generation) {
+                Ok(mut child) => {
+                    child.born_us = now;
                     self.slots[number].child = Some(child);
                     room -= 1;
                 }
                 Err(error) if lacks_means(&error) => {
                     self.put_off(number, format!("a child could not be started: {error}"), now);
                 }
+                Err(error) if self.scout_failed(number, &error.to_string()) => {}
                 Err(error) => self.failed_to_start(number, &error.to_string(), now),
             }
         }
@@ -66,8 +69,12 @@ impl Supervisor {
         self.slots.iter().filter_map(|slot| slot.spawn_us).min()
     }
 
-    /// A child could not start: another try after a pause, or the end of the worker.
+    /// A child could not start: another try after a pause, or the end of a worker that never had one. The code of one
+    /// that had was sound once and will be again: somebody is putting new code in its place.
     pub fn failed_to_start(&mut self, number: usize, text: &str, now: i64) {
+        if self.announced {
+            return self.put_off(number, format!("a child could not start: {text}"), now);
+        }
         self.failures += 1;
         if self.failures >= START_FAILURES {
             let text = format!(

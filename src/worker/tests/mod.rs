@@ -25,7 +25,7 @@ fn child_main() {
         std::process::exit(3);
     }
     let pipe = Pipe::from_stdin().unwrap();
-    pipe.ready().unwrap();
+    pipe.ready(&[]).unwrap();
     let width = std::env::var("PYQUEUE_TEST_WIDTH").map_or(1, |text| text.parse().unwrap());
     std::thread::scope(|scope| {
         for _ in 1..width {
@@ -99,6 +99,8 @@ fn options(concurrency: u32) -> Options {
         visibility_us: 30_000_000,
         grace_us: 5_000_000,
         burst: false,
+        leeway_us: 0,
+        start_us: 60_000_000,
     }
 }
 
