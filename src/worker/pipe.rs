@@ -215,7 +215,7 @@ impl Pipe {
         while let Some(Offered { index, stamp, job }) = waiting.pop_front() {
             let started_boot_us = self.clock.boot_us();
             if self.page.take(self.slot, index, stamp, started_boot_us) {
-                self.meter.begin(stamp, started_boot_us);
+                self.meter.begin(started_boot_us);
                 return Some((job, Offer { index, stamp, started_boot_us }));
             }
         }
@@ -254,7 +254,7 @@ impl Pipe {
             outcome,
             started_us: offer.started_boot_us,
             ended_us,
-            usage: self.meter.end(offer.stamp, offer.started_boot_us, ended_us),
+            usage: self.meter.end(offer.started_boot_us, ended_us),
             then,
             beside,
         };

@@ -19,12 +19,14 @@ struct Mark {
     /// Boot time (µs).
     at_us: i64,
     cpu_us: i64,
-    /// The offer that was begun last: what began before it and ends after it shared the thread.
-    stamp: u64,
+    /// Attempts that have begun in the thread and not ended: coroutines run beside each other.
+    open: u32,
+    /// Of those that are open one shared the thread with another: nobody can say whose the time was.
+    shared: bool,
 }
 
 thread_local! {
-    static MARK: Cell<Mark> = const { Cell::new(Mark { at_us: i64::MIN, cpu_us: 0, stamp: 0 }) };
+    static MARK: Cell<Mark> = const { Cell::new(Mark { at_us: i64::MIN, cpu_us: 0, open: 0, shared: false }) };
     static MAIN: bool = rustix::thread::gettid() == rustix::process::getpid();
 }
 
@@ -49,19 +51,23 @@ impl Meter {
     }
 
     /// An attempt begins in this thread.
-    pub fn begin(&self, stamp: u64, now_us: i64) {
+    pub fn begin(&self, now_us: i64) {
         let mut mark = MARK.get();
         if now_us.saturating_sub(mark.at_us) >= WORTH_US {
-            mark = Mark { at_us: now_us, cpu_us: cpu_us(), stamp };
+            mark = Mark { at_us: now_us, cpu_us: cpu_us(), ..mark };
             self.forget_peak();
         }
-        MARK.set(Mark { stamp, ..mark });
+        MARK.set(Mark { open: mark.open + 1, shared: mark.open > 0, ..mark });
     }
 
-    /// It has ended, in the same thread. `None`: it was short, or another began in this thread meanwhile.
-    pub fn end(&self, stamp: u64, started_us: i64, ended_us: i64) -> Option<Usage> {
+    /// It has ended, in the same thread. `None`: it was short, or others were open in this thread meanwhile.
+    pub fn end(&self, started_us: i64, ended_us: i64) -> Option<Usage> {
         let mark = MARK.get();
-        if ended_us - started_us < WORTH_US || mark.stamp != stamp {
+        let open = mark.open.saturating_sub(1);
+        // One that has begun in another thread is none of this one's.
+        let alone = !mark.shared && mark.open == 1;
+        MARK.set(Mark { open, shared: mark.shared && open > 0, ..mark });
+        if ended_us - started_us < WORTH_US || !alone {
             return None;
         }
         let cpu_us = cpu_us();
@@ -71,7 +77,7 @@ impl Meter {
         let noted = if self.anew.is_some() { most() } else { 0 };
         let peak = if noted > self.floor { noted.max(resident) } else { resident };
         self.forget_peak();
-        MARK.set(Mark { at_us: ended_us, cpu_us, stamp: 0 });
+        MARK.set(Mark { at_us: ended_us, cpu_us, open: 0, shared: false });
         let cpu_us = Some((cpu_us - mark.cpu_us - others).max(0));
         Some(Usage { cpu_us, peak, resident })
     }
@@ -133,34 +139,37 @@ mod tests {
     #[test]
     fn time_and_memory_of_one_attempt_are_its_own() {
         let (meter, clock) = (Meter::new(), SystemClock::new());
-        let attempt = |stamp, work: &dyn Fn()| {
+        let attempt = |work: &dyn Fn()| {
             let start = clock.boot_us();
-            meter.begin(stamp, start);
+            meter.begin(start);
             work();
-            meter.end(stamp, start, clock.boot_us())
+            meter.end(start, clock.boot_us())
         };
-        let busy = attempt(1, &|| spend(20_000)).unwrap();
+        let busy = attempt(&|| spend(20_000)).unwrap();
         assert!((20_000..25_000).contains(&busy.cpu_us.unwrap()), "{busy:?}");
-        let asleep = attempt(2, &|| clock.sleep(std::time::Duration::from_millis(5))).unwrap();
+        let asleep = attempt(&|| clock.sleep(std::time::Duration::from_millis(5))).unwrap();
         assert!(asleep.cpu_us.unwrap() < 2_000, "{asleep:?}");
-        assert_eq!(attempt(3, &|| ()), None);
-        let large = attempt(4, &|| {
+        assert_eq!(attempt(&|| ()), None);
+        let large = attempt(&|| {
             let bytes = vec![1_u8; 300 << 20];
             spend(2_000);
             drop(std::hint::black_box(bytes));
         });
         let large = large.unwrap();
         assert!(large.peak > 300 << 20 && large.resident < large.peak - (200 << 20), "{large:?}");
-        let after = attempt(5, &|| spend(2_000)).unwrap();
+        let after = attempt(&|| spend(2_000)).unwrap();
         assert!(after.peak < large.peak - (200 << 20), "the peak of another: {after:?}");
     }
 
     #[test]
     fn attempts_that_share_a_thread_are_not_told_apart() {
         let meter = Meter::new();
-        meter.begin(1, 10_000);
-        meter.begin(2, 11_000);
-        assert_eq!(meter.end(1, 10_000, 20_000), None);
-        assert!(meter.end(2, 11_000, 20_000).is_some());
+        meter.begin(10_000);
+        meter.begin(11_000);
+        assert_eq!(meter.end(10_000, 20_000), None);
+        assert_eq!(meter.end(11_000, 20_000), None);
+        meter.begin(20_000);
+        assert!(meter.end(20_000, 30_000).is_some());
+        assert_eq!(meter.end(20_000, 30_000), None, "it began elsewhere");
     }
 }

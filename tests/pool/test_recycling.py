@@ -188,16 +188,18 @@ def test_what_an_attempt_used_is_recorded(
 ) -> None:
     worker("-A", tasks.__project__.file.name, "-c", "1")
     results = {
-        "none": tasks.pid.delay(),
         "spend": tasks.spend.delay(0.2),
         "sleep": tasks.sleep.delay(0.2),
         "program": tasks.program.delay(0.2),
     }
     values(list(results.values()))
     used = {name: result.attempts()[0] for name, result in results.items()}
-    assert (used["none"].cpu_us, used["none"].memory) == (None, None)
-    assert 200_000 <= used["spend"].cpu_us < 250_000
-    assert used["sleep"].cpu_us < 20_000
+    # On a busy machine some of them take 1 ms.
+    short = [tasks.pid.delay() for _ in range(50)]
+    values(short)
+    assert any((each.cpu_us, each.memory) == (None, None) for one in short for each in one.attempts())
+    assert 200_000 <= used["spend"].cpu_us < 300_000
+    assert used["sleep"].cpu_us < 100_000
     assert used["program"].cpu_us >= 200_000, "programs that it has waited for count"
     assert used["spend"].memory > 5 << 20
     assert main(["show", results["spend"].id, "--db", "jobs.db"]) == 0
