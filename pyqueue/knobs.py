@@ -106,5 +106,6 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "queues": _names,
     "pool": _text,
     "grace": grace,
+    "log_bytes": _number(0, 262_144),
     "loglevel": _one_of("debug", "info", "warning", "error", "critical"),
 }

@@ -115,6 +115,12 @@ class Running:
     def progress(self, meta: dict[str, Any]) -> None:
         """How far it is, to be shown; nobody would see it where no job is behind the call."""
 
+    def logged(self, text: str) -> None:
+        """Keeps a line; there is nobody to look for it where no job is behind the call."""
+
+    def printed(self, text: str) -> None:
+        """Keeps a piece of what was printed."""
+
     def transaction(self, connection: Any, budget: float) -> Any:  # noqa: ARG002
         """The block of ``self.transaction()``."""
         raise _no_transaction(self.task)
@@ -148,6 +154,11 @@ def attempt_of(task: object) -> Running:
     """What runs here if it is ``task``, else something that can do nothing."""
     running = _running.get()
     return running if running is not None and running.task is task else Running(task, _DIRECT)
+
+
+def running_here() -> Running | None:
+    """What runs here, if anything does."""
+    return _running.get()
 
 
 def current() -> Context:

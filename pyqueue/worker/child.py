@@ -14,6 +14,7 @@ from typing import Final
 
 from pyqueue import loading, signals
 from pyqueue._core import ChildPipe
+from pyqueue.worker.capture import capture
 from pyqueue.worker.log import set_up
 from pyqueue.worker.run_job import run_job
 from pyqueue.worker.side_by_side import side_by_side
@@ -40,6 +41,7 @@ def main(target: str, path: str, level: str, name: str, threads: str) -> int:
         return 1
     set_up(level)
     signals.worker_process_init.send(None)
+    capture(app)
     pipe.ready()
 
     def work() -> None:

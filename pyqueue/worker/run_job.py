@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pyqueue.app import PyQueue
     from pyqueue.signature import Signature
     from pyqueue.task import Task
+    from pyqueue.worker.lines import Lines
     from pyqueue.worker.transaction import Block
 
 log: Final = logging.getLogger("pyqueue.task")
@@ -48,6 +49,7 @@ class Run(Attempt):
         "function",
         "hostname",
         "job",
+        "lines",
         "started_us",
         "then",
         "told",
@@ -69,6 +71,8 @@ class Run(Attempt):
         self.started_us: Final = time.time_ns() // 1_000
         self.told: dict[str, Any] | None = None
         """How far it is, as long as that is not written."""
+        self.lines: Lines | None = None
+        """What it has logged."""
         self._context = None
 
     def called(self) -> Any:
@@ -109,12 +113,34 @@ class Run(Attempt):
         """Writes it, in another thread than the task's."""
         if self.block is not None and self.block.is_open:
             return False
-        meta, self.told = self.told, None
-        if meta is not None:
-            # Whoever needs to know that the job is another's now is told so when it ends.
-            with suppress(QueueError):
+        # Whoever needs to know that the job is another's now is told so when it ends.
+        with suppress(QueueError):
+            meta, self.told = self.told, None
+            if meta is not None:
                 self.app.store.progress(self.job, "PROGRESS", encode_result(meta, "the progress"))
+            if self.lines is not None and self.lines.changed:
+                if not self.lines.due():
+                    return False
+                self.app.store.note(self.job, *self.lines.kept())
         return True
+
+    def logged(self, text: str) -> None:
+        """Keeps a line with the job."""
+        self._lines().add(text)
+
+    def printed(self, text: str) -> None:
+        """Keeps a piece of what was printed with the job."""
+        self._lines().print(text)
+
+    def _lines(self) -> Lines:
+        from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  for those who log
+
+        if self.lines is None:
+            from pyqueue.worker.lines import Lines  # noqa: PLC0415
+
+            self.lines = Lines(self.app.config.log_bytes)
+        REPORTER.tell(self)
+        return self.lines
 
     def open_transaction(self) -> Block:
         """The open one."""
@@ -206,11 +232,24 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
     if signals.task_received.connected:
         signals.task_received.send(run.task, request=run.context)
     ended = attempt(run, app.middleware)
-    if run.told is not None:
-        from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  it is loaded
+    outcome = _outcome(run, ended)
+    if run.told is None and run.lines is None and call.extras.result_expires is None:
+        return outcome
+    return _beside(run, outcome)
 
-        REPORTER.end(run)
-    return _outcome(run, ended)
+
+def _beside(run: Run, outcome: Outcome) -> Outcome:
+    """The outcome with what is said beside it."""
+    from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  few need it
+
+    REPORTER.end(run)
+    keep = run.call.extras.result_expires
+    if run.lines is None and keep is None:
+        return outcome
+    return outcome.beside(
+        log=None if run.lines is None else run.lines.ended(),
+        keep_us=None if keep is None else round(keep * 1e6),
+    )
 
 
 def _report(run: Run, state: str, meta: Any) -> None:

@@ -9,11 +9,12 @@ use pyo3::types::{PyBytes, PyTuple};
 use super::exceptions::to_py;
 use super::foreign;
 use super::job::{Job, NewJob, Outcome};
+use super::load::Load;
 use super::status::{Attempt, JobSummary, JobView, QueueStatus, WorkerStatus};
 use super::waiting;
 use crate::clock::{Env, Signals};
 use crate::error::{Error, Result};
-use crate::job::{Finish, Finished, State};
+use crate::job::{Finish, Finished, Log, State};
 use crate::sqlite::Durability;
 use crate::store::{self, Ask, Filter, NewWorker, Options, Scope, Verdict};
 use crate::worker::liveness;
@@ -61,6 +62,9 @@ impl Store {
         })
     }
 }
+
+/// Which attempt, lines before these, and the lines.
+type Logged<'py> = (Option<u32>, u32, Bound<'py, PyBytes>);
 
 fn scope(task: Option<String>, queue: Option<String>) -> PyResult<Scope> {
     match (task, queue) {
@@ -236,6 +240,23 @@ impl Store {
             Err(Error::LeaseLost { .. }) => Err(Error::LeaseLost { job: job.inner.id.clone() }),
             other => other,
         })
+    }
+
+    fn note(&self, py: Python<'_>, job: &Job, dropped: u32, text: Vec<u8>) -> PyResult<()> {
+        let (row, token) = (job.inner.row, job.inner.token);
+        self.away(py, |store| match store.note(row, token, Log { dropped, text }) {
+            Err(Error::LeaseLost { .. }) => Err(Error::LeaseLost { job: job.inner.id.clone() }),
+            other => other,
+        })
+    }
+
+    fn logs<'py>(&self, py: Python<'py>, id: &str) -> PyResult<Vec<Logged<'py>>> {
+        let logs = self.away(py, |store| store.logs(id))?.into_iter();
+        Ok(logs.map(|view| (view.attempt, view.log.dropped, PyBytes::new(py, &view.log.text))).collect())
+    }
+
+    fn load(&self, py: Python<'_>, since_us: i64) -> PyResult<Load> {
+        Ok(self.away(py, |store| store.load(since_us))?.into())
     }
 
     fn forget(&self, py: Python<'_>, id: &str) -> PyResult<bool> {
