@@ -44,6 +44,7 @@ __all__ = [
     "WorkerStatus",
     "__version__",
     "sqlite_version",
+    "usable_cpus",
 ]
 
 __version__: Final[str]
@@ -267,6 +268,12 @@ class Attempt:
     @property
     def worker(self) -> int | None: ...
     @property
+    def cpu_us(self) -> int | None:
+        """Microseconds on processors; None where it ran for less than 1 ms or was cut short."""
+    @property
+    def memory(self) -> int | None:
+        """The most bytes its process had meanwhile; None as for ``cpu_us``."""
+    @property
     def failure(self) -> Failure | None: ...
 
 @final
@@ -483,6 +490,9 @@ class Store:
         the others are written."""
     def extend(self, job: Job, visibility_us: int) -> None:
         """Lets the lease of one job end ``visibility_us`` from now."""
+    def fold(self) -> None:
+        """Makes jobs of what foreign connections have sent, as the next claim would."""
+
     def reap(self) -> int:
         """Takes back the jobs of dead and hung workers; how many."""
     def close(self) -> None: ...
@@ -506,7 +516,7 @@ class Event:
 
     @property
     def kind(self) -> str:
-        """ready child_started child_lost job_lost lease_lost reaped unknown_task stopping stopped warning error"""
+        """ready child_started child_lost child_replaced scaled job_lost lease_lost reaped unknown_task stopping stopped warning error"""
     @property
     def text(self) -> str: ...
     @property
@@ -531,10 +541,19 @@ class Worker:
         visibility_us: int = 30_000_000,
         grace_us: int = 25_000_000,
         burst: bool = False,
+        max_tasks: int | None = None,
+        max_memory: int | None = None,
+        memory_limit: int | None = None,
+        time_limit_us: int | None = None,
+        soft_time_limit_us: int | None = None,
+        least: int | None = None,
     ) -> Worker:
         """``command`` starts one of ``concurrency`` children; its end of the socket pair is its standard input.
-        A child calls ``ChildPipe.recv`` in ``width`` threads and is given as many jobs at once. Raises InvalidJob
-        for numbers out of range."""
+        A child calls ``ChildPipe.recv`` in ``width`` threads and is given as many jobs at once. After ``max_tasks`` jobs,
+        or with more than ``max_memory`` bytes, a child is replaced once it has no job; with more than ``memory_limit``
+        it is killed. 0 is no limit, None a share of the machine's memory. The time
+        limits are for jobs without one of their own. With ``least`` the number of children follows the load, from
+        there up to ``concurrency``. Raises InvalidJob for numbers out of range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
     def stop(self, *, cold: bool = False) -> None:
@@ -554,3 +573,6 @@ class ChildPipe:
         wait here; signals are answered in the main thread."""
     def send(self, job: Job, outcome: Outcome) -> None:
         """How it ended."""
+
+def usable_cpus() -> int:
+    """How many processors this process can use, by affinity and by the quotas of its control groups, rounded up."""

@@ -47,10 +47,18 @@ class Config(NamedTuple):
     """Whether jobs run in the caller."""
     eager_propagates: bool = False
     concurrency: int | None = None
-    """Children of a worker; None is one a CPU."""
+    """Children of a worker; None is one for each processor it may use."""
     queues: tuple[str, ...] | None = None
     """What a worker works on; None is every queue."""
     pool: str = "prefork"
+    autoscale: tuple[int, int] | None = None
+    """The most and the least children, if their number follows the load."""
+    max_tasks_per_child: int | None = None
+    """A child is replaced after so many jobs; None is never."""
+    max_memory_per_child: int | None = None
+    """Bytes beyond which a child is replaced between jobs; None is its share of the memory, 0 is never."""
+    memory_limit: int | None = None
+    """Bytes beyond which a child is killed; None is nine tenths of the memory, 0 is never."""
     grace: float = 25.0
     """How long a stopping worker lets jobs finish."""
     loglevel: str = "info"
@@ -77,6 +85,8 @@ FROM_SETTINGS: Final = {
     "eager_propagates": "task_eager_propagates",
     "concurrency": "worker_concurrency",
     "pool": "worker_pool",
+    "max_tasks_per_child": "worker_max_tasks_per_child",
+    "max_memory_per_child": "worker_max_memory_per_child",
     "grace": "worker_soft_shutdown_timeout",
 }
 

@@ -153,6 +153,10 @@ class TimeLimitExceeded(QueueError):
     """The child was killed because the task ran for its hard time limit."""
 
 
+class MemoryLimitExceeded(QueueError):
+    """The child was killed because the task made it grow beyond the worker's ``memory_limit``."""
+
+
 class Retry(QueueError):
     """Raised by ``self.retry()`` to end the attempt; the job runs again at or after ``when``.
 

@@ -74,6 +74,23 @@ def grace(value: Any) -> float:
     return 0.0 if value in (0, "0") and value is not False else seconds(value)
 
 
+_SIZES: Final = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def memory(value: Any) -> int:
+    """Bytes: a number is KiB as in Celery, a text may have a unit ("512M", "2G"); 0 is no limit."""
+    if isinstance(value, str):
+        text = value.strip().upper().removesuffix("B").removesuffix("I")
+        unit = _SIZES.get(text[-1:])
+        number = text[:-1] if unit else text
+        value = int(number) if number.isascii() and number.isdecimal() and len(number) <= 15 else -1
+    else:
+        unit = None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 50:
+        raise ValueError("a number of KiB or a size such as '512M' or '2G', or 0 for no limit")
+    return value * (unit or _SIZES["K"])
+
+
 def _names(value: Any) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
@@ -83,6 +100,22 @@ def _names(value: Any) -> tuple[str, ...]:
         raise ValueError("at least one name")
     return found
 
+
+def autoscale(value: Any) -> tuple[int, int]:
+    """The most and the least children, as Celery's "MAX,MIN"; without a MIN, or with 0, that is 1."""
+    parts = value.split(",") if isinstance(value, str) else value
+    try:
+        most, least = (*(int(part) for part in parts), 1)[:2] if len(parts) in (1, 2) else (0, 0)
+    except (TypeError, ValueError):
+        most, least = 0, 0
+    if not 0 <= least <= most or most < 1 or most > _MOST:
+        raise ValueError(
+            f"MAX,MIN: two numbers such as 10,2, of which the first is larger and at most {_MOST:,}"
+        )
+    return most, max(1, least)
+
+
+_MOST: Final = 1024
 
 CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "app": _text,
@@ -105,6 +138,10 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "concurrency": _number(1),
     "queues": _names,
     "pool": _text,
+    "autoscale": autoscale,
+    "max_tasks_per_child": _number(1, 1 << 62),
+    "max_memory_per_child": memory,
+    "memory_limit": memory,
     "grace": grace,
     "log_bytes": _number(0, 262_144),
     "loglevel": _one_of("debug", "info", "warning", "error", "critical"),

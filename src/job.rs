@@ -142,6 +142,17 @@ pub enum Outcome {
     GivenBack,
 }
 
+/// What an attempt has used, where that was measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Time on processors (µs).
+    pub cpu_us: Option<i64>,
+    /// The most memory its process had meanwhile (bytes).
+    pub peak: i64,
+    /// The memory its process had at its end (bytes).
+    pub resident: i64,
+}
+
 /// One end of an attempt, to be written under the token.
 #[derive(Debug, Clone)]
 pub struct Finish {
@@ -153,6 +164,8 @@ pub struct Finish {
     pub outcome: Outcome,
     /// When the attempt started, wall time (µs); `None` if it never did.
     pub started_us: Option<i64>,
+    /// What it used, if that was measured.
+    pub usage: Option<Usage>,
     /// Jobs to be stored in the same transaction if the job has ended with this attempt. After a failure with none,
     /// the errbacks stored with the job follow.
     pub then: Vec<NewJob>,
@@ -335,6 +348,10 @@ pub struct AttemptView {
     pub finished_us: i64,
     /// The id of the worker, if one ran it.
     pub worker: Option<i64>,
+    /// Time on processors (µs), if it was measured.
+    pub cpu_us: Option<i64>,
+    /// The most memory its process had meanwhile (bytes), if it was measured.
+    pub memory: Option<i64>,
     /// What went wrong.
     pub failure: Option<Failure>,
 }

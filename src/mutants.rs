@@ -39,6 +39,7 @@ pub enum Mutant {
     NewerSchemaAdmitted,
     RulesStale,
     HistoryUnbounded,
+    InboxRowLost,
     ReceiptsUnread,
     HalvesUnasked,
     ProducerUnfenced,

@@ -36,7 +36,7 @@ class Value(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A job. ``summary`` is None for one that plain SQL has enqueued and no worker has taken up yet."""
+    """A job. ``summary`` is None for one that plain SQL has enqueued and a full disk keeps from being a job."""
 
     id: str
     view: JobView
@@ -126,5 +126,7 @@ def _attempt_object(attempt: Attempt, traceback: bool) -> dict[str, Any]:
         "started": iso(attempt.started_us),
         "finished": iso(attempt.finished_us),
         "worker": attempt.worker,
+        "cpu": None if attempt.cpu_us is None else attempt.cpu_us / 1e6,
+        "memory": attempt.memory,
         "error": error_object(attempt.failure, traceback),
     }

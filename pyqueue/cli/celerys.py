@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 _LOOK = "pyqueue status, list and show say what there is, whether a worker runs or not"
 _CONTROL = "use pyqueue cancel, pause and resume"
 _SERVICE = "let systemd or another supervisor see to it"
-_NOT_YET = "it is not there yet"
-_SETTING = "set it in the app's settings or the task's options"
 
 WORDS: Final = {
     "-A": "the command comes first: pyqueue worker -A APP",
@@ -31,11 +29,6 @@ WORDS: Final = {
 """By the first word after ``pyqueue``."""
 
 FLAGS: Final = {
-    "--autoscale": "a worker has as many children as -c says",
-    "--max-tasks-per-child": _NOT_YET,
-    "--max-memory-per-child": _NOT_YET,
-    "--time-limit": _SETTING,
-    "--soft-time-limit": _SETTING,
     "--purge": "use pyqueue purge QUEUE before",
     "-X --exclude-queues": "name with -Q the queues to work",
     "-D --detach": _SERVICE,

@@ -87,7 +87,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return masked_text(
-        ", ".join(value)
+        ", ".join(map(str, value))
         if isinstance(value, tuple)
         else f"{value:.15g}"
         if isinstance(value, float)

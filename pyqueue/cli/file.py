@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pyqueue._core import Store
@@ -42,6 +43,15 @@ def existing(arguments: Namespace) -> Store:
         raise NoFile(f"there is no queue file {path}; name another with --db FILE")
     # What was stored before may be stored again, whatever the app's own limit.
     return Store(path, max_body=LARGEST)
+
+
+def whole(arguments: Namespace) -> Store:
+    """The same, for a look at jobs one by one: those that other programs have sent are among them without a worker."""
+    store = existing(arguments)
+    # A full or damaged file is shown as it is.
+    with suppress(QueueError):
+        store.fold()
+    return store
 
 
 def named(arguments: Namespace) -> str:

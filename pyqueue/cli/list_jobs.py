@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyqueue.cli.file import add_options, existing
+from pyqueue.cli.file import add_options, whole
 from pyqueue.cli.numbers import length_of_time, positive
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.progress import of
@@ -57,7 +57,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
-    store = existing(arguments)
+    store = whole(arguments)
     jobs = store.jobs(
         state=arguments.state,
         queue=arguments.queue,

@@ -7,7 +7,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING
 
-from pyqueue._core import Store, __version__, sqlite_version
+from pyqueue._core import Store, __version__, sqlite_version, usable_cpus
 from pyqueue.cli import disk
 from pyqueue.cli.file import NoFile, add_options, existing, named_if_any
 from pyqueue.cli.parser import add_command
@@ -68,6 +68,7 @@ def _machine() -> dict[str, Any]:
     return {
         "kernel": f"{system.sysname} {system.release} {system.machine}",
         "cpus": len(os.sched_getaffinity(0)),
+        "usable_cpus": usable_cpus(),
         "encoding": sys.stdout.encoding,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyqueue.cli.asked import ask
-from pyqueue.cli.file import add_options, existing, note
+from pyqueue.cli.file import add_options, note, whole
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.progress import told
 from pyqueue.cli.table import table
@@ -52,7 +52,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
-    store = existing(arguments)
+    store = whole(arguments)
     if arguments.log:
         return _show_log(store, arguments)
     asked = ask(store, arguments.id)
@@ -131,6 +131,8 @@ def _lines(asked: Asked, now_us: int, longest: int) -> Iterator[tuple[str, str]]
 
 
 def _attempts(attempts: list[Attempt]) -> str:
+    # Short attempts are not measured, and the room is the errors'.
+    measured = any(each.memory is not None for each in attempts)
     rows = [
         [
             str(each.number),
@@ -138,11 +140,21 @@ def _attempts(attempts: list[Attempt]) -> str:
             clock(each.started_us if each.started_us is not None else each.finished_us),
             "-" if each.started_us is None else length(max(0, each.finished_us - each.started_us)),
             "-" if each.worker is None else str(each.worker),
-            "" if each.failure is None else shortened(_error(each.failure), SHORTEST),
+            *(_used(each) if measured else ()),
+            "" if each.failure is None else shortened(_error(each.failure), SHORTEST - 14 * measured),
         ]
         for each in attempts
     ]
-    return table(["attempt", "outcome", "started", "took", "worker", "error"], rows, left=(1, 2, 5))
+    used = ["cpu", "memory"] if measured else []
+    header = ["attempt", "outcome", "started", "took", "worker", *used, "error"]
+    return table(header, rows, left=(1, 2, len(header) - 1))
+
+
+def _used(attempt: Attempt) -> list[str]:
+    return [
+        "-" if attempt.cpu_us is None else length(attempt.cpu_us),
+        "-" if attempt.memory is None else f"{attempt.memory >> 20:,} MiB",
+    ]
 
 
 def _errors(attempts: list[Attempt], longest: int) -> Iterator[str]:

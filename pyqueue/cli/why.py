@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyqueue.cli.file import add_options, existing
+from pyqueue.cli.file import add_options, whole
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.words import plain, print_json
 from pyqueue.exceptions import UnknownJob
@@ -29,7 +29,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
-    store = existing(arguments)
+    store = whole(arguments)
     state, why = store.view(arguments.id).state, store.why(arguments.id)
     if state == "unknown":
         raise UnknownJob(f"{store.path} holds no job {arguments.id}; it may have ended long ago")

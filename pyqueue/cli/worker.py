@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pyqueue.cli.celerys import add_flags
 from pyqueue.cli.numbers import positive
 from pyqueue.cli.parser import add_command
-from pyqueue.knobs import grace
+from pyqueue.knobs import autoscale, grace, memory, seconds
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -49,7 +49,17 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         help="module:app or file.py (default: $PYQUEUE_APP, [tool.pyqueue] app in pyproject.toml, tasks.py, app.py)",
     )
     parser.add_argument(
-        "-c", "--concurrency", type=positive, metavar="N", help="jobs at once (default: one a CPU)"
+        "-c",
+        "--concurrency",
+        type=positive,
+        metavar="N",
+        help="jobs at once (default: one for each processor)",
+    )
+    parser.add_argument(
+        "--autoscale",
+        type=range_of,
+        metavar="MAX,MIN",
+        help="between MIN and MAX children, by how long the oldest job waits and by the free memory",
     )
     parser.add_argument("-Q", "--queues", type=names, metavar="A,B", help="only these queues (default: all)")
     parser.add_argument("-n", "--name", metavar="NAME", help="the worker's name (default: PID@HOST)")
@@ -70,6 +80,37 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
     )
     parser.add_argument(
         "--grace", type=length, metavar="SECONDS", help="how long jobs may finish when stopped (default: 25)"
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=limit,
+        metavar="SECONDS",
+        help="kill the child of a job that runs longer, if job and task have no limit of their own",
+    )
+    parser.add_argument(
+        "--soft-time-limit",
+        type=limit,
+        metavar="SECONDS",
+        help="raise SoftTimeLimitExceeded in a job that runs longer, if it has no limit of its own",
+    )
+    parser.add_argument(
+        "--max-tasks-per-child",
+        type=positive,
+        metavar="N",
+        help="replace a child after N jobs (default: never)",
+    )
+    parser.add_argument(
+        "--max-memory-per-child",
+        type=size,
+        metavar="SIZE",
+        help="replace a child between jobs once it has more than SIZE: KiB, 512M or 2G; 0 is never (default: its "
+        "share of four fifths of the memory)",
+    )
+    parser.add_argument(
+        "--memory-limit",
+        type=size,
+        metavar="SIZE",
+        help="kill a child, and fail its job, at more than SIZE; 0 is never (default: nine tenths of the memory)",
     )
     parser.add_argument("--burst", action="store_true", help="end when no job may start now")
     for flags, because in WITHOUT_EFFECT.items():
@@ -100,6 +141,12 @@ def run(arguments: Namespace) -> int:
             grace=arguments.grace,
             burst=arguments.burst,
             json_logs=arguments.json_logs,
+            autoscale=arguments.autoscale,
+            max_tasks_per_child=arguments.max_tasks_per_child,
+            max_memory_per_child=arguments.max_memory_per_child,
+            memory_limit=arguments.memory_limit,
+            time_limit=arguments.time_limit,
+            soft_time_limit=arguments.soft_time_limit,
         )
     )
 
@@ -108,6 +155,30 @@ def length(text: str) -> float:
     """Seconds, or a length with its unit; 0 is none."""
     try:
         return grace(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+
+def limit(text: str) -> float:
+    """Seconds, or a length with its unit."""
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+
+def range_of(text: str) -> tuple[int, int]:
+    """The most and the least."""
+    try:
+        return autoscale(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+
+def size(text: str) -> int:
+    """Bytes of a size; a bare number is KiB, as in Celery."""
+    try:
+        return memory(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 

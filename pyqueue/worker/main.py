@@ -88,6 +88,7 @@ def _facts(app: PyQueue, plan: Plan) -> dict[str, object]:
         "queues": plan.queues or "all",
         "children": plan.children,
         "slots": plan.concurrency,
+        "least": plan.least,
         "pool": plan.pool,
         "grace": plan.grace,
         "tasks": sorted(app.tasks),
@@ -114,7 +115,8 @@ def _idle_settings(app: PyQueue) -> str:
 
 def _children(plan: Plan) -> str:
     threads = f" with {plan.width} threads" if plan.pool == "threads" else ""
-    return f"{plan.children}{threads} ({plan.pool})"
+    number = f"{plan.least} to {plan.children}" if plan.least is not None else str(plan.children)
+    return f"{number}{threads} ({plan.pool})"
 
 
 def _ready(app: PyQueue, plan: Plan) -> str:

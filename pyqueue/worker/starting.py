@@ -6,8 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pyqueue._core import Worker
-from pyqueue.config import checked
+from pyqueue._core import Worker, usable_cpus
+from pyqueue.config import Config, checked
 from pyqueue.exceptions import ImproperlyConfigured
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ class WorkerOptions(NamedTuple):
     grace: float | None = None
     burst: bool = False
     json_logs: bool = False
+    autoscale: tuple[int, int] | None = None
+    max_tasks_per_child: int | None = None
+    max_memory_per_child: int | None = None
+    memory_limit: int | None = None
+    time_limit: float | None = None
+    soft_time_limit: float | None = None
 
 
 class Plan(NamedTuple):
@@ -42,11 +48,17 @@ class Plan(NamedTuple):
 
     name: str
     concurrency: int
+    least: int | None
     queues: tuple[str, ...] | None
     pool: str
     grace: float
     level: str
     burst: bool
+    max_tasks_per_child: int | None
+    max_memory_per_child: int | None
+    memory_limit: int | None
+    time_limit: float | None
+    soft_time_limit: float | None
 
     @property
     def children(self) -> int:
@@ -63,6 +75,8 @@ class Plan(NamedTuple):
         """Both, for people."""
         if self.width > 1:
             return f"1 child with {self.width} threads"
+        if self.least is not None:
+            return f"{self.least} to {self.children} children"
         return "1 child" if self.children == 1 else f"{self.children} children"
 
 
@@ -83,17 +97,44 @@ def plan(app: PyQueue, options: WorkerOptions) -> Plan:
             f"there is no pool {pool!r}, only prefork (child processes), solo (one of them) and threads (of one "
             f"child); {INSTEAD.get(pool, 'prefork is the default')}"
         )
+    concurrency, least = _children(options, known, pool)
     return Plan(
         name=options.name or f"{os.getpid()}@{os.uname().nodename}",
-        concurrency=1
-        if pool == "solo"
-        else options.concurrency or known.concurrency or len(os.sched_getaffinity(0)),
+        concurrency=concurrency,
+        least=least,
         queues=options.queues or known.queues,
         pool=pool,
         grace=known.grace if options.grace is None else checked("grace", options.grace, "grace"),
         level=options.level or known.loglevel,
         burst=options.burst,
+        max_tasks_per_child=_either(options.max_tasks_per_child, known.max_tasks_per_child),
+        max_memory_per_child=_either(options.max_memory_per_child, known.max_memory_per_child),
+        memory_limit=_either(options.memory_limit, known.memory_limit),
+        time_limit=options.time_limit,
+        soft_time_limit=options.soft_time_limit,
     )
+
+
+def _us(seconds: float | None) -> int | None:
+    # A limit of zero would be one that has passed.
+    return None if seconds is None else max(1, round(seconds * 1e6))
+
+
+def _children(options: WorkerOptions, known: Config, pool: str) -> tuple[int, int | None]:
+    """How many jobs at once; and the least, where that follows the load."""
+    if options.autoscale is not None:
+        if options.concurrency is not None:
+            raise ImproperlyConfigured("say either --autoscale MAX,MIN or -c, which is a fixed number")
+        if pool != "prefork":
+            raise ImproperlyConfigured(f"--autoscale is for the pool prefork; with {pool} say -c")
+    scaled = options.autoscale or known.autoscale
+    if scaled is not None and options.concurrency is None and pool == "prefork":
+        return scaled
+    return 1 if pool == "solo" else options.concurrency or known.concurrency or usable_cpus(), None
+
+
+def _either(said: int | None, known: int | None) -> int | None:
+    return known if said is None else said
 
 
 def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Worker:
@@ -107,10 +148,16 @@ def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Worker:
         ],
         name=plan.name,
         concurrency=plan.children,
+        least=plan.least,
         width=plan.width,
         queues=plan.queues,
         tasks=sorted(app.tasks),
         visibility_us=round(app.visibility_timeout * 1e6),
         grace_us=round(plan.grace * 1e6),
         burst=plan.burst,
+        max_tasks=plan.max_tasks_per_child,
+        max_memory=plan.max_memory_per_child,
+        memory_limit=plan.memory_limit,
+        time_limit_us=_us(plan.time_limit),
+        soft_time_limit_us=_us(plan.soft_time_limit),
     )

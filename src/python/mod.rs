@@ -35,6 +35,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<worker::Event>()?;
     module.add_class::<worker::Worker>()?;
     module.add_class::<pipe::ChildPipe>()?;
+    module.add_function(wrap_pyfunction!(worker::usable_cpus, module)?)?;
     #[cfg(feature = "mutants")]
     module.add("MUTANTS", crate::mutants::names())?;
     Ok(())

@@ -3,9 +3,16 @@
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::exceptions::to_py;
 use super::job::Failure;
-use crate::job::{self, Payload};
+use crate::error::Error;
+use crate::job::{self, Payload, State};
 use crate::store::{QueueView, WorkerView};
+
+/// The state of a name.
+pub fn state(name: &str) -> PyResult<State> {
+    State::of(name).ok_or_else(|| to_py(Error::invalid(format!("there is no state {name:?}"))))
+}
 
 /// What the file says about an id.
 #[pyclass(frozen, module = "pyqueue._core")]
@@ -104,14 +111,17 @@ pub struct Attempt {
     started_us: Option<i64>,
     finished_us: i64,
     worker: Option<i64>,
+    cpu_us: Option<i64>,
+    memory: Option<i64>,
     failure: Option<Failure>,
 }
 
 impl From<job::AttemptView> for Attempt {
     fn from(view: job::AttemptView) -> Self {
-        let job::AttemptView { number, outcome, started_us, finished_us, worker, failure } = view;
+        let job::AttemptView { number, outcome, started_us, finished_us, worker, cpu_us, memory, failure } =
+            view;
         let failure = failure.map(|inner| Failure { inner });
-        Attempt { number, outcome, started_us, finished_us, worker, failure }
+        Attempt { number, outcome, started_us, finished_us, worker, cpu_us, memory, failure }
     }
 }
 

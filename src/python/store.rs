@@ -10,11 +10,11 @@ use super::exceptions::to_py;
 use super::foreign;
 use super::job::{Job, NewJob, Outcome};
 use super::load::Load;
-use super::status::{Attempt, JobSummary, JobView, QueueStatus, WorkerStatus};
+use super::status::{self, Attempt, JobSummary, JobView, QueueStatus, WorkerStatus};
 use super::waiting;
 use crate::clock::{Env, Signals};
 use crate::error::{Error, Result};
-use crate::job::{Finish, Finished, Log, State};
+use crate::job::{Finish, Finished, Log};
 use crate::sqlite::Durability;
 use crate::store::{self, Ask, Filter, NewWorker, Options, Scope, Verdict};
 use crate::worker::liveness;
@@ -218,13 +218,7 @@ impl Store {
         since_us: Option<i64>,
         limit: usize,
     ) -> PyResult<Vec<JobSummary>> {
-        let state = match state {
-            None => None,
-            Some(name) => {
-                let unknown = || to_py(Error::invalid(format!("there is no state {name:?}")));
-                Some(State::of(name).ok_or_else(unknown)?)
-            }
-        };
+        let state = state.map(status::state).transpose()?;
         let filter = Filter { state, queue, task, error, since_us, limit };
         let found = self.away(py, |store| store.jobs(&filter))?;
         Ok(found.into_iter().map(JobSummary::from).collect())
@@ -360,6 +354,7 @@ impl Store {
                 token: job.inner.token,
                 outcome: outcome.inner.clone(),
                 started_us: None,
+                usage: None,
                 then: outcome.then(now),
                 beside: outcome.beside.clone(),
             })
@@ -378,6 +373,10 @@ impl Store {
             Err(Error::LeaseLost { .. }) => Err(Error::LeaseLost { job: job.inner.id.clone() }),
             other => other,
         })
+    }
+
+    fn fold(&self, py: Python<'_>) -> PyResult<()> {
+        self.away(py, |store| store.fold())
     }
 
     fn reap(&self, py: Python<'_>) -> PyResult<usize> {

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use super::exceptions::to_py;
 use super::store::Store;
 use crate::worker::signals::Held;
-use crate::worker::{self, Next, Options};
+use crate::worker::{self, Bounds, Next, Options};
 
 /// Something the supervisor did, for the log.
 #[pyclass(frozen, module = "pyqueue._core")]
@@ -17,7 +17,7 @@ pub struct Event {
 
 #[pymethods]
 impl Event {
-    /// ready child_started child_lost job_lost lease_lost reaped stopping stopped warning error
+    /// ready child_started child_lost child_replaced job_lost lease_lost reaped stopping stopped warning error
     #[getter]
     fn kind(&self) -> &'static str {
         self.inner.kind.name()
@@ -53,7 +53,8 @@ pub struct Worker {
 impl Worker {
     /// ``command`` starts one child; its end of the socket pair is its standard input.
     #[new]
-    #[pyo3(signature = (store, command, *, name, concurrency, width=1, queues=None, tasks=None, visibility_us=30_000_000, grace_us=25_000_000, burst=false))]
+    #[pyo3(signature = (store, command, *, name, concurrency, width=1, queues=None, tasks=None, visibility_us=30_000_000, grace_us=25_000_000, burst=false,
+        max_tasks=None, max_memory=None, memory_limit=None, time_limit_us=None, soft_time_limit_us=None, least=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python class")]
     fn new(
         py: Python<'_>,
@@ -67,11 +68,31 @@ impl Worker {
         visibility_us: i64,
         grace_us: i64,
         burst: bool,
+        max_tasks: Option<u64>,
+        max_memory: Option<u64>,
+        memory_limit: Option<u64>,
+        time_limit_us: Option<i64>,
+        soft_time_limit_us: Option<i64>,
+        least: Option<u32>,
     ) -> PyResult<Worker> {
         let queues = queues.map(Arc::from);
         let tasks = tasks.map(|tasks| Arc::new(tasks.into_iter().collect()));
-        let options =
-            Options { name, command, concurrency, width, queues, tasks, visibility_us, grace_us, burst };
+        let bounds = Bounds { tasks: max_tasks, memory: max_memory, memory_limit };
+        let options = Options {
+            name,
+            command,
+            concurrency,
+            least,
+            width,
+            bounds,
+            time_limit_us,
+            soft_time_limit_us,
+            queues,
+            tasks,
+            visibility_us,
+            grace_us,
+            burst,
+        };
         let core = store.core();
         let started = py.detach(|| worker::Worker::start(core, options));
         started.map(|inner| Worker { inner }).map_err(to_py)
@@ -99,4 +120,10 @@ impl Worker {
     fn stop(&self, cold: bool) {
         self.inner.stop(cold);
     }
+}
+
+/// How many processors this process can use, by affinity and by the quotas of its control groups, rounded up.
+#[pyfunction]
+pub fn usable_cpus() -> u32 {
+    worker::cpus()
 }

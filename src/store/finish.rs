@@ -209,7 +209,7 @@ fn home(change: &Change, id: RowId) -> Result<i64> {
 }
 
 fn ran(lease: &Lease, end: &Finish) -> Run {
-    Run { token: Some(lease.token), owner: Some(lease.owner), started: end.started_us }
+    Run { token: Some(lease.token), owner: Some(lease.owner), started: end.started_us, usage: end.usage }
 }
 
 /// Ends one attempt; its place is cut out of the lease already.

@@ -9,7 +9,7 @@ use super::row::JobRow;
 use super::{alias, log};
 use crate::error::Result;
 use crate::id::RowId;
-use crate::job::{Failure, Payload, State};
+use crate::job::{Failure, Payload, State, Usage};
 use crate::mutants::{self, Mutant};
 
 /// Codes of `pyqueue_history.outcome`.
@@ -59,6 +59,7 @@ pub struct Run {
     pub owner: Option<i64>,
     /// Wall time (µs).
     pub started: Option<i64>,
+    pub usage: Option<Usage>,
 }
 
 /// A success to be appended.
@@ -81,7 +82,7 @@ pub fn append_successes(change: &Change, successes: &[Success]) -> Result<()> {
     )?;
     let mut insert = change.conn.prepare_cached(
         "INSERT INTO pyqueue_history(job, nonce, alias, band, task, attempt, outcome, state, retries, token, owner, \
-         enqueued, started, finished, content_type, result, checksum) VALUES(?,?,?,?,?,?,0,0,?,?,?,?,?,?,?,?,?)",
+         enqueued, started, finished, cpu, memory, content_type, result, checksum) VALUES(?,?,?,?,?,?,0,0,?,?,?,?,?,?,?,?,?,?,?)",
     )?;
     let mut rows = jobs.query([first.id.0, last.id.0])?;
     let mut of = successes.iter();
@@ -102,6 +103,8 @@ pub fn append_successes(change: &Change, successes: &[Success]) -> Result<()> {
             known(7)?,
             run.started,
             change.now,
+            run.usage.and_then(|used| used.cpu_us),
+            run.usage.map(|used| used.peak),
             result.and_then(|payload| payload.content_type.as_deref()),
             result.map(|payload| payload.body.as_slice()),
             result.map(|payload| crc32fast::hash(&payload.body))
@@ -127,8 +130,8 @@ pub fn append(
         .conn
         .prepare_cached(
             "INSERT INTO pyqueue_history(job, nonce, alias, band, task, attempt, outcome, state, retries, token, owner, \
-             enqueued, started, finished, content_type, result, error, message, traceback, max_losses, time_limit, \
-             soft_time_limit, expires, dedup, payload, checksum) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+             enqueued, started, finished, cpu, memory, content_type, result, error, message, traceback, max_losses, time_limit, \
+             soft_time_limit, expires, dedup, payload, checksum) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         )?
         .execute(params![
             job.id.0,
@@ -145,6 +148,8 @@ pub fn append(
             job.enqueued,
             run.started,
             change.now,
+            run.usage.and_then(|used| used.cpu_us),
+            run.usage.map(|used| used.peak),
             kept.and_then(|job| job.content_type.as_deref()),
             raised.map(|payload| payload.body.as_slice()),
             failure.map(|failure| failure.error.as_str()),

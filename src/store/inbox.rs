@@ -10,6 +10,7 @@ use super::change::Change;
 use super::{enqueue, errback, rules, view};
 use crate::error::{Error, Result};
 use crate::job::{Dedup, Errback, Failure, NewJob, Payload};
+use crate::mutants::{self, Mutant};
 
 /// A name has at most 255 characters of 4 bytes; a longer one is not read.
 const ROWS: &str = "SELECT seq, \
@@ -29,6 +30,11 @@ struct Read {
     seq: i64,
     job: NewJob,
     trouble: Option<String>,
+}
+
+/// Whether there is a row.
+pub fn waiting(conn: &Connection) -> Result<bool> {
+    Ok(conn.prepare_cached("SELECT EXISTS(SELECT 1 FROM pyqueue_inbox)")?.query_row([], |row| row.get(0))?)
 }
 
 /// Turns up to `limit` rows into jobs; true if there may be more. Repeatable: a row leaves the inbox in the
@@ -70,8 +76,12 @@ fn fold_some(change: &mut Change, limit: usize) -> Result<bool> {
         .query_map(params![limit, max_body], |row| letter(row, max_body))?
         .collect::<rusqlite::Result<_>>()?;
     let full = letters.len() == limit;
-    for Read { seq, job, trouble } in letters {
+    let lost = if mutants::on(Mutant::InboxRowLost) { 1..letters.len() } else { 0..0 };
+    for (number, Read { seq, job, trouble }) in letters.into_iter().enumerate() {
         change.conn.prepare_cached("DELETE FROM pyqueue_inbox WHERE seq=?")?.execute([seq])?;
+        if lost.contains(&number) {
+            continue;
+        }
         let trouble = match trouble {
             None => fault(change, &job)?,
             known => known,

@@ -71,6 +71,51 @@ fn count(conn: &Connection, num: i64, mut view: QueueView) -> Result<QueueView> 
     Ok(view)
 }
 
+/// Jobs that could be claimed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many.
+    pub waiting: usize,
+    /// When the oldest of them was made, or fell due (wall time, µs).
+    pub oldest_us: Option<i64>,
+}
+
+/// Who waits in these queues by `now`: jobs in line, and those that have fallen due since the last claim.
+pub fn backlog(conn: &Connection, queues: Option<&[String]>, now: i64) -> Result<Backlog> {
+    let mut found = Backlog::default();
+    let mut statement = conn.prepare_cached(
+        "SELECT num, name FROM pyqueue_queue q WHERE NOT EXISTS(SELECT 1 FROM pyqueue_gate g \
+         WHERE g.kind='pause' AND g.scope='queue' AND g.name=q.name AND g.shut=1)",
+    )?;
+    let open: Vec<(i64, String)> =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    for (num, name) in open {
+        if queues.is_some_and(|wanted| !wanted.contains(&name)) {
+            continue;
+        }
+        let mut line = 0;
+        for band in bands(conn, num)? {
+            let head = head::read(conn, band)?;
+            let tail = head::last_row(conn, band)?.unwrap_or(head.pos).max(head.pos);
+            line += tail - head.pos - head.spoken + head.again;
+            found.oldest_us = [found.oldest_us, oldest(conn, band, &head)?].into_iter().flatten().min();
+        }
+        let (low, high) = id::places(num);
+        let (due, since): (i64, Option<i64>) = conn
+            .prepare_cached(
+                "SELECT count(*), min(k) FROM (SELECT k FROM pyqueue_side \
+                 WHERE place=3 AND k<=?1 AND at BETWEEN ?2 AND ?3 ORDER BY k LIMIT 1000)",
+            )?
+            .query_row([now, low, high], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        found.oldest_us = [found.oldest_us, since].into_iter().flatten().min();
+        let letters: i64 = conn
+            .prepare_cached("SELECT count(*) FROM pyqueue_inbox WHERE queue=?")?
+            .query_row([&name], |row| row.get(0))?;
+        found.waiting += usize::try_from(line + due + letters).unwrap_or(0);
+    }
+    Ok(found)
+}
+
 /// When the first job in line of a band was made. Places ascend as jobs are made, so that one row of the ready
 /// order and one of the list beside it are enough: 1 M jobs in line cost as much as one.
 fn oldest(conn: &Connection, band: i64, head: &Head) -> Result<Option<i64>> {

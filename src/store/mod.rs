@@ -27,6 +27,7 @@ mod owner;
 mod producer;
 mod progress;
 mod purge;
+mod reading;
 mod reap;
 mod receipt;
 mod replay;
@@ -53,7 +54,7 @@ pub use claim::{Ask, Claimed};
 pub use enqueue::check;
 pub use gate::Scope;
 pub use half::Verdict;
-pub use inspect::QueueView;
+pub use inspect::{Backlog, QueueView};
 pub use list::Filter;
 pub use load::{Load, TaskLoad};
 pub use open::Options;
@@ -192,8 +193,8 @@ impl Store {
         self.read(|conn, _| owner::list(conn, boot, clock.identity()))
     }
 
-    /// Takes back every job of a dead or hung worker and strikes it from the file. The caller has made sure
-    /// that the worker is dead or overdue. Rings `Line::Ready`. The public ids of the jobs whose attempt is lost.
+    /// Takes back every job of a worker that is proven dead or overdue, and strikes it from the file. The public ids
+    /// of the jobs whose attempt is lost.
     pub fn reap(&self, worker: i64, evidence: Evidence, reason: &str) -> Result<Vec<String>> {
         let evidence = Arc::new(evidence);
         let mut lost = Vec::new();
@@ -269,8 +270,12 @@ impl Store {
         self.read(|conn, _| inspect::queues(conn))
     }
 
-    /// What is wrong with the file, one sentence each: SQLite's check and ours. Reads all of it, in one
-    /// read transaction.
+    /// Who waits in these queues by `now` (wall time, µs); `None` is all.
+    pub fn backlog(&self, queues: Option<&[String]>, now: i64) -> Result<Backlog> {
+        self.read(|conn, _| inspect::backlog(conn, queues, now))
+    }
+
+    /// What is wrong with the file, one sentence each: SQLite's check and ours. Reads all of it.
     pub fn examine(&self) -> Result<Vec<String>> {
         self.read(|conn, _| examine::examine(conn))
     }
@@ -309,8 +314,7 @@ impl Store {
         self.opened()?.db.changed()
     }
 
-    /// One small step of upkeep: expired jobs leave, jobs past a deadline of their own come back, old history
-    /// is deleted.
+    /// One small step of upkeep: expired jobs leave, those past a deadline of their own come back, old history goes.
     pub fn upkeep(&self) -> Result<Upkeep> {
         self.keep(Durability::Normal, upkeep::upkeep)
     }
@@ -380,17 +384,5 @@ impl Store {
             open.bell.ring_ended(&rings.ended);
         }
         Ok(value)
-    }
-
-    fn read<T>(&self, work: impl Fn(&rusqlite::Connection, u32) -> Result<T>) -> Result<T> {
-        let open = self.opened()?;
-        // First what is asked: a file that can't answer is not written to.
-        let (found, waiting) = open.db.read(|conn| Ok((work(conn, open.file)?, receipt::waiting(conn)?)))?;
-        if !waiting {
-            return Ok(found);
-        }
-        // What can't be taken in now is shown as running.
-        let _ = self.keep(Durability::Normal, |_| Ok(()));
-        open.db.read(|conn| work(conn, open.file))
     }
 }

@@ -93,7 +93,7 @@ fn take_back(
             };
             match charged {
                 Some(charged) => {
-                    let run = Run { token: Some(lease.token), owner: Some(lease.owner), started: None };
+                    let run = Run { token: Some(lease.token), owner: Some(lease.owner), ..Run::default() };
                     step.lost.push(change.public(job.id, job.nonce, job.alias.clone()));
                     finish::lose(change, &job, run, reason, charged)?;
                 }

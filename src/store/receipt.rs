@@ -33,6 +33,7 @@ pub fn fold(change: &mut Change) -> Result<()> {
                 token: row.get(1)?,
                 outcome: Outcome::Success(body.map(|body| Payload { content_type, body })),
                 started_us: row.get(2)?,
+                usage: None,
                 then: Vec::new(),
                 beside: None,
             })

@@ -144,7 +144,7 @@ pub fn failure(row: &Row<'_>, at: usize, body: Option<&Vec<u8>>) -> rusqlite::Re
 pub fn attempts(conn: &Connection, file: u32, text: &str) -> Result<Vec<AttemptView>> {
     let Some(named) = resolve(conn, file, text)? else { return Ok(Vec::new()) };
     let mut statement = conn.prepare_cached(
-        "SELECT attempt, outcome, started, finished, owner, result, error, message, traceback FROM pyqueue_history \
+        "SELECT attempt, outcome, started, finished, owner, result, error, message, traceback, cpu, memory FROM pyqueue_history \
          WHERE job=?1 AND (?2 IS NULL OR nonce=?2) ORDER BY seq",
     )?;
     let rows = statement.query_map(params![named.row.0, named.nonce], |row| {
@@ -155,6 +155,8 @@ pub fn attempts(conn: &Connection, file: u32, text: &str) -> Result<Vec<AttemptV
             started_us: row.get(2)?,
             finished_us: row.get(3)?,
             worker: row.get(4)?,
+            cpu_us: row.get(9)?,
+            memory: row.get(10)?,
             failure: failure(row, 6, body.as_ref())?,
         })
     })?;

@@ -15,6 +15,9 @@ use super::wire::{self, Frame, Inbound};
 use crate::error::{Error, Result};
 use crate::job::ClaimedJob;
 
+/// A child that was told to go and does not is killed after this time: it holds no job (µs).
+const LEAVE_US: i64 = 10_000_000;
+
 /// A job that was offered to a child and whose outcome has not come back.
 pub(super) struct Held {
     pub index: u32,
@@ -38,6 +41,8 @@ pub(super) enum Phase {
     Starting,
     /// It runs jobs.
     Ready,
+    /// It gets no more jobs, and goes once it has none.
+    Retiring,
     /// It was told that no jobs come any more.
     Leaving,
 }
@@ -49,6 +54,8 @@ pub(super) enum Fate {
     Own,
     /// At this time (boot time) a job had overrun its time limit.
     TimeLimit(i64),
+    /// It had so much memory (bytes), more than its limit.
+    Memory(u64),
     /// The worker stops: the job is given back.
     Stopped,
 }
@@ -67,6 +74,16 @@ pub(super) struct Child {
     pub held: VecDeque<Held>,
     /// What it said when it could not start.
     pub trouble: Option<String>,
+    /// Jobs that it was offered and that were not taken back.
+    pub given: u64,
+    /// Its memory (bytes) before its first job, and when it was last looked at.
+    pub first: u64,
+    pub resident: u64,
+    /// How many jobs it had been given then.
+    pub weighed: u64,
+    /// When to look again, and from when on it should have gone (boot time).
+    pub look_us: i64,
+    pub leave_us: i64,
     open: bool,
 }
 
@@ -113,6 +130,12 @@ impl Child {
             fate: Fate::Own,
             held: VecDeque::new(),
             trouble: None,
+            given: 0,
+            first: 0,
+            resident: 0,
+            weighed: 0,
+            look_us: 0,
+            leave_us: i64::MAX,
             open: true,
         })
     }
@@ -174,6 +197,12 @@ impl Child {
     pub fn close(&mut self) {
         self.phase = Phase::Leaving;
         let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
+    }
+
+    /// Closes it, and lets it be killed if it does not go.
+    pub fn leave(&mut self, now: i64) {
+        self.close();
+        self.leave_us = now + LEAVE_US;
     }
 
     /// Kills it; its death is noticed by the pidfd.

@@ -1,24 +1,16 @@
 //! What children say and what they leave behind.
 
 use super::child::{Child, Fate, Phase};
+use super::ending::Ending;
 use super::finisher::End;
-use super::outside::{Event, Kind, Order};
+use super::outside::{Event, Kind};
 use super::page::State;
 use super::stopping::Stage;
 use super::supervisor::Supervisor;
 use super::wire::{self, Ended, Frame};
 use crate::error::{Error, Result};
-use crate::job::{Failure, Finish, Outcome};
+use crate::job::{Failure, Finish, Outcome, Usage};
 use crate::mutants::{self, Mutant};
-
-/// So many children in a row that can't start stop the worker.
-const START_FAILURES: u32 = 3;
-/// The pause after the first of them, or of those that were killed (µs); it doubles up to 64 times that.
-const START_PAUSE_US: i64 = 100_000;
-
-fn pause_us(times: u32) -> i64 {
-    START_PAUSE_US << times.saturating_sub(1).min(6)
-}
 
 impl Supervisor {
     /// Reads what a child has sent.
@@ -66,10 +58,11 @@ impl Supervisor {
     fn started(&mut self, number: usize) {
         self.failures = 0;
         self.slots[number].kills = 0;
+        self.weigh_first(number);
         let pid = self.slots[number].child.as_ref().map(|child| child.pid);
         let text = format!("child {} takes jobs", pid.unwrap_or_default());
         self.outside.event(Event { kind: Kind::ChildStarted, text, job: None, pid });
-        if !self.announced && self.ready().count() == self.slots.len() {
+        if !self.announced && self.ready().count() == self.slots.iter().filter(|slot| !slot.benched).count() {
             self.announced = true;
             self.outside.tell(Kind::Ready, format!("worker {} takes jobs", self.member.id));
         }
@@ -84,6 +77,9 @@ impl Supervisor {
         if (held.job.row, held.job.token) != (ended.row, ended.token) {
             return Err(Error::Wire("an outcome of another job".into()));
         }
+        if let Some(usage) = ended.usage {
+            child.resident = usage.resident.unsigned_abs();
+        }
         self.pace.learn(&held.job.task, ended.ended_us.saturating_sub(ended.started_us));
         let started_us = self.wall(ended.started_us, now);
         let finish = Finish {
@@ -91,6 +87,7 @@ impl Supervisor {
             token: ended.token,
             outcome: ended.outcome,
             started_us,
+            usage: ended.usage,
             then: ended.then,
             beside: ended.beside,
         };
@@ -132,8 +129,10 @@ impl Supervisor {
             }
             return;
         }
-        self.slots[number].spawn_us = Some(now);
-        if fate == Fate::Own || busy {
+        let slot = &mut self.slots[number];
+        slot.spawn_us = (!slot.benched).then_some(now);
+        let told = phase == Phase::Leaving && how == Ending::Code(0);
+        if fate == Fate::Own && !told || busy {
             let text = trouble.map_or(reason.clone(), |said| format!("{reason}: {said}"));
             self.outside.event(Event { kind: Kind::ChildLost, text, job: None, pid: Some(pid) });
         }
@@ -155,6 +154,8 @@ impl Supervisor {
     /// Decides about each job of a dead child by its entry on the page.
     fn inherit(&mut self, number: usize, child: Child, reason: &str, now: i64) {
         let mut unstarted = Vec::new();
+        // Of several that ran, nobody can say which has taken the memory.
+        let alone = child.started(&self.member.page, number as u32).count() == 1;
         for held in child.held {
             let (state, since) = self.member.page.look(number as u32, held.index, held.stamp);
             let outcome = match (state, child.fate) {
@@ -166,6 +167,7 @@ impl Supervisor {
                         format!("{reason}, because another of its jobs ran longer than its time limit");
                     Outcome::Lost { reason, charged: false }
                 }
+                (State::Started, Fate::Memory(had)) if alone => Outcome::Failure(self.outgrown(had)),
                 (State::Started, Fate::Stopped) if !mutants::on(Mutant::GivenBackCharged) => {
                     Outcome::GivenBack
                 }
@@ -189,46 +191,19 @@ impl Supervisor {
                 self.outside.event(Event { kind: Kind::JobLost, text, job: Some(id), pid: Some(child.pid) });
             }
             let started_us = if outcome == Outcome::GivenBack { None } else { self.wall(since, now) };
-            let finish = Finish {
-                row: held.job.row,
-                token: held.job.token,
-                outcome,
-                started_us,
-                then: Vec::new(),
-                beside: None,
+            let usage = match child.fate {
+                Fate::Memory(had) if alone && state == State::Started => {
+                    let bytes = had.cast_signed();
+                    Some(Usage { cpu_us: None, peak: bytes, resident: bytes })
+                }
+                _ => None,
             };
+            let (row, token) = (held.job.row, held.job.token);
+            let finish = Finish { row, token, outcome, started_us, usage, then: Vec::new(), beside: None };
             self.ledger.push(End { finish, id: held.job.id, entry: Some((number, held.index)) }, now);
         }
         for job in unstarted.into_iter().rev() {
             self.hand.push_front(job);
-        }
-    }
-
-    /// A child could not start: another try after a pause, or the end of the worker.
-    pub fn failed_to_start(&mut self, number: usize, text: &str, now: i64) {
-        self.failures += 1;
-        if self.failures >= START_FAILURES {
-            let text = format!(
-                "{START_FAILURES} children in a row could not start; the worker stops. The last: {text}"
-            );
-            self.outside.tell(Kind::Error, text);
-            self.outside.order(Order::Kill);
-            return;
-        }
-        self.outside.tell(Kind::Warning, format!("a child could not start and is tried again: {text}"));
-        self.slots[number].spawn_us = Some(now + pause_us(self.failures));
-    }
-
-    /// A child could not start, which is no fault of the app's: another try after a pause, without end. Of those in a
-    /// row the first, second, fourth, eighth… is told.
-    pub fn put_off(&mut self, number: usize, text: String, now: i64) {
-        let slot = &mut self.slots[number];
-        slot.kills = slot.kills.saturating_add(1);
-        let pause_us = pause_us(slot.kills);
-        slot.spawn_us = Some(now + pause_us);
-        if slot.kills.is_power_of_two() {
-            let seconds = pause_us as f64 / 1e6;
-            self.outside.tell(Kind::Warning, format!("{text}; another is started in {seconds} s"));
         }
     }
 }

@@ -28,8 +28,9 @@ impl Supervisor {
     /// How many jobs more there is room for.
     pub fn capacity(&self) -> usize {
         let now = self.clock.boot_us();
-        let (mut free, mut held) = (0, 0);
+        let (mut free, mut held, mut left) = (0, 0, 0_usize);
         for (number, child) in self.ready() {
+            left = left.saturating_add(self.size.left(child));
             if child.held.is_empty() || !self.stuck(number, child, now, STUCK_US) {
                 free += 1;
                 held += child.held.len();
@@ -39,7 +40,8 @@ impl Supervisor {
             1 => self.pace.wanted(free),
             width => free * width + self.pace.ahead(free),
         };
-        wanted.min(CLAIM_JOBS).saturating_sub(held + self.hand.len())
+        let room = wanted.min(CLAIM_JOBS).saturating_sub(held + self.hand.len());
+        room.min(left.saturating_sub(self.hand.len()))
     }
 
     /// How many jobs one child runs at once.
@@ -76,7 +78,7 @@ impl Supervisor {
     /// else an idle one, or, for short jobs, one that has only short ones and is getting on with them.
     fn roomiest(&self, short: bool, now: i64) -> Option<usize> {
         let room = |(number, child): &(usize, &Child)| {
-            if child.stuffed() || self.slots[*number].free.len() < FRAME_JOBS {
+            if child.stuffed() || self.slots[*number].free.len() < FRAME_JOBS || self.size.left(child) == 0 {
                 return false;
             }
             if self.width() > 1 {
@@ -103,6 +105,7 @@ impl Supervisor {
         if width > 1 {
             share = share.min(width.saturating_sub(child.held.len()));
         }
+        share = share.min(self.size.left(child));
         let mut batch = Batch::jobs(Vec::new());
         let mut work = 0;
         while (batch.count() as usize) < share && batch.size() < FRAME_BYTES {
@@ -117,6 +120,7 @@ impl Supervisor {
             self.stamp += 1;
             self.member.page.offer(number as u32, index, self.stamp, job.row, job.token);
             batch.job(index, self.stamp, &job);
+            child.given += 1;
             child.held.push_back(Held { index, stamp: self.stamp, offered_us: now, expected_us, job });
             if alone {
                 break;
@@ -129,6 +133,7 @@ impl Supervisor {
             Err(error) => {
                 for _ in 0..count {
                     let Some(held) = child.held.pop_back() else { break };
+                    child.given -= 1;
                     self.member.page.retract(number as u32, held.index, held.stamp);
                     slot.free.push(held.index);
                     let failure = Failure {
@@ -244,8 +249,10 @@ impl Supervisor {
     /// When a time limit may be over at the earliest: a job that has not been seen started may start now.
     pub fn limit_due(&self, now: i64) -> Option<i64> {
         let page = &self.member.page;
-        let children =
-            self.ready().flat_map(|(number, child)| child.held.iter().map(move |held| (number, held)));
+        let slots = self.slots.iter().enumerate();
+        let children = slots.filter_map(|(number, slot)| Some((number, slot.child.as_ref()?)));
+        let live = children.filter(|(_, child)| child.fate == Fate::Own);
+        let children = live.flat_map(|(number, child)| child.held.iter().map(move |held| (number, held)));
         let due = children.filter_map(|(number, held)| {
             let limit = held.job.time_limit_us?;
             match page.look(number as u32, held.index, held.stamp) {
@@ -277,6 +284,7 @@ fn retract(
             break;
         }
         if let Some(held) = child.held.remove(place) {
+            child.given -= 1;
             free.push(held.index);
             back.push(held.job);
         }

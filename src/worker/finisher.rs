@@ -37,6 +37,7 @@ impl End {
             token: job.token,
             outcome,
             started_us: None,
+            usage: None,
             then: Vec::new(),
             beside: None,
         };
@@ -243,7 +244,15 @@ impl Supervisor {
         ledger.dry = claimed.jobs.len() < limit && !claimed.more;
         ledger.seen = rings;
         ledger.next_us = claimed.next_us;
-        self.hand.extend(claimed.jobs);
+        let (hard, soft) = (self.options.time_limit_us, self.options.soft_time_limit_us);
+        let mut jobs = claimed.jobs;
+        if hard.or(soft).is_some() {
+            for job in &mut jobs {
+                job.time_limit_us = job.time_limit_us.or(hard);
+                job.soft_time_limit_us = job.soft_time_limit_us.or(soft);
+            }
+        }
+        self.hand.extend(jobs);
         for (task, id) in claimed.unknown {
             // The names come from the file: told ones are remembered up to a bound.
             if self.ledger.strangers.len() < STRANGERS && self.ledger.strangers.insert(task.clone()) {

@@ -178,7 +178,8 @@ impl Supervisor {
         let mut lost: Vec<String> = self.hand.drain(..).map(|job| job.id).collect();
         lost.extend(std::mem::take(&mut self.ledger.ends).into_iter().map(|end| end.id));
         for slot in &mut self.slots {
-            if let Some(mut child) = std::mem::replace(slot, Slot::new()).child {
+            let anew = Slot::new(slot.benched);
+            if let Some(mut child) = std::mem::replace(slot, anew).child {
                 lost.extend(child.held.drain(..).map(|held| held.job.id));
                 child.destroy();
             }
@@ -196,7 +197,7 @@ impl Supervisor {
             Err(error) => {
                 // The next beat tries again; until then there is nobody to claim for.
                 self.beat_us = now + TICK_US;
-                for slot in &mut self.slots {
+                for slot in self.slots.iter_mut().filter(|slot| !slot.benched) {
                     slot.spawn_us = Some(self.beat_us);
                 }
                 self.trouble(&error);

@@ -12,15 +12,20 @@ mod ending;
 mod finisher;
 mod housekeeping;
 pub mod liveness;
+mod machine;
 mod outside;
 mod pace;
 pub mod page;
 mod pinned;
 pub mod pipe;
+mod recycling;
+mod scaling;
 pub mod signals;
+mod starting;
 mod stopping;
 mod supervisor;
 mod turn;
+mod usage;
 pub mod wire;
 
 use std::collections::HashSet;
@@ -29,8 +34,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
+pub use machine::{cpus, memory};
 pub use outside::{Event, Kind, Next};
 use outside::{Order, Outside};
+pub use recycling::Bounds;
 use supervisor::Supervisor;
 
 use crate::error::{Error, Result};
@@ -46,10 +53,18 @@ pub struct Options {
     pub name: String,
     /// Starts one child; its end of the socket pair is its standard input.
     pub command: Vec<String>,
-    /// How many children.
+    /// How many children, at most.
     pub concurrency: u32,
+    /// With how many it begins and which it keeps, if their number follows the load.
+    pub least: Option<u32>,
     /// How many jobs one child runs at once, each in a thread of its own.
     pub width: u32,
+    /// The time limits (µs) of jobs that have none of their own: hard and soft.
+    pub time_limit_us: Option<i64>,
+    /// See `time_limit_us`.
+    pub soft_time_limit_us: Option<i64>,
+    /// When a child is replaced or killed.
+    pub bounds: Bounds,
     /// The queues to serve; `None` is all.
     pub queues: Option<Arc<[String]>>,
     /// The tasks the children can run; `None` is all.
@@ -68,14 +83,23 @@ impl Options {
             "the command of the children is empty"
         } else if !(1..=1024).contains(&self.concurrency) {
             "the concurrency must lie between 1 and 1024"
+        } else if self.least.is_some_and(|least| !(1..=self.concurrency).contains(&least)) {
+            "the least number of children must lie between 1 and the most"
+        } else if self.least.is_some() && self.width > 1 {
+            "the number of children follows the load only where each runs one job"
         } else if !(1..=MOST_WIDE).contains(&self.width) {
             "one process runs between 1 and 256 jobs at once; start more workers for more"
         } else if !(100_000..=86_400_000_000).contains(&self.visibility_us) {
             "the visibility time must lie between 0.1 s and one day"
+        } else if [self.time_limit_us, self.soft_time_limit_us].into_iter().flatten().any(|limit| limit <= 0)
+        {
+            "a time limit must be more than 0 seconds"
+        } else if self.time_limit_us.zip(self.soft_time_limit_us).is_some_and(|(hard, soft)| soft >= hard) {
+            "the soft time limit must be below the hard one, at which the child is killed"
         } else if self.grace_us < 0 {
             "the grace time must not be negative"
         } else {
-            return Ok(());
+            return self.bounds.check();
         };
         Err(Error::invalid(wrong))
     }

@@ -11,6 +11,7 @@ use rustix::net::{RecvFlags, SendFlags};
 
 use super::page::Page;
 use super::signals;
+use super::usage::Meter;
 use super::wire::{self, Batch, Ended, Frame, Inbound, Offered};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
@@ -39,6 +40,7 @@ pub struct Pipe {
     page: Arc<Page>,
     slot: u32,
     clock: SystemClock,
+    meter: Meter,
     inbound: Mutex<Inbound>,
     waiting: Mutex<VecDeque<Offered>>,
     outbox: Arc<Outbox>,
@@ -105,6 +107,7 @@ impl Pipe {
             page,
             slot,
             clock: SystemClock::new(),
+            meter: Meter::new(),
             inbound: Mutex::default(),
             waiting: Mutex::default(),
             outbox,
@@ -164,6 +167,7 @@ impl Pipe {
         while let Some(Offered { index, stamp, job }) = waiting.pop_front() {
             let started_boot_us = self.clock.boot_us();
             if self.page.take(self.slot, index, stamp, started_boot_us) {
+                self.meter.begin(stamp, started_boot_us);
                 return Some((job, Offer { index, stamp, started_boot_us }));
             }
         }
@@ -193,6 +197,7 @@ impl Pipe {
         then: Vec<NewJob>,
         beside: Option<Box<Beside>>,
     ) -> Result<()> {
+        let ended_us = self.clock.boot_us();
         let ended = Ended {
             index: offer.index,
             stamp: offer.stamp,
@@ -200,7 +205,8 @@ impl Pipe {
             token: job.token,
             outcome,
             started_us: offer.started_boot_us,
-            ended_us: self.clock.boot_us(),
+            ended_us,
+            usage: self.meter.end(offer.stamp, offer.started_boot_us, ended_us),
             then,
             beside,
         };

@@ -50,7 +50,7 @@ impl Supervisor {
             let Some(child) = &mut slot.child else { continue };
             if kill || child.phase == Phase::Starting {
                 child.kill(Fate::Stopped);
-            } else if child.held.is_empty() && child.phase == Phase::Ready {
+            } else if child.held.is_empty() && child.phase != Phase::Leaving {
                 child.close();
             }
         }

@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
 use rustix::time::Timespec;
 
 use super::Options;
@@ -14,9 +13,12 @@ use super::ear::Ear;
 use super::finisher::Ledger;
 use super::housekeeping::{Keeper, Peer};
 use super::liveness::{self, Lock};
+use super::machine;
 use super::outside::{Kind, Order, Outside};
 use super::pace::Pace;
 use super::page::{ENTRIES, Page};
+use super::recycling::Size;
+use super::scaling::Scaler;
 use super::stopping::Stage;
 use super::turn::Turn;
 use crate::clock::Clock;
@@ -70,13 +72,16 @@ pub(super) struct Slot {
     pub free: Vec<u32>,
     pub child: Option<Child>,
     pub spawn_us: Option<i64>,
-    /// Children in a row that were ended from outside while they started.
+    /// Children in a row that were ended from outside while they started, or had no means to.
     pub kills: u32,
+    /// No child is wanted here at the moment.
+    pub benched: bool,
 }
 
 impl Slot {
-    pub fn new() -> Slot {
-        Slot { free: (0..ENTRIES).rev().collect(), child: None, spawn_us: Some(0), kills: 0 }
+    pub fn new(benched: bool) -> Slot {
+        let spawn_us = (!benched).then_some(0);
+        Slot { free: (0..ENTRIES).rev().collect(), child: None, spawn_us, kills: 0, benched }
     }
 }
 
@@ -95,6 +100,10 @@ pub(super) struct Supervisor {
     pub idle_hand_us: Option<i64>,
     pub ledger: Ledger,
     pub pace: Pace,
+    pub size: Size,
+    pub scaler: Option<Scaler>,
+    /// Processors that may be used.
+    pub cpus: usize,
     pub stamp: u64,
     pub stage: Stage,
     /// Children in a row that ended before they could run jobs.
@@ -115,11 +124,6 @@ pub(super) struct Supervisor {
     pub kept_us: i64,
     /// From then on the end of a peer's lease proves that it hangs.
     pub trust_us: i64,
-}
-
-/// Whether the machine had no memory or no room for a process: that passes.
-fn lacks_means(error: &Error) -> bool {
-    matches!(error, Error::System { source: Errno::AGAIN | Errno::NOMEM | Errno::NFILE, .. })
 }
 
 /// Whom a descriptor of the poll set belongs to.
@@ -148,6 +152,7 @@ impl Supervisor {
             Err(error) => outside.tell(Kind::Warning, format!("no room can be set aside: {error}")),
         }
         let bell = store.bell()?;
+        let least = options.least.unwrap_or(options.concurrency);
         let ear = Ear::open(Arc::clone(&bell), Arc::clone(&outside))?;
         let wal = store.wal()?;
         let (foreign, warning) = Foreign::new(wal.clone(), now);
@@ -156,11 +161,14 @@ impl Supervisor {
         }
         Ok(Supervisor {
             keeper: Keeper::start(&store, wal, Arc::clone(&outside))?,
-            slots: (0..options.concurrency).map(|_| Slot::new()).collect(),
+            slots: (0..options.concurrency).map(|number| Slot::new(number >= least)).collect(),
+            scaler: options.least.map(|least| Scaler::new(least, options.concurrency)),
+            cpus: machine::cpus() as usize,
             hand: VecDeque::new(),
             idle_hand_us: None,
             ledger: Ledger::new(),
             pace: Pace::new(),
+            size: options.bounds.decided(options.concurrency, machine::memory().map(|all| all.total)),
             stamp: 0,
             stage: Stage::Running,
             failures: 0,
@@ -193,8 +201,10 @@ impl Supervisor {
             self.turn.begin(now);
             self.follow_orders(now);
             self.keep_house(now);
+            self.scale(now);
             self.spawn(now);
             self.watch_limits(now);
+            self.recycle(now);
             self.take_back(now);
             self.dispatch(now);
             self.exchange(now);
@@ -206,25 +216,6 @@ impl Supervisor {
         }
         self.turn.begin(self.clock.boot_us());
         self.sign_off();
-    }
-
-    fn spawn(&mut self, now: i64) {
-        if self.stage != Stage::Running {
-            return;
-        }
-        for number in 0..self.slots.len() {
-            if self.slots[number].spawn_us.is_none_or(|due| due > now) {
-                continue;
-            }
-            self.slots[number].spawn_us = None;
-            match Child::spawn(&self.options.command, &self.member.page_path, number as u32) {
-                Ok(child) => self.slots[number].child = Some(child),
-                Err(error) if lacks_means(&error) => {
-                    self.put_off(number, format!("a child could not be started: {error}"), now);
-                }
-                Err(error) => self.failed_to_start(number, &error.to_string(), now),
-            }
-        }
     }
 
     /// Children that take jobs.
@@ -337,11 +328,13 @@ impl Supervisor {
     fn next_us(&self, now: i64, hungry: bool) -> i64 {
         let mut next = self.tick_us.min(self.beat_us);
         let mut by = |due: Option<i64>| next = next.min(due.unwrap_or(i64::MAX));
-        by(self.slots.iter().filter_map(|slot| slot.spawn_us).min());
+        by(self.spawn_due());
+        by(self.scale_due());
         by(self.limit_due(now));
         by(self.take_back_due(now));
         by(self.exchange_due(now));
         by(self.stage.due_us());
+        by(self.recycle_due());
         if hungry {
             by(self.foreign.due_us());
             // Wall time: looked at each second at the latest, because that clock may step.

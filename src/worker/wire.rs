@@ -9,7 +9,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use crate::codec::{Cursor, Put};
 use crate::error::{Error, Result};
 use crate::id::RowId;
-use crate::job::{Beside, ClaimedJob, NewJob, Outcome};
+use crate::job::{Beside, ClaimedJob, NewJob, Outcome, Usage};
 use crate::nouns::{beside, new_job, payload, read_beside, read_failure, read_new_job, read_payload, why};
 
 /// The version of the frames; both ends must have the same.
@@ -52,6 +52,8 @@ pub struct Ended {
     pub started_us: i64,
     /// Boot time (µs).
     pub ended_us: i64,
+    /// What it used, if that was measured.
+    pub usage: Option<Usage>,
     /// Jobs to be stored if the job has ended with this attempt.
     pub then: Vec<NewJob>,
     /// What is said beside the outcome.
@@ -134,6 +136,11 @@ impl Batch {
         out.i64(ended.token);
         out.i64(ended.started_us);
         out.i64(ended.ended_us);
+        out.maybe(ended.usage.as_ref(), |out, usage| {
+            out.maybe(usage.cpu_us.as_ref(), |out, time| out.i64(*time));
+            out.i64(usage.peak);
+            out.i64(usage.resident);
+        });
         match &ended.outcome {
             Outcome::Success(result) => {
                 out.u8(0);
@@ -254,10 +261,13 @@ fn read_ended(from: &mut Cursor<'_>) -> Result<Ended> {
     let (index, stamp) = (from.u32()?, from.u64()?);
     let (row, token) = (RowId(from.i64()?), from.i64()?);
     let (started_us, ended_us) = (from.i64()?, from.i64()?);
+    let usage = from.maybe(|from| {
+        Ok(Usage { cpu_us: from.maybe(Cursor::i64)?, peak: from.i64()?, resident: from.i64()? })
+    })?;
     let outcome = read_outcome(from)?;
     let then = from.several(read_new_job)?;
     let beside = from.maybe(read_beside)?;
-    Ok(Ended { index, stamp, row, token, outcome, started_us, ended_us, then, beside })
+    Ok(Ended { index, stamp, row, token, outcome, started_us, ended_us, usage, then, beside })
 }
 
 /// Reads outcomes that stand without a frame around them.

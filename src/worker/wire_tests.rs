@@ -1,5 +1,5 @@
 use super::*;
-use crate::job::{Dedup, Failure, Payload};
+use crate::job::{Dedup, Failure, Payload, Usage};
 use proptest::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -107,8 +107,10 @@ fn bare_jobs() -> impl Strategy<Value = NewJob> {
 fn ended() -> impl Strategy<Value = Ended> {
     let then = proptest::collection::vec(new_jobs(), 0..3);
     let place = (any::<u32>(), any::<u64>(), any::<i64>(), any::<i64>());
-    (place, outcomes(), any::<i64>(), any::<i64>(), then, proptest::option::of(besides())).prop_map(
-        |((index, stamp, row, token), outcome, started_us, ended_us, then, beside)| Ended {
+    let usage = proptest::option::of((proptest::option::of(any::<i64>()), any::<i64>(), any::<i64>()));
+    let usage = usage.prop_map(|used| used.map(|(cpu_us, peak, resident)| Usage { cpu_us, peak, resident }));
+    (place, outcomes(), any::<i64>(), any::<i64>(), usage, then, proptest::option::of(besides())).prop_map(
+        |((index, stamp, row, token), outcome, started_us, ended_us, usage, then, beside)| Ended {
             index,
             stamp,
             row: RowId(row),
@@ -116,6 +118,7 @@ fn ended() -> impl Strategy<Value = Ended> {
             outcome,
             started_us,
             ended_us,
+            usage,
             then,
             beside,
         },

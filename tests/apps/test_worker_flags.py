@@ -159,7 +159,7 @@ def test_flags_of_celery_are_accepted_with_a_notice(tasks: Any, worker: Worker) 
     assert "--without-gossip has no effect" in said
 
 
-@pytest.mark.parametrize("flag", ["--autoscale=4,2", "--max-tasks-per-child", "-D", "-X"])
+@pytest.mark.parametrize("flag", ["--uid=0", "--pidfile=x", "-D", "-X"])
 def test_flags_that_would_be_missed_are_refused_with_what_to_use(
     flag: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,11 +180,9 @@ def test_words_of_celery_say_what_to_use(word: str, capsys: pytest.CaptureFixtur
 
 def test_the_banner_names_the_settings_that_are_missed(tasks: Any, worker: Worker) -> None:
     file = tasks.__project__.file
-    file.write_text(
-        file.read_text() + "\napp.conf.update(worker_max_tasks_per_child=9, result_persistent=True)\n"
-    )
+    file.write_text(file.read_text() + "\napp.conf.update(task_annotations={}, result_persistent=True)\n")
     said = worker("-A", file.name, "-c", "1").log.read_text()
-    assert "without effect so far: worker_max_tasks_per_child; see pyqueue config" in said
+    assert "without effect so far: task_annotations; see pyqueue config" in said
 
 
 def test_the_worker_sends_its_signals(project: Callable[[str], Any], worker: Worker) -> None:

@@ -197,8 +197,7 @@ def test_show_of_a_job_from_plain_sql_and_of_none(cli: Cli, app: PyQueue) -> Non
 
     subprocess.run([sys.executable, "-c", program], cwd=Path(app.path).parent, check=True)
     shown = json.loads(cli("show", "--json", "mine").stdout)
-    assert (shown["id"], shown["state"], shown["task"]) == ("mine", "waiting", None)
-    assert "plain SQL" in cli("show", "mine").stdout
+    assert (shown["id"], shown["state"], shown["task"]) == ("mine", "waiting", "app.add")
     done = cli("show", "no-such-id")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (69, "", 1)
 

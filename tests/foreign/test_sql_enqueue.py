@@ -45,6 +45,21 @@ def test_it_makes_a_job_if_its_transaction_commits(shop: PyQueue, db: Path, stat
     assert (job.id, job.priority, job.body) == ("kept", 7, USUAL["body"])
 
 
+def test_it_is_listed_shown_and_explained_without_a_worker(shop: PyQueue, db: Path, statement: str) -> None:
+    with closing(sqlite3.connect(db)) as connection:
+        connection.execute(statement, USUAL | {"id": "theirs"})
+        connection.commit()
+    for command in (["list", "--state", "waiting"], ["show", "theirs"], ["why", "theirs"]):
+        said = subprocess.run(
+            [sys.executable, "-m", "pyqueue", *command, "--db", db, "--json"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert '"theirs"' in said.stdout, command
+        assert "waits" in said.stdout or '"waiting"' in said.stdout
+
+
 def test_a_savepoint_takes_it_along(shop: PyQueue, db: Path, statement: str) -> None:
     with closing(sqlite3.connect(db, isolation_level=None)) as connection:
         connection.execute("BEGIN")

@@ -69,6 +69,11 @@ MUTANTS = {
     ),
     "RulesStale": Row("P3", "a pause of another process is not seen", "simulation 300"),
     "HistoryUnbounded": Row("P18", "the history is not pruned", "core store::tests::keeping"),
+    "InboxRowLost": Row(
+        "P2",
+        "of several rows of the inbox one becomes a job",
+        "run tests.crash --kills 60 --jobs 6000 --minutes 1",
+    ),
     "ReceiptsUnread": Row("P8", "a transactional job's receipt is not taken for its ack", "simulation 300"),
     "HalvesUnasked": Row("P21", "nobody asks what became of a silent sender", "core store::tests::half"),
     "ProducerUnfenced": Row("P22", "a producer that was opened anew may send", "core store::tests::producer"),

@@ -99,10 +99,20 @@ impl Client {
 
     /// Does something that changes nothing the reference knows of. `None`: killed meanwhile.
     pub fn aside<T>(&self, what: &str, act: impl FnOnce(&Store) -> pyqueue_core::Result<T>) -> Option<T> {
+        // Whoever reads takes receipts in, also those that come while it sleeps.
+        self.aside_as(&Verb::Fold, what, act)
+    }
+
+    /// The same; what it may write is `verb`'s.
+    pub fn aside_as<T>(
+        &self,
+        verb: &Verb,
+        what: &str,
+        act: impl FnOnce(&Store) -> pyqueue_core::Result<T>,
+    ) -> Option<T> {
         let number = self.process.number;
         self.at_place(|state, me| state.note(|| format!("p{me} {what}")));
-        // Whoever reads takes receipts in, also those that come while it sleeps.
-        self.sets_out(&Verb::Fold);
+        self.sets_out(verb);
         let answer = act(&self.store);
         self.at_place(|state, me| state.places[me].rush = false);
         if self.dead() {

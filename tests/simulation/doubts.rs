@@ -70,17 +70,18 @@ impl Book {
     /// A process has let go of the write lock. A reader that has written has taken receipts in, or tried to: the next
     /// look tells. True if it may have.
     pub fn let_go(&mut self, process: usize, moment: Option<(i64, i64)>, wrote: bool) -> bool {
-        let reads = matches!(self.current.get(&process), Some((Verb::Fold, _)));
-        let moment = moment.filter(|_| reads && wrote);
-        if let Some((now, boot)) = moment {
+        let reads = self.current.get(&process).map(|(verb, _)| verb.clone());
+        let reads = reads.filter(|verb| wrote && matches!(verb, Verb::Fold | Verb::TakeIn));
+        let moment = moment.filter(|_| reads.is_some());
+        if let (Some((now, boot)), Some(verb)) = (moment, reads) {
             self.base.get_or_insert_with(|| self.model.clone());
             // On a full disk readers try again and again, and once one had room the next has nothing to do: of many in
             // a row it is the first that has done it, or the last.
-            let folds = |doubt: &&Doubt| matches!(doubt.verb, Verb::Fold);
+            let folds = |doubt: &&Doubt| matches!((&doubt.verb, &verb), (Verb::Fold, Verb::Fold));
             if self.doubts.iter().rev().take_while(folds).count() > 1 {
                 self.doubts.pop();
             }
-            self.doubts.push(Doubt { verb: Verb::Fold, now, boot });
+            self.doubts.push(Doubt { verb, now, boot });
             self.settled = false;
         }
         moment.is_some()

@@ -189,7 +189,15 @@ impl Client {
                     Vec::new()
                 };
                 let beside = beside(&mut self.dice);
-                ends.push(Finish { row, token, outcome, started_us: Some(scene.now), then, beside });
+                ends.push(Finish {
+                    row,
+                    token,
+                    outcome,
+                    started_us: Some(scene.now),
+                    usage: None,
+                    then,
+                    beside,
+                });
             }
         }
         if ends.is_empty() {

@@ -5,6 +5,7 @@ use pyqueue_core::store::Filter;
 
 use crate::client::Client;
 use crate::doubts::Book;
+use crate::verbs::Verb;
 use crate::world::locked;
 
 impl Client {
@@ -103,6 +104,9 @@ impl Client {
         ];
         let state = *self.dice.pick(&states);
         let filter = Filter { state: Some(state), limit: 1_000, ..Filter::default() };
+        if self.dice.one_in(4) {
+            self.aside_as(&Verb::TakeIn, "takes the inbox in", |store| store.fold())?;
+        }
         let listed = self.quietly("lists", |store| store.jobs(&filter))?.len();
         let book = locked(&self.process.world.book);
         if self.behind(&book) {

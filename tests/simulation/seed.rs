@@ -140,6 +140,7 @@ fn empty(client: &mut Client) -> Option<()> {
             token: *token,
             outcome: Outcome::Success(None),
             started_us: None,
+            usage: None,
             then: Vec::new(),
             beside: None,
         });

@@ -41,6 +41,8 @@ pub enum Verb {
     Receipts(Vec<(RowId, i64)>, Vec<NewJob>),
     /// A reading verb takes receipts in.
     Fold,
+    /// Somebody who is about to look at lists takes the inbox in.
+    TakeIn,
     /// A newer build makes the file one that ours must not use; or takes that back.
     Newer(bool),
 }
@@ -182,7 +184,7 @@ impl Verb {
                 told.ids = all;
                 Answer::Sent(Vec::new())
             }),
-            Verb::Fold => Ok(Answer::Nothing),
+            Verb::Fold | Verb::TakeIn => Ok(Answer::Nothing),
             Verb::Inbox(_) | Verb::Receipts(..) | Verb::Newer(_) => match plain {
                 Some(conn) => self.write_plainly(conn).map(|()| Answer::Nothing),
                 None => Ok(Answer::Busy),

@@ -149,6 +149,8 @@ CREATE TABLE pyqueue_history(
   enqueued INTEGER NOT NULL,
   started INTEGER,
   finished INTEGER NOT NULL,
+  cpu INTEGER,                                                  -- µs on processors; measured from 1 ms of run time on
+  memory INTEGER,                                               -- the most of its process meanwhile, in bytes
   content_type TEXT,
   result BLOB,                                                  -- of a success; of a failure the exception's arguments
   error TEXT,

@@ -105,7 +105,15 @@ fn ask(owner: i64, limit: usize) -> Ask {
 }
 
 fn finish_of(job: &ClaimedJob, outcome: Outcome) -> Finish {
-    Finish { row: job.row, token: job.token, outcome, started_us: None, then: Vec::new(), beside: None }
+    Finish {
+        row: job.row,
+        token: job.token,
+        outcome,
+        started_us: None,
+        usage: None,
+        then: Vec::new(),
+        beside: None,
+    }
 }
 
 fn success() -> Outcome {

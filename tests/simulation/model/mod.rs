@@ -226,6 +226,10 @@ impl Model {
             Verb::Purge(queue) => Answer::Number(self.purge(queue)),
             Verb::Upkeep => Answer::Number(self.upkeep()),
             Verb::Fold => Answer::Nothing,
+            Verb::TakeIn => {
+                self.fold();
+                Answer::Nothing
+            }
             Verb::Forget(id) => Answer::Flag(self.forget(id)),
             Verb::Replay(id) => Answer::Rows(self.replay(id)),
         }

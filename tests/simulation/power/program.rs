@@ -277,7 +277,7 @@ impl<'a> Hand<'a> {
             8 => Outcome::Retry { delay_us: 60_000_000, payload: None, failure },
             _ => Outcome::GivenBack,
         };
-        Finish { row, token, outcome, started_us: None, then: Vec::new(), beside: None }
+        Finish { row, token, outcome, started_us: None, usage: None, then: Vec::new(), beside: None }
     }
 
     /// As the command `sqlite3` may do it: with luck nobody is in the way.

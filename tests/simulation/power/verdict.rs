@@ -63,6 +63,7 @@ fn drain(store: &Store, mut token: i64) -> Result<std::result::Result<(), String
                 token: job.token,
                 outcome: Outcome::Success(None),
                 started_us: None,
+                usage: None,
                 then: Vec::new(),
                 beside: None,
             })
