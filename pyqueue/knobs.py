@@ -151,5 +151,6 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "memory_limit": memory,
     "grace": grace,
     "start_timeout": seconds,
+    "log_bytes": _number(0, 262_144),
     "loglevel": _one_of("debug", "info", "warning", "error", "critical"),
 }

@@ -119,6 +119,12 @@ class Running:
         """Whether its job was revoked, and whether it should come to its end."""
         return False, False
 
+    def logged(self, text: str) -> None:
+        """Keeps a line; there is nobody to look for it where no job is behind the call."""
+
+    def printed(self, text: str) -> None:
+        """Keeps a piece of what was printed."""
+
     def transaction(self, connection: Any, budget: float) -> Any:  # noqa: ARG002
         """The block of ``self.transaction()``."""
         raise _no_transaction(self.task)

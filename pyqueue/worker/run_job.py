@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pyqueue.app import PyQueue
     from pyqueue.signature import Signature
     from pyqueue.task import Task
+    from pyqueue.worker.lines import Lines
     from pyqueue.worker.transaction import Block
 
 log: Final = logging.getLogger("pyqueue.task")
@@ -50,6 +51,7 @@ class Run(Attempt):
         "function",
         "hostname",
         "job",
+        "lines",
         "started_us",
         "then",
         "unwritten",
@@ -71,6 +73,8 @@ class Run(Attempt):
         self.started_us: Final = time.time_ns() // 1_000
         self.unwritten: dict[str, Any] | None = None
         """How far it is, as long as that is not written."""
+        self.lines: Lines | None = None
+        """What it has logged."""
         self._context = None
 
     def called(self) -> Any:
@@ -117,12 +121,34 @@ class Run(Attempt):
         """Writes it, in another thread than the task's."""
         if self.block is not None and self.block.is_open:
             return False
-        meta, self.unwritten = self.unwritten, None
-        if meta is not None:
-            # Whoever needs to know that the job is another's now is told so when it ends.
-            with suppress(QueueError):
+        # Whoever needs to know that the job is another's now is told so when it ends.
+        with suppress(QueueError):
+            meta, self.unwritten = self.unwritten, None
+            if meta is not None:
                 self.app.store.progress(self.job, "PROGRESS", encode_result(meta, "the progress"))
+            if self.lines is not None and self.lines.changed:
+                if not self.lines.due():
+                    return False
+                self.app.store.note(self.job, *self.lines.kept())
         return True
+
+    def logged(self, text: str) -> None:
+        """Keeps a line with the job."""
+        self._lines().add(text)
+
+    def printed(self, text: str) -> None:
+        """Keeps a piece of what was printed with the job."""
+        self._lines().print(text)
+
+    def _lines(self) -> Lines:
+        from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  for those who log
+
+        if self.lines is None:
+            from pyqueue.worker.lines import Lines  # noqa: PLC0415
+
+            self.lines = Lines(self.app.config.log_bytes)
+        REPORTER.tell(self)
+        return self.lines
 
     def open_transaction(self) -> Block:
         """The open one."""
@@ -216,6 +242,28 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
     return outcome_of(run, attempt(run, app.middleware))
 
 
+def outcome_of(run: Run, ended: Ended) -> Outcome:
+    """What the supervisor is told of it."""
+    outcome = _outcome(run, ended)
+    if run.unwritten is None and run.lines is None and run.call.extras.result_expires is None:
+        return outcome
+    return _beside(run, outcome)
+
+
+def _beside(run: Run, outcome: Outcome) -> Outcome:
+    """The outcome with what is said beside it."""
+    from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  few need it
+
+    REPORTER.end(run)
+    keep = run.call.extras.result_expires
+    if run.lines is None and keep is None:
+        return outcome
+    return outcome.beside(
+        log=None if run.lines is None else run.lines.ended(),
+        keep_us=None if keep is None else round(keep * 1e6),
+    )
+
+
 def _report(run: Run, state: str, meta: Any) -> None:
     if run.block is not None and run.block.is_open:
         raise TransactionError(
@@ -226,12 +274,7 @@ def _report(run: Run, state: str, meta: Any) -> None:
     run.app.store.progress(run.job, state, encode_result(meta, f"the meta of {state}", run.app.max_body))
 
 
-def outcome_of(run: Run, ended: Ended) -> Outcome:
-    """What the supervisor is told of it."""
-    if run.unwritten is not None:
-        from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  it is loaded
-
-        REPORTER.end(run)
+def _outcome(run: Run, ended: Ended) -> Outcome:
     if ended.state == SUCCESS:
         return Outcome.success(ended.kept, None if ended.kept is None else CONTENT_TYPE, run.then)
     if ended.state == IGNORED:

@@ -5,7 +5,7 @@ use pyo3::types::PyBytes;
 
 use super::exceptions::to_py;
 use crate::error::Error;
-use crate::job::{self, Beside, Budget, Dedup, Errback, Payload};
+use crate::job::{self, Beside, Budget, Dedup, Errback, Log, Payload};
 use crate::worker::pipe::Offer;
 
 /// A call to be stored.
@@ -199,8 +199,16 @@ impl Outcome {
         let payload = body.map(|body| Payload { content_type, body });
         let inner = job::Outcome::Retry { delay_us, payload, failure: failure.inner.clone() };
         let budget = budget.map(|(most, period_us)| Budget { most, period_us });
-        let beside = budget.map(|budget| Box::new(Beside { budget: Some(budget) }));
+        let beside = budget.map(|budget| Box::new(Beside { budget: Some(budget), ..Beside::default() }));
         Outcome { inner, then: Vec::new(), beside }
+    }
+
+    #[pyo3(signature = (*, log=None, keep_us=None))]
+    fn beside(&self, log: Option<(u32, Vec<u8>)>, keep_us: Option<i64>) -> Self {
+        let mut beside = self.beside.clone().unwrap_or_default();
+        beside.log = log.map(|(dropped, text)| Log { dropped, text });
+        beside.keep_us = keep_us;
+        Outcome { beside: Some(beside), ..self.clone() }
     }
 
     #[staticmethod]

@@ -61,6 +61,8 @@ const UNSOUND: &str = "SELECT \
       OR parked <> (SELECT count(*) FROM pyqueue_side s WHERE s.place=2 AND s.at>>43=band) \
       OR later <> (SELECT count(*) FROM pyqueue_side s WHERE s.place=3 AND s.at>>43=band) \
       OR spoken <> (SELECT count(*) FROM pyqueue_job j WHERE j.mark>0 AND j.id>h.pos AND j.id>>43=band))) \
+  + (SELECT ifnull((SELECT pos FROM pyqueue_head WHERE band=-5), 0) <> ifnull((SELECT sum(octet_length(text)) FROM pyqueue_log), 0)) \
+  + (SELECT count(*) FROM pyqueue_log g WHERE NOT EXISTS(SELECT 1 FROM pyqueue_history h WHERE h.job=g.job AND h.token=g.token)) \
   + (SELECT count(*) FROM pyqueue_progress p WHERE NOT EXISTS(SELECT 1 FROM pyqueue_lease l WHERE p.id BETWEEN l.first AND l.last AND l.token=p.token))";
 
 /// In the order of their codes in the history.
