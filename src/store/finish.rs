@@ -167,8 +167,9 @@ fn repeated(change: &Change, end: &Finish) -> Result<Finished> {
     };
     let recorded = |outcome| history::recorded(change.conn, end.row, end.token, outcome);
     // A process may die after it has committed the end of its job by itself.
+    // What was not a success has cancelled a job that was revoked.
     let again = recorded(outcome)?
-        || recorded(history::CANCELLED)?
+        || outcome != history::SUCCESS && recorded(history::CANCELLED)?
         || outcome == history::LOST && recorded(history::SUCCESS)?;
     Ok(if again { Finished::Again } else { Finished::LeaseLost })
 }

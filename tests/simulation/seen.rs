@@ -37,6 +37,7 @@ pub struct Seen {
     pub halves: BTreeMap<i64, (Option<i64>, i64, i64)>,
     pub producers: BTreeMap<String, (i64, i64, Option<Vec<u8>>)>,
     pub turns: BTreeMap<String, i64>,
+    pub revoked: BTreeMap<i64, i64>,
     pub newer: bool,
     /// Rows that break an invariant of the schema.
     pub unsound: i64,
@@ -122,6 +123,7 @@ fn read(disk: &Disk) -> rusqlite::Result<Seen> {
         producers: all(&conn, "SELECT name, epoch, sequence, position FROM pyqueue_producer", |row| {
             Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
         })?,
+        revoked: all(&conn, "SELECT id, token FROM pyqueue_revoke", |row| Ok((row.get(0)?, row.get(1)?)))?,
         turns: all(&conn, "SELECT task, turn FROM pyqueue_budget", |row| Ok((row.get(0)?, row.get(1)?)))?,
         receipts: all(&conn, "SELECT job, token FROM pyqueue_receipt", |row| Ok((row.get(0)?, row.get(1)?)))?,
         newer: conn.query_row(
