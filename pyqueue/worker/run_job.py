@@ -13,7 +13,7 @@ from pyqueue._core import Outcome
 from pyqueue.attempt import IGNORED, REJECTED, Attempt, Ended, attempt, invoke
 from pyqueue.callbacks import following
 from pyqueue.einfo import ExceptionInfo
-from pyqueue.exceptions import DecodeError, NotRegistered, QueueError, TransactionError
+from pyqueue.exceptions import DecodeError, NotRegistered, QueueError, Retry, TransactionError
 from pyqueue.rates import rate
 from pyqueue.serialization import CONTENT_TYPE, Call, decode_call, encode_call, encode_result
 from pyqueue.states import RETRY, SUCCESS
@@ -278,7 +278,8 @@ def _outcome(run: Run, ended: Ended) -> Outcome:
         least = "" if budget is None else " at the soonest"
         log.info("%s[%s] is tried again in %.3g s%s: %r", run.job.task, run.job.id, delay, least, error)
         content_type = None if ended.kept is None else CONTENT_TYPE
-        return Outcome.retry(round(delay * 1e6), failure_of(error), ended.kept, content_type, budget)
+        queue = ended.error.queue if isinstance(ended.error, Retry) else None
+        return Outcome.retry(round(delay * 1e6), failure_of(error), ended.kept, content_type, budget, queue)
     if isinstance(error, run.task.options.throws):
         log.info("%s[%s] raised %r, as it may", run.job.task, run.job.id, error)
     else:

@@ -36,6 +36,7 @@ mod row;
 mod rules;
 mod schema;
 mod shape;
+mod shift;
 mod side;
 #[cfg(test)]
 mod tests;

@@ -188,7 +188,7 @@ impl Client {
                 } else {
                     Vec::new()
                 };
-                let beside = beside(&mut self.dice);
+                let beside = beside(&mut self.dice, scene);
                 ends.push(Finish {
                     row,
                     token,
