@@ -328,13 +328,33 @@ class WorkerStatus:
         """How many jobs it runs at once."""
     @property
     def children(self) -> int | None:
-        """In how many processes: one a slot, or one with a thread a slot. None where its page is gone."""
+        """How many processes take jobs now. This and what follows is None where its page is gone."""
     @property
     def running(self) -> int:
         """Jobs under its leases."""
     @property
     def alive(self) -> bool:
         """By the kernel's word: whether it holds its liveness lock."""
+    @property
+    def pool(self) -> str | None: ...
+    @property
+    def busy(self) -> int | None:
+        """Slots in use."""
+    @property
+    def least(self) -> int | None:
+        """How few children there may be."""
+    @property
+    def most(self) -> int | None:
+        """How many children there may be."""
+    @property
+    def frames(self) -> bool | None:
+        """Whether short jobs travel together; else one goes to a free slot at a time."""
+    @property
+    def prefetch(self) -> int | None:
+        """Jobs that a slot is given at once, if somebody has said so."""
+    @property
+    def mean_us(self) -> int | None:
+        """How long jobs take at the moment; at the start 1 ms."""
 
 @final
 class TaskLoad:
@@ -467,6 +487,10 @@ class Store:
         """What is wrong with the file, one sentence each; empty for a sound one. Reads all of it."""
     def pause(self, *, task: str | None = None, queue: str | None = None) -> None: ...
     def resume(self, *, task: str | None = None, queue: str | None = None) -> None: ...
+    def revoke(self, id: str, signal: int, grace_us: int) -> str:
+        """Cancels a job that is not running ("cancelled"), or asks the worker that runs it to end it ("asked"): the task is
+        told and interrupted at once, its process gets ``signal`` after ``grace_us`` and is killed after as much again. "late"
+        where it has ended or is not there."""
     def cancel(self, id: str) -> bool:
         """Cancels a job that is not running; False when it is too late."""
     def purge(self, queue: str) -> int:
@@ -518,7 +542,8 @@ class Event:
 
     @property
     def kind(self) -> str:
-        """ready child_started child_lost child_replaced scaled job_lost lease_lost reaped unknown_task stopping stopped warning error"""
+        """ready child_started child_lost child_replaced scaled job_lost lease_lost reaped unknown_task reload revoked stacks
+        stopping stopped warning error"""
     @property
     def text(self) -> str: ...
     @property
@@ -549,15 +574,28 @@ class Worker:
         time_limit_us: int | None = None,
         soft_time_limit_us: int | None = None,
         least: int | None = None,
+        beside: int = 0,
+        prefetch: int | None = None,
+        pool: str = "prefork",
+        leeway_us: int = 0,
+        start_us: int = 60_000_000,
     ) -> Worker:
         """``command`` starts one of ``concurrency`` children; its end of the socket pair is its standard input.
-        A child calls ``ChildPipe.recv`` in ``width`` threads and is given as many jobs at once. After ``max_tasks`` jobs,
-        or with more than ``max_memory`` bytes, a child is replaced once it has no job; with more than ``memory_limit``
-        it is killed. 0 is no limit, None a share of the machine's memory. The time
-        limits are for jobs without one of their own. With ``least`` the number of children follows the load, from
-        there up to ``concurrency``. Raises InvalidJob for numbers out of range."""
+        A child calls ``ChildPipe.recv`` in ``width`` threads, or runs ``width`` jobs of ``try_recv``, and is given as many
+        jobs at once. After ``max_tasks`` jobs, or with more than ``max_memory`` bytes, a child is replaced once it has no
+        job; with more than ``memory_limit`` it is killed. 0 is no limit, None a share of the machine's memory. The time
+        limits are for jobs without one of their own; ``leeway_us`` after the hard one a child is killed, and until then it
+        may have ended that job alone. With ``least`` the number of children follows the load, from there up to
+        ``concurrency``. ``beside`` are children of other workers of this process, which share the memory with these. Each
+        slot is given ``prefetch`` jobs at once; None leaves that to the core. ``pool`` is shown by ``workers``. A child that
+        is not ready after ``start_us`` is killed, and another is tried. Raises InvalidJob for numbers out of range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
+    def reload(self) -> None:
+        """Replaces the children by new ones, which load the app anew; the old ones end their jobs. While new ones
+        can't start the old ones stay."""
+    def dump(self) -> None:
+        """Asks each child for the stacks of its threads; they come as events."""
     def stop(self, *, cold: bool = False) -> None:
         """Warm: no new claims, running jobs finish within the grace time. Cold: children are killed."""
 
@@ -566,13 +604,20 @@ class ChildPipe:
     """The child's end: takes standard input over and puts /dev/null in its place."""
 
     def __new__(cls) -> ChildPipe: ...
-    def ready(self) -> None:
-        """Tells the supervisor that jobs may come."""
+    def ready(self, tasks: Sequence[str]) -> None:
+        """Tells the supervisor that jobs of these tasks may come; none named is all."""
     def failed(self, text: str) -> None:
         """Tells the supervisor that the child can't start, and why."""
     def recv(self) -> Job | None:
         """The next job that is still ours to run; None when the supervisor is gone or done. Several threads may
         wait here; signals are answered in the main thread."""
+    def try_recv(self) -> Job | None:
+        """The next job that is still ours to run, or None where none is here. Raises EOFError when none will come."""
+    def told(self, job: Job) -> tuple[bool, bool]:
+        """What the supervisor has told about a running job: whether it was revoked, whether it should come to its
+        end."""
+    def fileno(self) -> int:
+        """Can be read when ``try_recv`` may have something."""
     def send(self, job: Job, outcome: Outcome) -> None:
         """How it ended."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pyqueue import request, signals
 from pyqueue.einfo import ExceptionInfo
-from pyqueue.exceptions import Ignore, Reject, Retry
+from pyqueue.exceptions import Ignore, Reject, Retry, Terminated
 from pyqueue.middleware import Middleware, through
 from pyqueue.moments import seconds_until
 from pyqueue.retrying import delay_after
@@ -72,9 +72,19 @@ def attempt(run: Attempt, middleware: Sequence[Middleware] = ()) -> Ended:
             signals.task_prerun.send(run.task, **_call_of(run))
         ended = run.settled(_ended(run, middleware))
         _tell(run, ended)
-        if signals.task_postrun.connected:
-            retval = ended.value if ended.error is None else ended.error
-            signals.task_postrun.send(run.task, **_call_of(run), retval=retval, state=ended.state)
+    finally:
+        request.end(mark)
+    return ended
+
+
+async def attempt_here(run: Attempt, called: Callable[[], Awaitable[Any]]) -> Ended:
+    """As ``attempt``, of a coroutine function in the running event loop: ``called`` calls it."""
+    mark = request.begin(run)
+    try:
+        if signals.task_prerun.connected:
+            signals.task_prerun.send(run.task, **_call_of(run))
+        ended = run.settled(await _ended_here(run, called))
+        _tell(run, ended)
     finally:
         request.end(mark)
     return ended
@@ -108,30 +118,52 @@ def _ended(run: Attempt, middleware: Sequence[Middleware]) -> Ended:
             run.task.before_start(run.context.id or "", run.context.args, run.context.kwargs)
         value = through(middleware, partial(_called, run), run.context) if middleware else _called(run)
         return Ended(SUCCESS, value, run.keep(value))
-    except Retry as retry:
+    except BaseException as error:  # noqa: BLE001  a task may raise anything, and none of it may end the child
+        return _raised(run, error)
+
+
+async def _ended_here(run: Attempt, called: Callable[[], Awaitable[Any]]) -> Ended:
+    try:
+        if run.task.hooked:
+            run.task.before_start(run.context.id or "", run.context.args, run.context.kwargs)
         try:
-            kept = None if retry.sig is None else run.rewrite(retry.sig)
-            return Ended(RETRY, kept=kept, error=retry, delay=seconds_until(retry.when))
+            value = await called()
+        except BaseException as error:
+            _try_again(run, error)
+            raise
+        return Ended(SUCCESS, value, run.keep(value))
+    except BaseException as error:  # noqa: BLE001  as above
+        return _raised(run, error)
+
+
+def _raised(run: Attempt, error: BaseException) -> Ended:
+    if isinstance(error, Retry):
+        try:
+            kept = None if error.sig is None else run.rewrite(error.sig)
+            return Ended(RETRY, kept=kept, error=error, delay=seconds_until(error.when))
         except Exception as wrong:  # noqa: BLE001  both are the user's and may be anything
             return Ended(FAILURE, error=wrong)
-    except Ignore:
+    if isinstance(error, Ignore):
         return Ended(IGNORED)
-    except Reject as reject:
-        return Ended(REJECTED if reject.requeue else FAILURE, error=reject)
-    except BaseException as error:  # noqa: BLE001  a task may raise anything, and none of it may end the child
-        return Ended(FAILURE, error=error)
+    if isinstance(error, Reject):
+        return Ended(REJECTED if error.requeue else FAILURE, error=error)
+    return Ended(FAILURE, error=error)
 
 
 def _called(run: Attempt) -> Any:
-    """Calls the function; an error that the task's options try again becomes a Retry."""
     try:
         return run.called()
-    except (Retry, Ignore, Reject):
-        raise
     except BaseException as error:
-        delay = delay_after(error, run.task.options, run.context.retries)
-        if delay is None:
-            raise
+        _try_again(run, error)
+        raise
+
+
+def _try_again(run: Attempt, error: BaseException) -> None:
+    """Raises a Retry in place of an error that the task's options try again."""
+    if isinstance(error, (Retry, Ignore, Reject, Terminated)):
+        return
+    delay = delay_after(error, run.task.options, run.context.retries)
+    if delay is not None:
         raise Retry(exc=error, when=delay) from error
 
 
@@ -144,7 +176,7 @@ def _tell(run: Attempt, ended: Ended) -> None:
             _quietly(task.after_return, SUCCESS, ended.value, *call, None)
         if signals.task_success.connected:
             signals.task_success.send(task, result=ended.value)
-    elif ended.state == FAILURE and ended.error is not None:
+    elif ended.state == FAILURE and ended.error is not None and not isinstance(ended.error, Terminated):
         call, einfo = _positional(run), ExceptionInfo(ended.error)
         _quietly(task.on_failure, ended.error, *call, einfo)
         _quietly(task.after_return, FAILURE, ended.error, *call, einfo)
@@ -158,6 +190,9 @@ def _tell(run: Attempt, ended: Ended) -> None:
         _quietly(task.on_retry, ended.reason, *_positional(run), einfo)
         if signals.task_retry.connected:
             signals.task_retry.send(task, request=run.context, reason=ended.error, einfo=einfo)
+    if signals.task_postrun.connected:
+        retval = ended.value if ended.error is None else ended.error
+        signals.task_postrun.send(task, **_call_of(run), retval=retval, state=ended.state)
 
 
 def _positional(run: Attempt) -> tuple[str | None, list[Any], dict[str, Any]]:

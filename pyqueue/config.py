@@ -53,6 +53,8 @@ class Config(NamedTuple):
     pool: str = "prefork"
     autoscale: tuple[int, int] | None = None
     """The most and the least children, if their number follows the load."""
+    prefetch: int | None = None
+    """Jobs that a slot is given at once; None and 0 leave it to the worker."""
     max_tasks_per_child: int | None = None
     """A child is replaced after so many jobs; None is never."""
     max_memory_per_child: int | None = None
@@ -64,6 +66,8 @@ class Config(NamedTuple):
     loglevel: str = "info"
     log_bytes: int = 65_536
     """The most bytes that are kept with a job of what an attempt logs; 0 keeps none."""
+    start_timeout: float = 60.0
+    """How long a child may take to load the app."""
 
 
 class Resolved(NamedTuple):
@@ -85,9 +89,11 @@ FROM_SETTINGS: Final = {
     "eager_propagates": "task_eager_propagates",
     "concurrency": "worker_concurrency",
     "pool": "worker_pool",
+    "prefetch": "worker_prefetch_multiplier",
     "max_tasks_per_child": "worker_max_tasks_per_child",
     "max_memory_per_child": "worker_max_memory_per_child",
     "grace": "worker_soft_shutdown_timeout",
+    "start_timeout": "worker_proc_alive_timeout",
 }
 
 
@@ -135,6 +141,8 @@ def _given(
         value = settings.given(setting)
         if value is None and name == "result_expires" and settings.given(setting, 0) is None:
             value = 0  # Celery keeps results for ever where result_expires is None
+        if value == 1 and name == "prefetch":
+            value = 0  # what is asked for by it, that no job waits behind a busy slot, is so by itself
         if value is not None:
             return value, f"app.conf.{setting}"
     variable = f"PYQUEUE_{name.upper()}"

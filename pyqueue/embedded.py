@@ -16,8 +16,9 @@ from pyqueue.worker.log import tell
 from pyqueue.worker.starting import WorkerOptions, plan, start
 
 if TYPE_CHECKING:
-    from pyqueue._core import Worker
+    from pyqueue._core import Event
     from pyqueue.app import PyQueue
+    from pyqueue.worker.crew import Crew
 
 
 class EmbeddedWorker:
@@ -26,7 +27,7 @@ class EmbeddedWorker:
     def __init__(self, app: PyQueue, options: WorkerOptions) -> None:
         self._app = app
         self._options = options
-        self._worker: Worker | None = None
+        self._worker: Crew | None = None
         self._pid = os.getpid()
         self._ready = threading.Event()
         self._over = threading.Event()
@@ -76,16 +77,18 @@ class EmbeddedWorker:
             self._over.wait()
             raise
 
-    def _listen(self, worker: Worker) -> None:
+    def _listen(self, worker: Crew) -> None:
         try:
-            while (event := worker.next_event()) is not None:
-                if event.kind == "ready":
-                    self._ready.set()
-                elif event.kind == "error":
-                    self._trouble.append(event.text)
-                tell(event, self._app)
+            worker.listen(self._heard)
         finally:
             self._over.set()
+
+    def _heard(self, event: Event) -> None:
+        if event.kind == "ready":
+            self._ready.set()
+        elif event.kind == "error":
+            self._trouble.append(event.text)
+        tell(event, self._app)
 
     def __enter__(self) -> EmbeddedWorker:
         self.start()

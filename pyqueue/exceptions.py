@@ -24,6 +24,7 @@ QueueError (also PyQueueError)
 ├── Retry                   control flow: raised by ``self.retry()``
 ├── Ignore                  control flow: the job ends without a result
 └── Reject                  control flow: the job is given back, or has failed
+Terminated                  a BaseException: raised inside a task whose job was revoked
 """
 
 from __future__ import annotations
@@ -155,6 +156,11 @@ class TimeLimitExceeded(QueueError):
 
 class MemoryLimitExceeded(QueueError):
     """The child was killed because the task made it grow beyond the worker's ``memory_limit``."""
+
+
+class Terminated(BaseException):
+    """Raised in a task whose job was revoked with ``terminate=True``. No Exception, so that ``except Exception`` does
+    not hold it up; ``finally`` cleans up."""
 
 
 class Retry(QueueError):

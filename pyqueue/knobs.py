@@ -117,6 +117,12 @@ def autoscale(value: Any) -> tuple[int, int]:
 
 _MOST: Final = 1024
 
+
+def _prefetch(value: Any) -> int:
+    """Jobs that a slot is given at once; 0, for Celery any number, is to leave it to the worker."""
+    return _number(0, 128)(value)
+
+
 CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "app": _text,
     "db": _text,
@@ -139,10 +145,12 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "queues": _names,
     "pool": _text,
     "autoscale": autoscale,
+    "prefetch": _prefetch,
     "max_tasks_per_child": _number(1, 1 << 62),
     "max_memory_per_child": memory,
     "memory_limit": memory,
     "grace": grace,
     "log_bytes": _number(0, 262_144),
+    "start_timeout": seconds,
     "loglevel": _one_of("debug", "info", "warning", "error", "critical"),
 }

@@ -121,6 +121,10 @@ class Running:
     def printed(self, text: str) -> None:
         """Keeps a piece of what was printed."""
 
+    def told(self) -> tuple[bool, bool]:
+        """Whether its job was revoked, and whether it should come to its end."""
+        return False, False
+
     def transaction(self, connection: Any, budget: float) -> Any:  # noqa: ARG002
         """The block of ``self.transaction()``."""
         raise _no_transaction(self.task)
@@ -156,8 +160,8 @@ def attempt_of(task: object) -> Running:
     return running if running is not None and running.task is task else Running(task, _DIRECT)
 
 
-def running_here() -> Running | None:
-    """What runs here, if anything does."""
+def here() -> Running | None:
+    """What runs here."""
     return _running.get()
 
 

@@ -199,20 +199,40 @@ class AsyncResult(Generic[R]):
             lines += text.decode("utf-8", "backslashreplace").splitlines()
         return lines
 
-    def revoke(self, *, terminate: bool = False) -> bool:
-        """Cancels the job if it is not running; False when it is too late.
+    def revoke(
+        self,
+        *,
+        terminate: bool = False,
+        signal: str | int = "SIGTERM",
+        grace: float = 5.0,
+        wait: bool | float = False,
+    ) -> bool:
+        """Cancels the job; False when it is too late. One that runs is ended only with ``terminate``.
 
-        Raises NotImplementedError for ``terminate``: what runs is ended by its time limits only.
+        Then ``self.is_aborted()`` is true in the task and Terminated is raised in it; after ``grace`` seconds its process
+        gets ``signal``, and after as many again it is killed ("SIGKILL" kills at once). Unless it succeeds meanwhile the job is
+        cancelled, whatever becomes of its worker. With ``wait`` (True, or seconds) it is waited for, and False says
+        that the job has ended otherwise. Raises TimeoutError if the time is over first, ValueError for an unknown signal.
         """
+        number = states.signal_number(signal)
+        grace_us = length_us(grace, "grace")
         if terminate:
-            raise NotImplementedError(
-                "terminate=True can't be had: a running job is not stopped from outside; give it a time_limit"
-            )
-        cancelled = self._store.cancel(self.id)
-        if cancelled and signals.task_revoked:
+            asked = self._store.revoke(self.id, number, grace_us)
+        else:
+            asked = "cancelled" if self._store.cancel(self.id) else "late"
+        if asked == "late":
+            return False
+        if signals.task_revoked:
             told = request.Context(self.id, called_directly=False)
-            signals.task_revoked.send(None, request=told, terminated=False, signum=None, expired=False)
-        return cancelled
+            running = asked == "asked"
+            signum = number if running else None
+            signals.task_revoked.send(None, request=told, terminated=running, signum=signum, expired=False)
+        if asked == "cancelled" or wait is False:
+            return True
+        view = self._store.wait(self.id, None if wait is True else length_us(wait, "wait"))
+        if view.state in _UNFINISHED:
+            raise TimeoutError(self._unfinished(view.state, wait))
+        return view.state == "cancelled"
 
     def forget(self) -> bool:
         """Drops the history and the result of a job that has ended; False if it has not."""

@@ -36,3 +36,15 @@ _SHOWN: Final = {
 def shown(stored: str) -> str:
     """Celery's name for a state of the store."""
     return _SHOWN[stored]
+
+
+def signal_number(named: str | int) -> int:
+    """The number of a signal: 15, "TERM" or "SIGTERM". Raises ValueError."""
+    import signal  # noqa: PLC0415
+
+    try:
+        if isinstance(named, str):
+            return signal.Signals[f"SIG{named.upper().removeprefix('SIG')}"].value
+        return signal.Signals(named).value
+    except (KeyError, ValueError):
+        raise ValueError(f"there is no signal {named!r:.80}; name one such as SIGTERM or SIGKILL") from None

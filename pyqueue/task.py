@@ -21,6 +21,7 @@ from typing import (
 
 from pyqueue import request
 from pyqueue.arguments import stub_of
+from pyqueue.asked import Asked
 from pyqueue.attempt import Attempt, attempt, invoke
 from pyqueue.canvas import Chunks, GroupSender, Starmap
 from pyqueue.eager import EagerResult
@@ -77,7 +78,7 @@ class Local(Attempt):
         return anew
 
 
-class Task(Overridable, Telling, Generic[P, R]):
+class Task(Overridable, Telling, Asked, Generic[P, R]):
     """A registered function with its options. Calling it runs it here and now; ``delay`` makes a job of it.
 
     A subclass given as ``base=`` may override the hooks and ``__call__``; its attributes named like options are

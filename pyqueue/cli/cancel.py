@@ -1,16 +1,21 @@
-"""``pyqueue cancel``: cancels jobs that are not running."""
+"""``pyqueue cancel``: cancels jobs, and ends those that run if that is wanted."""
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING
 
 from pyqueue.cli.codes import EXIT_DONE, EXIT_FAILED, EXIT_NOTHING
 from pyqueue.cli.file import add_options, existing, note
+from pyqueue.cli.numbers import length
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.words import print_json
+from pyqueue.states import signal_number
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
+
+    from pyqueue._core import Store
 
 
 def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> None:
@@ -19,37 +24,76 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         commands,
         shared,
         "cancel",
-        "Cancels jobs that are not running, and says for which it is too late. Exit code 0: all were "
-        "cancelled; 1: it was too late for some; 69: some are not in the file.",
+        "Cancels jobs that are not running, and says for which it is too late. With --terminate those that run are ended: "
+        "the task is told and Terminated is raised in it, after --grace seconds its process gets the signal, and after as "
+        "many again it is killed. Exit code 0: all were cancelled, or asked to end; 1: it was too late for some; 69: some "
+        "are not in the file.",
         (
             "pyqueue cancel 0017f000-0000-8000-8bd5-dacda2b3cac3",
             "pyqueue cancel --json $(cat ids.txt)",
+            "pyqueue cancel --terminate --wait 0017f000-0000-8000-8bd5-dacda2b3cac3",
         ),
     )
     parser.add_argument("ids", nargs="+", metavar="ID", help="the jobs")
+    parser.add_argument("--terminate", action="store_true", help="end those that run")
+    parser.add_argument(
+        "--signal",
+        type=named_signal,
+        default=15,
+        metavar="NAME",
+        help="with --terminate: KILL kills at once (default: TERM)",
+    )
+    parser.add_argument(
+        "--grace",
+        type=length,
+        default=5.0,
+        metavar="SECONDS",
+        help="with --terminate: between two steps (default: 5)",
+    )
+    parser.add_argument("--wait", action="store_true", help="with --terminate: until they have ended")
     add_options(parser)
     parser.set_defaults(run=run)
+
+
+def named_signal(text: str) -> int:
+    """A signal by its name or number."""
+    try:
+        return signal_number(int(text) if text.isdecimal() else text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
     store = existing(arguments)
-    cancelled, late, unknown = [], [], []
+    cancelled: list[str] = []
+    asked: list[str] = []
+    late, unknown = [], []
     for id in dict.fromkeys(arguments.ids):
-        if store.cancel(id):
-            cancelled.append(id)
-            continue
-        state = store.view(id).state
-        if state == "unknown":
+        done, state = _cancel(store, id, arguments)
+        if done:
+            (asked if state == "running" else cancelled).append(id)
+        elif state == "unknown":
             unknown.append(id)
         else:
             late.append({"id": id, "state": state})
     if arguments.json:
-        print_json(store.path, {"cancelled": cancelled, "too_late": late, "unknown": unknown})
+        print_json(store.path, {"cancelled": cancelled, "asked": asked, "too_late": late, "unknown": unknown})
     else:
-        print(f"{len(cancelled)} cancelled")
+        print(f"{len(cancelled)} cancelled" + (f", {len(asked)} asked to end" if asked else ""))
         for job in late:
             note(f"too late for {job['id']}: {job['state']}")
         for id in unknown:
             note(f"{store.path} holds no job {id}")
     return EXIT_FAILED if late else EXIT_NOTHING if unknown else EXIT_DONE
+
+
+def _cancel(store: Store, id: str, arguments: Namespace) -> tuple[bool, str]:
+    """Whether it was not too late, and the job's state: one that was asked to end is running."""
+    if not arguments.terminate:
+        return (True, "cancelled") if store.cancel(id) else (False, store.view(id).state)
+    said = store.revoke(id, arguments.signal, round(arguments.grace * 1e6))
+    if said == "asked" and not arguments.wait:
+        return True, "running"
+    state = store.wait(id).state if said == "asked" else store.view(id).state
+    return said == "cancelled" or (said == "asked" and state == "cancelled"), state

@@ -39,7 +39,7 @@ FLAGS: Final = {
 }
 """Of the worker."""
 
-_PREFETCH: Final = "has no effect: a job never waits behind a busy child"
+_PREFETCH: Final = "has no effect: a job never waits behind a busy child, unless --prefetch says so"
 
 
 class Waived(argparse.Action):
@@ -60,9 +60,7 @@ class Refused(argparse.Action):
 
 def add_flags(parser: ArgumentParser) -> None:
     """Makes the parser know them, so that it can say more than that it doesn't."""
-    parser.add_argument(
-        "-O", "--prefetch-multiplier", dest="without_effect", action=Waived, help=argparse.SUPPRESS
-    )
+    parser.add_argument("-O", dest="without_effect", action=Waived, help=argparse.SUPPRESS)
     for flags, instead in FLAGS.items():
         parser.add_argument(
             *flags.split(),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
+from pyqueue.knobs import grace
+
 if TYPE_CHECKING:
     from typing import Final
 
@@ -37,5 +39,13 @@ def length_of_time(text: str) -> float:
 
     try:
         return read(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is not {error}") from None
+
+
+def length(text: str) -> float:
+    """Seconds, or a length with its unit; 0 is none."""
+    try:
+        return grace(text)
     except ValueError as error:
         raise ArgumentTypeError(f"{text!r} is not {error}") from None

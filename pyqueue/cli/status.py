@@ -28,6 +28,11 @@ COUNTS: Final = (
     "lost",
 )
 
+WORKER: Final = (
+    *("id", "name", "pid", "pool", "slots", "busy", "children", "least", "most", "running", "frames"),
+    *("prefetch", "alive"),
+)
+
 
 def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> None:
     """Adds the command."""
@@ -65,7 +70,6 @@ def _age_us(queue: QueueStatus, now_us: int) -> int | None:
 
 
 def _object(queues: list[QueueStatus], workers: list[WorkerStatus], now_us: int) -> dict[str, Any]:
-    worker_keys = ("id", "name", "pid", "slots", "children", "running", "alive")
     return {
         "queues": [
             {
@@ -76,7 +80,13 @@ def _object(queues: list[QueueStatus], workers: list[WorkerStatus], now_us: int)
             for queue in queues
         ],
         "totals": totals(queues),
-        "workers": [{key: getattr(worker, key) for key in worker_keys} for worker in workers],
+        "workers": [
+            {
+                **{key: getattr(worker, key) for key in WORKER},
+                "mean": None if worker.mean_us is None else worker.mean_us / 1e6,
+            }
+            for worker in workers
+        ],
     }
 
 
@@ -115,11 +125,30 @@ def _workers(workers: list[WorkerStatus]) -> str:
         [
             each.name,
             str(each.pid),
-            str(each.slots),
-            "-" if each.children is None else str(each.children),
+            each.pool or "-",
+            _children(each),
+            str(each.slots) if each.busy is None else f"{each.busy}/{each.slots}",
             str(each.running),
+            _mode(each),
             "alive" if each.alive else "gone",
         ]
         for each in workers
     ]
-    return table(["worker", "pid", "slots", "children", "running", ""], rows)
+    header = ["worker", "pid", "pool", "children", "slots", "running", "jobs", ""]
+    return table(header, rows, left=(0, 2, 6, 7))
+
+
+def _children(worker: WorkerStatus) -> str:
+    if worker.children is None:
+        return "-"
+    follows = worker.least != worker.most
+    return f"{worker.children} ({worker.least}-{worker.most})" if follows else str(worker.children)
+
+
+def _mode(worker: WorkerStatus) -> str:
+    """How jobs go to the slots, and how long they take at the moment."""
+    if worker.mean_us is None:
+        return "-"
+    if worker.prefetch is not None:
+        return f"{worker.prefetch} a slot"
+    return f"frames, {length(worker.mean_us)}" if worker.frames else "single"

@@ -8,9 +8,9 @@ from argparse import SUPPRESS
 from typing import TYPE_CHECKING
 
 from pyqueue.cli.celerys import add_flags
-from pyqueue.cli.numbers import positive
+from pyqueue.cli.numbers import length, positive
 from pyqueue.cli.parser import add_command
-from pyqueue.knobs import autoscale, grace, memory, seconds
+from pyqueue.knobs import CHECKS, autoscale, memory, seconds
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -39,6 +39,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
             "pyqueue worker -A tasks.py",
             "pyqueue worker -A proj.app:app -c 4 -Q mail,default",
             "pyqueue worker --db jobs.db --burst --loglevel warning",
+            "pyqueue worker -A tasks.py --reload",
         ),
     )
     parser.add_argument("--db", metavar="FILE", help="the queue file (default: the app's)")
@@ -61,7 +62,13 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         metavar="MAX,MIN",
         help="between MIN and MAX children, by how long the oldest job waits and by the free memory",
     )
-    parser.add_argument("-Q", "--queues", type=names, metavar="A,B", help="only these queues (default: all)")
+    parser.add_argument(
+        "-Q",
+        "--queues",
+        type=names,
+        metavar="A,B:N",
+        help="only these queues (default: all); B:N keeps N slots for B, whose jobs may use others too",
+    )
     parser.add_argument("-n", "--name", metavar="NAME", help="the worker's name (default: PID@HOST)")
     parser.add_argument(
         "-l",
@@ -76,10 +83,19 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         "-P",
         "--pool",
         metavar="POOL",
-        help="prefork: child processes (default); solo: one of them; threads: one with -c threads",
+        help="prefork: child processes (default); solo: one of them; threads: one with -c threads; asyncio: one with -c "
+        "coroutines at once (default: 100)",
     )
     parser.add_argument(
         "--grace", type=length, metavar="SECONDS", help="how long jobs may finish when stopped (default: 25)"
+    )
+    parser.add_argument(
+        "--prefetch",
+        "--prefetch-multiplier",
+        type=ahead,
+        metavar="N",
+        help="give each slot N jobs at once, which wait there behind each other (default: short ones in frames, a "
+        "long one alone)",
     )
     parser.add_argument(
         "--time-limit",
@@ -113,6 +129,11 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         help="kill a child, and fail its job, at more than SIZE; 0 is never (default: nine tenths of the memory)",
     )
     parser.add_argument("--burst", action="store_true", help="end when no job may start now")
+    parser.add_argument(
+        "--reload",
+        action="store_true",
+        help="replace the children when the app's source changes, as SIGHUP does: the old ones end their jobs",
+    )
     for flags, because in WITHOUT_EFFECT.items():
         parser.add_argument(
             *flags.split(), dest="without_effect", action="append_const", const=because, help=SUPPRESS
@@ -141,7 +162,9 @@ def run(arguments: Namespace) -> int:
             grace=arguments.grace,
             burst=arguments.burst,
             json_logs=arguments.json_logs,
+            reload=arguments.reload,
             autoscale=arguments.autoscale,
+            prefetch=arguments.prefetch,
             max_tasks_per_child=arguments.max_tasks_per_child,
             max_memory_per_child=arguments.max_memory_per_child,
             memory_limit=arguments.memory_limit,
@@ -149,14 +172,6 @@ def run(arguments: Namespace) -> int:
             soft_time_limit=arguments.soft_time_limit,
         )
     )
-
-
-def length(text: str) -> float:
-    """Seconds, or a length with its unit; 0 is none."""
-    try:
-        return grace(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 
 
 def limit(text: str) -> float:
@@ -171,6 +186,14 @@ def range_of(text: str) -> tuple[int, int]:
     """The most and the least."""
     try:
         return autoscale(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+
+def ahead(text: str) -> int:
+    """Jobs of one slot."""
+    try:
+        return CHECKS["prefetch"](text)  # type: ignore[no-any-return]
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 

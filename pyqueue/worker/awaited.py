@@ -20,7 +20,7 @@ class Awaited:
 
     def run(self) -> Any:
         """What the coroutine returns."""
-        return asyncio.run(self._main())
+        return asyncio.run(self.main())
 
     def interrupt(self, error: BaseException, frame: FrameType | None) -> bool:
         """Lets ``error`` be raised where the coroutine waits; for a signal's handler, which has met ``frame``.
@@ -46,7 +46,8 @@ class Awaited:
         if self._task.cancel():
             self._error = error
 
-    async def _main(self) -> Any:
+    async def main(self) -> Any:
+        """What the coroutine returns, for the task of a loop that runs others beside it."""
         self._task = asyncio.current_task()
         return await self
 

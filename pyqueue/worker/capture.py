@@ -24,7 +24,7 @@ class Capture(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Nothing is said of a line that can't be formatted: the other handlers say it."""
-        running = request.running_here()
+        running = request.here()
         if running is None:
             return
         try:
@@ -39,7 +39,7 @@ class Tee(io.TextIOWrapper):
 
     def write(self, text: str) -> int:
         """As ever."""
-        running = request.running_here()
+        running = request.here()
         if running is not None and running.task.options.log_prints:
             running.printed(text)
         return super().write(text)

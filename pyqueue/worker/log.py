@@ -29,6 +29,7 @@ _OF_EVENTS: Final = {
     "job_lost": logging.WARNING,
     "lease_lost": logging.WARNING,
     "unknown_task": logging.WARNING,
+    "stacks": logging.WARNING,
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
@@ -61,7 +62,9 @@ def tell(event: Event, app: PyQueue) -> None:
     label = "" if event.kind in ("warning", "error") else f"{event.kind}: "
     if event.kind == "unknown_task" and task is not None:
         text = f"{app.tasks.missing(task)}; its jobs wait for a worker that knows it"
-    log.log(_OF_EVENTS.get(event.kind, logging.INFO), "%s%s", label, plain(text), extra=about)
+    # A traceback or a stack, by one of our own processes; a task's name is anybody's.
+    keep = "" if event.kind == "unknown_task" else "\n"
+    log.log(_OF_EVENTS.get(event.kind, logging.INFO), "%s%s", label, plain(text, keep), extra=about)
 
 
 def _task_of(id: str, store: Store) -> str | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import signal
 import sys
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -14,8 +17,9 @@ from pyqueue.worker.log import JSON, log, set_up, tell
 from pyqueue.worker.starting import Plan, WorkerOptions, plan, start
 
 if TYPE_CHECKING:
-    from pyqueue._core import Worker
+    from pyqueue._core import Event
     from pyqueue.app import PyQueue
+    from pyqueue.worker.crew import Crew
 
 EXIT_WARM: Final = 0
 EXIT_COLD: Final = 1
@@ -32,17 +36,25 @@ def run(options: WorkerOptions) -> int:
     level = decided.level + (JSON if options.json_logs else "")
     set_up(level)
     # Before it says what it serves: a file that is refused is all there is to say.
-    worker = start(app, target, decided, level)
+    crew = start(app, target, decided, level)
     if options.json_logs:
         log.info("starting", extra={"event": "starting", "fields": _facts(app, decided)})
     elif not signals.setup_logging:
         # Not on standard output: there the first line says that it is ready, and scripts wait for that.
         sys.stderr.write(_banner(app, decided))
-    stop = _Stop(worker, decided.name)
+    stop = _Stop(crew, decided.name)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGHUP, _HangUp(crew, stop))
+    signal.signal(signal.SIGUSR1, partial(_dump, crew))
+    if options.reload:
+        from pyqueue.worker.watching import SourceWatch, source_folders  # noqa: PLC0415
+
+        SourceWatch(source_folders(), crew.reload)
     failed = False
-    while (event := worker.next_event()) is not None:
+
+    def heard(event: Event) -> None:
+        nonlocal failed
         failed = failed or event.kind == "error"
         if event.kind == "ready" and not options.json_logs:
             sys.stdout.write(_ready(app, decided))
@@ -51,6 +63,8 @@ def run(options: WorkerOptions) -> int:
             tell(event, app)
         if event.kind == "ready":
             signals.worker_ready.send(decided.name)
+
+    crew.listen(heard)
     signals.worker_shutdown.send(decided.name)
     return EXIT_COLD if stop.cold or failed else EXIT_WARM
 
@@ -58,8 +72,8 @@ def run(options: WorkerOptions) -> int:
 class _Stop:
     """The first signal lets running jobs finish, the second kills them."""
 
-    def __init__(self, worker: Worker, name: str) -> None:
-        self._worker = worker
+    def __init__(self, crew: Crew, name: str) -> None:
+        self._crew = crew
         self._name = name
         self._signals = 0
 
@@ -69,13 +83,41 @@ class _Stop:
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         self._signals += 1
-        self._worker.stop(cold=self.cold)
+        self._crew.stop(cold=self.cold)
         signals.worker_shutting_down.send(
             self._name,
             sig=signal.Signals(number).name,
             how="Cold" if self.cold else "Warm",
             exitcode=EXIT_COLD if self.cold else EXIT_WARM,
         )
+
+
+class _HangUp:
+    """SIGHUP loads the code anew. Where the terminal is gone that it was started from, it means the end."""
+
+    def __init__(self, crew: Crew, stop: _Stop) -> None:
+        self._crew = crew
+        self._stop = stop
+        self._has_terminal = _terminal()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self._has_terminal and not _terminal():
+            self._stop(number, frame)
+        else:
+            self._crew.reload()
+
+
+def _dump(crew: Crew, _number: int, _frame: FrameType | None) -> None:
+    faulthandler.dump_traceback(all_threads=True)
+    crew.dump()
+
+
+def _terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _facts(app: PyQueue, plan: Plan) -> dict[str, object]:
@@ -86,6 +128,7 @@ def _facts(app: PyQueue, plan: Plan) -> dict[str, object]:
         "db": app.path,
         "durability": app.durability,
         "queues": plan.queues or "all",
+        "reserved": plan.served.slots,
         "children": plan.children,
         "slots": plan.concurrency,
         "least": plan.least,
@@ -101,7 +144,7 @@ def _banner(app: PyQueue, plan: Plan) -> str:
     return (
         f"pyqueue {__version__} (SQLite {sqlite_version})\n"
         f"  file      {app.path}, durability {app.durability}\n"
-        f"  queues    {', '.join(plan.queues) if plan.queues else 'all'}\n"
+        f"  queues    {', '.join(map(plan.served.described, plan.queues)) if plan.queues else 'all'}\n"
         f"  children  {_children(plan)}, {plan.grace:g} s to finish when stopped\n"
         f"  tasks     {named or 'none'}\n"
         f"{_idle_settings(app)}"
@@ -114,9 +157,12 @@ def _idle_settings(app: PyQueue) -> str:
 
 
 def _children(plan: Plan) -> str:
-    threads = f" with {plan.width} threads" if plan.pool == "threads" else ""
+    each = {
+        "threads": f" with {plan.concurrency} threads",
+        "asyncio": f" with {plan.concurrency} jobs at once",
+    }
     number = f"{plan.least} to {plan.children}" if plan.least is not None else str(plan.children)
-    return f"{number}{threads} ({plan.pool})"
+    return f"{number}{each.get(plan.pool, '')} ({plan.pool})"
 
 
 def _ready(app: PyQueue, plan: Plan) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from contextlib import suppress
 from functools import partial
@@ -13,10 +14,11 @@ from pyqueue._core import Outcome
 from pyqueue.attempt import IGNORED, REJECTED, Attempt, Ended, attempt, invoke
 from pyqueue.callbacks import following
 from pyqueue.einfo import ExceptionInfo
-from pyqueue.exceptions import DecodeError, NotRegistered, QueueError, Retry, TransactionError
+from pyqueue.exceptions import DecodeError, NotRegistered, QueueError, Retry, Terminated, TransactionError
 from pyqueue.rates import rate
 from pyqueue.serialization import CONTENT_TYPE, Call, decode_call, encode_call, encode_result
 from pyqueue.states import RETRY, SUCCESS
+from pyqueue.worker.asks import BY_THREAD, told
 from pyqueue.worker.copies import EndsCopies
 from pyqueue.worker.failing import failure_of
 from pyqueue.worker.soft_limit import SoftLimit
@@ -52,7 +54,7 @@ class Run(Attempt):
         "lines",
         "started_us",
         "then",
-        "told",
+        "unwritten",
     )
 
     def __init__(
@@ -69,7 +71,7 @@ class Run(Attempt):
         self.block: Block | None = None
         self.copies: Final = EndsCopies()
         self.started_us: Final = time.time_ns() // 1_000
-        self.told: dict[str, Any] | None = None
+        self.unwritten: dict[str, Any] | None = None
         """How far it is, as long as that is not written."""
         self.lines: Lines | None = None
         """What it has logged."""
@@ -79,9 +81,11 @@ class Run(Attempt):
         """Calls the function."""
         with self.copies:
             limit_us = self.job.soft_time_limit_us
-            if limit_us is None:
+            if limit_us is None and not BY_THREAD:
                 return self._invoked(None)
             with SoftLimit(limit_us) as limit:
+                if (noted := BY_THREAD.get(threading.get_ident())) is not None:
+                    noted.block = limit
                 return self._invoked(limit.run)
 
     def _invoked(self, run: Callable[[CoroutineType[Any, Any, Any]], Any] | None) -> Any:
@@ -95,6 +99,10 @@ class Run(Attempt):
             block.value = self._values(run)
         return block.value
 
+    def told(self) -> tuple[bool, bool]:
+        """Whether its job was revoked, and whether it should come to its end."""
+        return told(self.job)
+
     def transaction(self, connection: Any, budget: float) -> Block:
         """The block of ``self.transaction()``."""
         from pyqueue.worker.transaction import Block  # noqa: PLC0415  it loads sqlite3
@@ -106,7 +114,7 @@ class Run(Attempt):
         """How far it is, to be shown."""
         from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  for those who say it
 
-        self.told = meta
+        self.unwritten = meta
         REPORTER.tell(self)
 
     def report(self) -> bool:
@@ -115,7 +123,7 @@ class Run(Attempt):
             return False
         # Whoever needs to know that the job is another's now is told so when it ends.
         with suppress(QueueError):
-            meta, self.told = self.told, None
+            meta, self.unwritten = self.unwritten, None
             if meta is not None:
                 self.app.store.progress(self.job, "PROGRESS", encode_result(meta, "the progress"))
             if self.lines is not None and self.lines.changed:
@@ -231,15 +239,14 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
         return asked(run, call.extras.check_back)
     if signals.task_received.connected:
         signals.task_received.send(run.task, request=run.context)
-    ended = attempt(run, app.middleware)
+    return outcome_of(run, attempt(run, app.middleware))
+
+
+def outcome_of(run: Run, ended: Ended) -> Outcome:
+    """What the supervisor is told of it."""
     outcome = _outcome(run, ended)
-    if run.told is None and run.lines is None and call.extras.result_expires is None:
+    if run.unwritten is None and run.lines is None and run.call.extras.result_expires is None:
         return outcome
-    return _beside(run, outcome)
-
-
-def _beside(run: Run, outcome: Outcome) -> Outcome:
-    """The outcome with what is said beside it."""
     from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  few need it
 
     REPORTER.end(run)
@@ -258,7 +265,7 @@ def _report(run: Run, state: str, meta: Any) -> None:
             f"update_state() in {run.task.name} can't be had inside of transaction(), which holds the write lock that it "
             f"would wait for: call it before the block"
         )
-    run.told = None
+    run.unwritten = None
     run.app.store.progress(run.job, state, encode_result(meta, f"the meta of {state}", run.app.max_body))
 
 
@@ -280,6 +287,9 @@ def _outcome(run: Run, ended: Ended) -> Outcome:
         content_type = None if ended.kept is None else CONTENT_TYPE
         queue = ended.error.queue if isinstance(ended.error, Retry) else None
         return Outcome.retry(round(delay * 1e6), failure_of(error), ended.kept, content_type, budget, queue)
+    if isinstance(error, Terminated):
+        log.info("%s[%s] was revoked and has ended", run.job.task, run.job.id)
+        return Outcome.failure(failure_of(error))
     if isinstance(error, run.task.options.throws):
         log.info("%s[%s] raised %r, as it may", run.job.task, run.job.id, error)
     else:

@@ -86,7 +86,7 @@ class BySignal:
     def _expire(self, _number: int, frame: FrameType | None) -> None:
         if self._armed:
             self._armed = False
-            error = SoftTimeLimitExceeded(_text(self._limit_us))
+            error = SoftTimeLimitExceeded(text_of_soft(self._limit_us))
             awaited = self._block.awaited
             if awaited is None or not awaited.interrupt(error, frame):
                 raise error
@@ -122,10 +122,10 @@ class ByThread:
             self._timer.cancel()
             return
         # Set and not raised yet: now it never is.
-        _raise_in(self._thread, None)
+        raise_in(self._thread, None)
         if isinstance(error, SoftTimeLimitExceeded) and not error.args:
             # Python made it from the class alone.
-            error.args = (_text(self._limit_us),)
+            error.args = (text_of_soft(self._limit_us),)
 
     def _expire(self) -> None:
         with self._lock:
@@ -135,17 +135,18 @@ class ByThread:
             awaited = self._block.awaited
             if awaited is None:
                 self._raised = True
-                _raise_in(self._thread, SoftTimeLimitExceeded)
+                raise_in(self._thread, SoftTimeLimitExceeded)
                 return
             # The loop may have ended, and be closed, since we looked.
             with contextlib.suppress(RuntimeError):
                 # Without a frame it is always the loop that raises: from here nobody can tell whose code runs.
-                awaited.interrupt(SoftTimeLimitExceeded(_text(self._limit_us)), None)
+                awaited.interrupt(SoftTimeLimitExceeded(text_of_soft(self._limit_us)), None)
             if self._block.awaited is not awaited:
                 self._block.late = awaited.late
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+def raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Raises it in another thread at its next step of Python code; None takes that back."""
     import ctypes  # noqa: PLC0415  most children never need it
 
     raised = ctypes.py_object() if error is None else ctypes.py_object(error)
@@ -153,5 +154,6 @@ def _raise_in(thread: int, error: type[BaseException] | None) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
 
 
-def _text(limit_us: int) -> str:
+def text_of_soft(limit_us: int) -> str:
+    """What SoftTimeLimitExceeded says."""
     return f"the task has run for its soft time limit of {limit_us / 1e6:g} s"

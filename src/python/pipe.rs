@@ -1,11 +1,15 @@
 //! `ChildPipe`: the child's end as Python sees it.
 
+use std::os::fd::AsRawFd;
+
+use pyo3::exceptions::PyEOFError;
 use pyo3::prelude::*;
 
 use super::exceptions::to_py;
 use super::job::{Job, Outcome};
 use crate::error::Error;
-use crate::worker::pipe::Pipe;
+use crate::worker::page::{LEAVING, REVOKED};
+use crate::worker::pipe::{Next, Pipe};
 
 /// The child's end: takes standard input over and puts /dev/null in its place.
 #[pyclass(frozen, module = "pyqueue._core")]
@@ -20,9 +24,9 @@ impl ChildPipe {
         Pipe::from_stdin().map(|inner| ChildPipe { inner }).map_err(to_py)
     }
 
-    /// Tells the supervisor that jobs may come.
-    fn ready(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.inner.ready()).map_err(to_py)
+    /// Tells the supervisor that jobs of these tasks may come.
+    fn ready(&self, py: Python<'_>, tasks: Vec<String>) -> PyResult<()> {
+        py.detach(|| self.inner.ready(&tasks)).map_err(to_py)
     }
 
     /// Tells the supervisor that the child can't start, and why.
@@ -39,6 +43,26 @@ impl ChildPipe {
                 Err(error) => return Err(to_py(error)),
             }
         }
+    }
+
+    /// The next job that is still ours to run, or None where none is here. Raises EOFError when none will come.
+    fn try_recv(&self, py: Python<'_>) -> PyResult<Option<Job>> {
+        match py.detach(|| self.inner.try_recv()).map_err(to_py)? {
+            Next::Job(inner, offer) => Ok(Some(Job { inner: *inner, offer: Some(offer) })),
+            Next::None => Ok(None),
+            Next::Over => Err(PyEOFError::new_err("no jobs come any more")),
+        }
+    }
+
+    /// What the supervisor has told about a running job: whether it was revoked, whether it should come to its end.
+    fn told(&self, job: PyRef<'_, Job>) -> (bool, bool) {
+        let flags = job.offer.map_or(0, |offer| self.inner.flags(offer));
+        (flags & REVOKED != 0, flags & LEAVING != 0)
+    }
+
+    /// Can be read when ``try_recv`` may have something.
+    fn fileno(&self) -> i32 {
+        self.inner.fd().as_raw_fd()
     }
 
     /// How it ended.

@@ -1,5 +1,7 @@
 //! What the file says, as Python classes.
 
+use std::path::Path;
+
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -8,6 +10,9 @@ use super::job::Failure;
 use crate::error::Error;
 use crate::job::{self, Payload, State};
 use crate::store::{QueueView, WorkerView};
+use crate::worker::liveness;
+use crate::worker::page::Page;
+use crate::worker::shown::Shown;
 
 /// The state of a name.
 pub fn state(name: &str) -> PyResult<State> {
@@ -185,12 +190,37 @@ pub struct WorkerStatus {
     children: Option<u32>,
     running: u64,
     alive: bool,
+    pool: Option<String>,
+    busy: Option<u32>,
+    least: Option<u32>,
+    most: Option<u32>,
+    frames: Option<bool>,
+    prefetch: Option<u32>,
+    mean_us: Option<u32>,
 }
 
 impl WorkerStatus {
     /// A worker's row with what its page says and the kernel's word on its life.
-    pub fn new(view: WorkerView, children: Option<u32>, alive: bool) -> Self {
+    pub fn new(view: WorkerView, directory: &Path) -> Self {
+        let alive = liveness::alive(directory, view.id);
+        let shown = Page::shown_at(&liveness::page_path(directory, view.id));
         let WorkerView { id, name, pid, slots, running, .. } = view;
-        WorkerStatus { id, name, pid, slots, children, running, alive }
+        let number = |of: fn(&Shown) -> u32| shown.as_ref().map(of);
+        WorkerStatus {
+            children: number(|shown| shown.children),
+            busy: number(|shown| shown.busy),
+            least: number(|shown| shown.least),
+            most: number(|shown| shown.most),
+            frames: shown.as_ref().map(|shown| shown.frames),
+            prefetch: number(|shown| shown.prefetch).filter(|jobs| *jobs > 0),
+            mean_us: number(|shown| shown.mean_us),
+            pool: shown.map(|shown| shown.pool).filter(|pool| !pool.is_empty()),
+            id,
+            name,
+            pid,
+            slots,
+            running,
+            alive,
+        }
     }
 }

@@ -16,9 +16,8 @@ use crate::clock::{Env, Signals};
 use crate::error::{Error, Result};
 use crate::job::{Finish, Finished, Log};
 use crate::sqlite::Durability;
-use crate::store::{self, Ask, Filter, NewWorker, Options, Scope, Verdict};
+use crate::store::{self, Ask, Filter, NewWorker, Options, Revoked, Scope, Verdict};
 use crate::worker::liveness;
-use crate::worker::page::Page;
 
 thread_local! {
     /// What a signal's Python handler raised while the core waited.
@@ -269,14 +268,7 @@ impl Store {
     fn workers(&self, py: Python<'_>) -> PyResult<Vec<WorkerStatus>> {
         self.away(py, |store| {
             let directory = store.directory()?;
-            let workers = store.workers()?.into_iter();
-            Ok(workers
-                .map(|view| {
-                    let alive = liveness::alive(&directory, view.id);
-                    let children = Page::children_at(&liveness::page_path(&directory, view.id));
-                    WorkerStatus::new(view, children, alive)
-                })
-                .collect())
+            Ok(store.workers()?.into_iter().map(|view| WorkerStatus::new(view, &directory)).collect())
         })
     }
 
@@ -294,6 +286,15 @@ impl Store {
     fn resume(&self, py: Python<'_>, task: Option<String>, queue: Option<String>) -> PyResult<()> {
         let scope = scope(task, queue)?;
         self.away(py, |store| store.resume(scope))
+    }
+
+    fn revoke(&self, py: Python<'_>, id: &str, signal: i32, grace_us: i64) -> PyResult<&'static str> {
+        let revoked = self.away(py, |store| store.revoke(id, signal, grace_us))?;
+        Ok(match revoked {
+            Revoked::Cancelled => "cancelled",
+            Revoked::Asked => "asked",
+            Revoked::Late => "late",
+        })
     }
 
     fn cancel(&self, py: Python<'_>, id: &str) -> PyResult<bool> {

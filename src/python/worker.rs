@@ -17,7 +17,7 @@ pub struct Event {
 
 #[pymethods]
 impl Event {
-    /// ready child_started child_lost child_replaced job_lost lease_lost reaped stopping stopped warning error
+    /// ready child_started reload revoked stacks child_lost child_replaced job_lost lease_lost reaped stopping stopped warning error
     #[getter]
     fn kind(&self) -> &'static str {
         self.inner.kind.name()
@@ -54,7 +54,8 @@ impl Worker {
     /// ``command`` starts one child; its end of the socket pair is its standard input.
     #[new]
     #[pyo3(signature = (store, command, *, name, concurrency, width=1, queues=None, tasks=None, visibility_us=30_000_000, grace_us=25_000_000, burst=false,
-        max_tasks=None, max_memory=None, memory_limit=None, time_limit_us=None, soft_time_limit_us=None, least=None))]
+        max_tasks=None, max_memory=None, memory_limit=None, time_limit_us=None, soft_time_limit_us=None, least=None, beside=0, prefetch=None, pool="prefork",
+        leeway_us=0, start_us=60_000_000))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python class")]
     fn new(
         py: Python<'_>,
@@ -74,10 +75,15 @@ impl Worker {
         time_limit_us: Option<i64>,
         soft_time_limit_us: Option<i64>,
         least: Option<u32>,
+        beside: u32,
+        prefetch: Option<u32>,
+        pool: &str,
+        leeway_us: i64,
+        start_us: i64,
     ) -> PyResult<Worker> {
         let queues = queues.map(Arc::from);
         let tasks = tasks.map(|tasks| Arc::new(tasks.into_iter().collect()));
-        let bounds = Bounds { tasks: max_tasks, memory: max_memory, memory_limit };
+        let bounds = Bounds { tasks: max_tasks, memory: max_memory, memory_limit, beside };
         let options = Options {
             name,
             command,
@@ -85,6 +91,8 @@ impl Worker {
             least,
             width,
             bounds,
+            prefetch,
+            pool: pool.to_owned(),
             time_limit_us,
             soft_time_limit_us,
             queues,
@@ -92,6 +100,8 @@ impl Worker {
             visibility_us,
             grace_us,
             burst,
+            leeway_us,
+            start_us,
         };
         let core = store.core();
         let started = py.detach(|| worker::Worker::start(core, options));
@@ -113,6 +123,16 @@ impl Worker {
             py.check_signals()?;
             py.detach(|| held.wait(self.inner.events_fd()));
         }
+    }
+
+    /// Replaces the children by new ones, which load the app anew; the old ones end their jobs.
+    fn reload(&self) {
+        self.inner.reload();
+    }
+
+    /// Asks each child for the stacks of its threads; they come as events.
+    fn dump(&self) {
+        self.inner.dump();
     }
 
     /// Warm: no new claims, running jobs finish within the grace time. Cold: children are killed.

@@ -9,7 +9,7 @@ use super::claim::{self, Ask, Claimed};
 use super::history::{self, Run, Success};
 use super::lease::{self, Lease};
 use super::row::{self, JobRow};
-use super::{Store, budget, dedup, errback, leave, log, progress, shift, side};
+use super::{Store, budget, dedup, errback, leave, log, progress, revoke, shift, side};
 use crate::error::{Error, Result};
 use crate::id::{RowId, SHELF};
 use crate::job::{Beside, Failure, Finish, Finished, Outcome, Payload, State};
@@ -74,6 +74,8 @@ pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
     let mut answers = vec![Finished::LeaseLost; ends.len()];
     let mut held: Option<Lease> = None;
     let mut at = 0;
+    // Ends whose jobs were revoked: nothing follows them.
+    let mut dropped = Vec::new();
     while at < order.len() {
         let end = &ends[order[at]];
         // A lease that an earlier end of this call has cut is known without a look.
@@ -99,16 +101,22 @@ pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
         }
         if let Some(job) = row::read(change.conn, end.row)? {
             held = lease::cut(change.conn, &lease, end.row.0, end.row.0)?;
-            if !lease.plain {
-                progress::clear(change.conn, end.row, end.row)?;
+            let revoked = !lease.plain && aside(change, end)?;
+            if revoked && !matches!(end.outcome, Outcome::Success(_)) {
+                revoke::cancel(change, &job, ran(&lease, end), &end.outcome)?;
+                dropped.push(order[at]);
+            } else {
+                one(change, &job, &lease, end)?;
             }
-            one(change, &job, &lease, end)?;
             answers[order[at]] = Finished::Done;
         }
         at += 1;
     }
     errback::settle(change)?;
-    for (end, answer) in ends.iter().zip(&answers) {
+    for (index, (end, answer)) in ends.iter().zip(&answers).enumerate() {
+        if dropped.contains(&index) {
+            continue;
+        }
         if *answer == Finished::Done && matches!(end.outcome, Outcome::Success(_) | Outcome::Failure(_)) {
             for job in &end.then {
                 errback::follow(change, job.clone())?;
@@ -142,6 +150,12 @@ fn beside(change: &mut Change, end: &Finish, said: &Beside) -> Result<()> {
     Ok(())
 }
 
+/// Forgets what was noted beside the lease of a running job; whether it was revoked.
+fn aside(change: &Change, end: &Finish) -> Result<bool> {
+    progress::clear(change.conn, end.row, end.row)?;
+    Ok(!revoke::take(change.conn, end.row, end.row)?.is_empty())
+}
+
 /// A write without a lease is either the repetition of one that was made, or too late.
 fn repeated(change: &Change, end: &Finish) -> Result<Finished> {
     let outcome = match &end.outcome {
@@ -153,7 +167,9 @@ fn repeated(change: &Change, end: &Finish) -> Result<Finished> {
     };
     let recorded = |outcome| history::recorded(change.conn, end.row, end.token, outcome);
     // A process may die after it has committed the end of its job by itself.
-    let again = recorded(outcome)? || outcome == history::LOST && recorded(history::SUCCESS)?;
+    let again = recorded(outcome)?
+        || recorded(history::CANCELLED)?
+        || outcome == history::LOST && recorded(history::SUCCESS)?;
     Ok(if again { Finished::Again } else { Finished::LeaseLost })
 }
 
@@ -192,6 +208,7 @@ fn succeed(change: &mut Change, lease: &Lease, ends: &[Finish], run: &[usize]) -
         dedup::release_range(change, first, last)?;
         errback::drop_range(change.conn, first, last)?;
         progress::clear(change.conn, first, last)?;
+        revoke::take(change.conn, first, last)?;
     }
     change
         .conn

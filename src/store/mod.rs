@@ -31,6 +31,7 @@ mod reading;
 mod reap;
 mod receipt;
 mod replay;
+mod revoke;
 mod room;
 mod row;
 mod rules;
@@ -62,6 +63,7 @@ pub use open::Options;
 pub use owner::{NewWorker, WorkerView};
 pub use producer::{Parcel, Producer};
 pub use reap::Evidence;
+pub use revoke::{Revoked, Wish};
 pub use upkeep::Upkeep;
 pub use watch::Watch;
 

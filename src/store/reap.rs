@@ -8,9 +8,10 @@ use super::change::Change;
 use super::history::Run;
 use super::lease::{self, Lease};
 use super::row::{self, JobRow, columns};
-use super::{errback, finish, owner, progress, side};
+use super::{errback, finish, owner, progress, revoke, side};
 use crate::error::Result;
 use crate::id::RowId;
+use crate::job::Outcome;
 use crate::mutants::{self, Mutant};
 
 /// What is known about the jobs of a dead worker.
@@ -82,10 +83,19 @@ fn take_back(
             jobs.truncate(1);
         }
         lease::cut(change.conn, lease, lease.first, last)?;
+        let mut revoked = Vec::new();
         if !lease.plain {
             progress::clear(change.conn, RowId(lease.first), RowId(last))?;
+            revoked = revoke::take(change.conn, RowId(lease.first), RowId(last))?;
         }
         for job in jobs {
+            if revoked.contains(&job.id) {
+                let run = Run { token: Some(lease.token), owner: Some(lease.owner), ..Run::default() };
+                let lost = Outcome::Lost { reason: reason.to_owned(), charged: false };
+                revoke::cancel(change, &job, run, &lost)?;
+                step.given_back += 1;
+                continue;
+            }
             let charged = match evidence {
                 _ if mutants::on(Mutant::ReapAsUnstarted) => None,
                 Evidence::None => Some(true),

@@ -1,9 +1,10 @@
 //! One child process as the supervisor sees it: process, socket, and the jobs it holds.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType};
@@ -11,6 +12,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::ending::Ending;
 use super::page::{Page, State};
+use super::stacks::Stacks;
 use super::wire::{self, Frame, Inbound};
 use crate::error::{Error, Result};
 use crate::job::ClaimedJob;
@@ -28,9 +30,10 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Whether it was started at `since` and has run longer than its time limit by `now` (boot time).
-    pub fn overran(&self, since: i64, now: i64) -> bool {
-        since > 0 && self.job.time_limit_us.is_some_and(|limit| now - since >= limit)
+    /// Whether it was started at `since` and has run so much longer than its time limit by `now` (boot time).
+    pub fn overran(&self, since: i64, leeway_us: i64, now: i64) -> bool {
+        since > 0
+            && self.job.time_limit_us.is_some_and(|limit| now - since >= limit.saturating_add(leeway_us))
     }
 }
 
@@ -58,6 +61,10 @@ pub(super) enum Fate {
     Memory(u64),
     /// The worker stops: the job is given back.
     Stopped,
+    /// One of its jobs was revoked and did not end.
+    Revoked,
+    /// It did nothing, although it should.
+    Hung,
 }
 
 /// A child process.
@@ -85,21 +92,39 @@ pub(super) struct Child {
     pub look_us: i64,
     pub leave_us: i64,
     open: bool,
+    /// Whose code it has.
+    pub generation: u32,
+    /// The tasks it can run, as it said.
+    pub tasks: Option<Arc<HashSet<String>>>,
+    /// Until then it is offered nothing, because it does not take what it is offered (boot time).
+    pub deaf_us: i64,
+    pub pause_us: i64,
+    /// Since when it does not (boot time).
+    pub deaf_since: Option<i64>,
+    /// When it was started (boot time).
+    pub born_us: i64,
+    /// It has said who it is.
+    pub greeted: bool,
+    pub stacks: Option<Stacks>,
+    /// Nobody waits for its stacks.
+    pub told: bool,
 }
 
 impl Child {
     /// Starts a process. The thread that calls this must live as long as the worker: the child asks the kernel to
     /// kill it when this thread ends. No pre_exec, so that the standard library uses posix_spawn.
-    pub fn spawn(command: &[String], page: &Path, slot: u32) -> Result<Child> {
+    pub fn spawn(command: &[String], page: &Path, slot: u32, generation: u32) -> Result<Child> {
         let (ours, childs) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
                 .map_err(|source| Error::System { call: "socketpair", source })?;
+        let stacks = Stacks::new();
         let (program, arguments) =
             command.split_first().ok_or_else(|| Error::invalid("no command for children"))?;
         let mut process = Command::new(program)
             .args(arguments)
             .env("PYQUEUE_PAGE", std::path::absolute(page).unwrap_or_else(|_| page.into()))
             .env("PYQUEUE_SLOT", slot.to_string())
+            .env("PYQUEUE_STACKS", stacks.as_ref().map_or(-1, Stacks::number).to_string())
             .env("PYQUEUE_PARENT", std::process::id().to_string())
             .stdin(Stdio::from(childs))
             .spawn()
@@ -137,6 +162,15 @@ impl Child {
             look_us: 0,
             leave_us: i64::MAX,
             open: true,
+            generation,
+            tasks: None,
+            deaf_us: 0,
+            pause_us: 0,
+            deaf_since: None,
+            born_us: 0,
+            greeted: false,
+            stacks,
+            told: true,
         })
     }
 
@@ -210,7 +244,12 @@ impl Child {
         if self.fate == Fate::Own {
             self.fate = fate;
         }
-        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+        self.signal(Signal::KILL);
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, signal);
     }
 
     /// Kills it and waits until it is gone.

@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 use crate::job::{Failure, Finish, Outcome, Usage};
 use crate::mutants::{self, Mutant};
 
+/// The exit code of a child that lacked memory or descriptors while it started: that passes (EX_TEMPFAIL).
+const LACKS_MEANS: i32 = 75;
+
 impl Supervisor {
     /// Reads what a child has sent.
     pub fn hear(&mut self, number: usize, all: bool, now: i64) {
@@ -27,6 +30,7 @@ impl Supervisor {
     fn listen_to(&mut self, number: usize, all: bool, now: i64) -> Result<()> {
         let Some(child) = &mut self.slots[number].child else { return Ok(()) };
         child.read(all)?;
+        (child.deaf_us, child.pause_us, child.deaf_since) = (0, 0, None);
         // Frame by frame: what came before a bad one counts.
         while let Some(child) = &mut self.slots[number].child {
             let Some(frame) = child.frame()? else { break };
@@ -38,14 +42,15 @@ impl Supervisor {
     fn understand(&mut self, number: usize, frame: Frame, now: i64) -> Result<()> {
         let Some(child) = &mut self.slots[number].child else { return Ok(()) };
         match frame {
-            Frame::Hello { version: wire::VERSION, .. } => {}
+            Frame::Hello { version: wire::VERSION, .. } => child.greeted = true,
             Frame::Hello { version, .. } => {
                 return Err(Error::Wire(format!("version {version} instead of {}", wire::VERSION)));
             }
-            Frame::Ready => {
+            Frame::Ready(tasks) => {
                 if child.phase == Phase::Starting {
                     child.phase = Phase::Ready;
                     self.started(number);
+                    self.proved(number, tasks);
                 }
             }
             Frame::Failed(text) => child.trouble = Some(text),
@@ -57,11 +62,14 @@ impl Supervisor {
 
     fn started(&mut self, number: usize) {
         self.failures = 0;
+        self.told_kills = 0;
         self.slots[number].kills = 0;
         self.weigh_first(number);
         let pid = self.slots[number].child.as_ref().map(|child| child.pid);
         let text = format!("child {} takes jobs", pid.unwrap_or_default());
         self.outside.event(Event { kind: Kind::ChildStarted, text, job: None, pid });
+        // Who is told that it is ready finds it so.
+        self.show();
         if !self.announced && self.ready().count() == self.slots.iter().filter(|slot| !slot.benched).count() {
             self.announced = true;
             self.outside.tell(Kind::Ready, format!("worker {} takes jobs", self.member.id));
@@ -117,15 +125,24 @@ impl Supervisor {
             return;
         }
         if phase == Phase::Starting {
+            let said = trouble.as_ref().map_or(reason.clone(), |said| format!("{reason}: {said}"));
+            if self.scout_failed(number, &said) {
+                return;
+            }
             match trouble {
+                None if fate == Fate::Hung => {
+                    self.put_off(number, "a child did not load the app in time".into(), now)
+                }
                 None if how.by_others() => {
                     let text = format!(
                         "child {pid} was ended by {how} while it started, by somebody or because memory ran out"
                     );
                     self.put_off(number, text, now);
                 }
-                None => self.failed_to_start(number, &reason, now),
-                Some(said) => self.failed_to_start(number, &format!("{reason}: {said}"), now),
+                Some(said) if how == Ending::Code(LACKS_MEANS) => {
+                    self.put_off(number, format!("child {pid} could not start: {said}"), now);
+                }
+                _ => self.failed_to_start(number, &said, now),
             }
             return;
         }
@@ -154,13 +171,17 @@ impl Supervisor {
     /// Decides about each job of a dead child by its entry on the page.
     fn inherit(&mut self, number: usize, child: Child, reason: &str, now: i64) {
         let mut unstarted = Vec::new();
+        let leeway_us = self.options.leeway_us;
+        let stacks = child.told_stacks();
+        // Asked where it is before the kill, and dead by that: a task may have set SIGUSR1 back.
+        let asked = child.writes_until().is_some();
         // Of several that ran, nobody can say which has taken the memory.
         let alone = child.started(&self.member.page, number as u32).count() == 1;
         for held in child.held {
             let (state, since) = self.member.page.look(number as u32, held.index, held.stamp);
             let outcome = match (state, child.fate) {
-                (State::Started | State::Done, Fate::TimeLimit(at)) if held.overran(since, at) => {
-                    Outcome::Failure(overrun(held.job.time_limit_us.unwrap_or_default()))
+                (State::Started | State::Done, Fate::TimeLimit(at)) if held.overran(since, leeway_us, at) => {
+                    Outcome::Failure(overrun(held.job.time_limit_us.unwrap_or_default(), stacks.clone()))
                 }
                 (State::Started, Fate::TimeLimit(_)) => {
                     let reason =
@@ -168,6 +189,17 @@ impl Supervisor {
                     Outcome::Lost { reason, charged: false }
                 }
                 (State::Started, Fate::Memory(had)) if alone => Outcome::Failure(self.outgrown(had)),
+                (State::Started, Fate::Own) if asked && held.overran(since, leeway_us, now) => {
+                    Outcome::Failure(overrun(held.job.time_limit_us.unwrap_or_default(), stacks.clone()))
+                }
+                // The file knows that it is revoked, and what that makes of it.
+                (State::Started, Fate::Revoked) if self.revoking.has(held.index, held.stamp) => {
+                    Outcome::GivenBack
+                }
+                (State::Started, Fate::Revoked) => {
+                    let reason = format!("{reason}, because another of its jobs was revoked");
+                    Outcome::Lost { reason, charged: false }
+                }
                 (State::Started, Fate::Stopped) if !mutants::on(Mutant::GivenBackCharged) => {
                     Outcome::GivenBack
                 }
@@ -208,11 +240,12 @@ impl Supervisor {
     }
 }
 
-fn overrun(limit_us: i64) -> Failure {
+fn overrun(limit_us: i64, stacks: Option<String>) -> Failure {
     let seconds = limit_us as f64 / 1e6;
     Failure {
         error: "pyqueue.exceptions.TimeLimitExceeded".into(),
         message: format!("the job ran longer than its time limit of {seconds} s and its process was killed"),
+        traceback: stacks,
         ..Failure::default()
     }
 }

@@ -29,28 +29,38 @@ impl Supervisor {
     pub fn capacity(&self) -> usize {
         let now = self.clock.boot_us();
         let (mut free, mut held, mut left) = (0, 0, 0_usize);
+        let (mut ready, mut all) = (0, 0);
         for (number, child) in self.ready() {
             left = left.saturating_add(self.size.left(child));
-            if child.held.is_empty() || !self.stuck(number, child, now, STUCK_US) {
+            ready += 1;
+            all += child.held.len();
+            if child.deaf_us <= now && (child.held.is_empty() || !self.stuck(number, child, now, STUCK_US)) {
                 free += 1;
                 held += child.held.len();
             }
         }
-        let wanted = match self.width() {
-            1 => self.pace.wanted(free),
-            width => free * width + self.pace.ahead(free),
+        let (wanted, held) = match (self.each(), self.width()) {
+            (Some(each), _) => (ready * each, all),
+            (None, 1) => (self.pace.wanted(free), held),
+            (None, width) => (free * width + self.pace.ahead(free), held),
         };
-        let room = wanted.min(CLAIM_JOBS).saturating_sub(held + self.hand.len());
+        let most = CLAIM_JOBS.max(self.width());
+        let room = wanted.min(most).saturating_sub(held + self.hand.len());
         room.min(left.saturating_sub(self.hand.len()))
     }
 
     /// How many jobs one child runs at once.
-    fn width(&self) -> usize {
+    pub fn width(&self) -> usize {
         self.options.width as usize
     }
 
+    /// How many jobs one child has at once, by the user's word.
+    pub fn each(&self) -> Option<usize> {
+        self.options.prefetch.map(|jobs| jobs as usize * self.width())
+    }
+
     fn stuck(&self, number: usize, child: &Child, now: i64, for_us: i64) -> bool {
-        child.stuck(&self.member.page, number as u32, self.width(), now, for_us)
+        child.deaf_us > now || child.stuck(&self.member.page, number as u32, self.width(), now, for_us)
     }
 
     /// Whether it holds jobs that wait for others of it. Of a child that runs several at once none does: it is
@@ -78,8 +88,12 @@ impl Supervisor {
     /// else an idle one, or, for short jobs, one that has only short ones and is getting on with them.
     fn roomiest(&self, short: bool, now: i64) -> Option<usize> {
         let room = |(number, child): &(usize, &Child)| {
-            if child.stuffed() || self.slots[*number].free.len() < FRAME_JOBS || self.size.left(child) == 0 {
+            let full = self.slots[*number].free.len() < FRAME_JOBS || self.size.left(child) == 0;
+            if child.stuffed() || child.deaf_us > now || full {
                 return false;
+            }
+            if let Some(each) = self.each() {
+                return child.held.len() < each;
             }
             if self.width() > 1 {
                 return child.held.len() < self.width();
@@ -99,10 +113,12 @@ impl Supervisor {
     /// is in hand.
     fn give(&mut self, number: usize, now: i64) {
         let mut share = self.hand.len().div_ceil(self.ready().count().max(1)).min(FRAME_JOBS);
-        let width = self.width();
+        let (width, each) = (self.width(), self.each());
         let slot = &mut self.slots[number];
         let Some(child) = &mut slot.child else { return };
-        if width > 1 {
+        if let Some(each) = each {
+            share = share.min(each.saturating_sub(child.held.len()));
+        } else if width > 1 {
             share = share.min(width.saturating_sub(child.held.len()));
         }
         share = share.min(self.size.left(child));
@@ -111,8 +127,9 @@ impl Supervisor {
         while (batch.count() as usize) < share && batch.size() < FRAME_BYTES {
             let Some(job) = self.hand.front() else { break };
             let expected_us = self.pace.expected(&job.task);
-            let alone = width == 1 && expected_us >= SHORT_US;
-            if batch.count() > 0 && (alone || width == 1 && work + expected_us > FRAME_US) {
+            let free = width > 1 || each.is_some();
+            let alone = !free && expected_us >= SHORT_US;
+            if batch.count() > 0 && (alone || !free && work + expected_us > FRAME_US) {
                 break;
             }
             work += expected_us;
@@ -150,13 +167,19 @@ impl Supervisor {
     /// Takes jobs back that wait behind a long one, or that an idle child could run, and gives back to the store
     /// what no child of this worker can start soon.
     pub fn take_back(&mut self, now: i64) {
-        let (page, width) = (&self.member.page, self.width());
+        let (page, width, each) = (&self.member.page, self.width(), self.each());
         let mut back = VecDeque::new();
         for (number, slot) in self.slots.iter_mut().enumerate() {
             let Some(child) = &mut slot.child else { continue };
-            if child.held.len() > width && child.stuck(page, number as u32, width, now, STUCK_US) {
+            if each.is_none()
+                && child.held.len() > width
+                && child.stuck(page, number as u32, width, now, STUCK_US)
+            {
                 back.extend(retract(child, &mut slot.free, page, number, usize::MAX));
             }
+        }
+        if width > 1 {
+            back.extend(self.unheard_jobs(now));
         }
         let idle = self.ready().any(|(_, child)| child.held.is_empty());
         if back.is_empty() && idle && self.hand.is_empty() && self.ledger.dry {
@@ -185,7 +208,7 @@ impl Supervisor {
     /// When every child is stuck and jobs lie in hand, other workers can have them.
     fn give_back(&mut self, now: i64) {
         let stuck = |(number, child): (usize, &Child)| self.stuck(number, child, now, STUCK_US);
-        if self.hand.is_empty() || !self.ready().all(stuck) {
+        if self.hand.is_empty() || self.each().is_some() || !self.ready().all(stuck) {
             self.idle_hand_us = None;
         } else if now - *self.idle_hand_us.get_or_insert(now) >= STUCK_US {
             self.idle_hand_us = None;
@@ -209,12 +232,16 @@ impl Supervisor {
 
     /// Takes every unstarted job back from one child.
     pub fn retract_from(&mut self, number: usize) {
-        let slot = &mut self.slots[number];
-        let Some(child) = &mut slot.child else { return };
-        let back = retract(child, &mut slot.free, &self.member.page, number, usize::MAX);
-        for job in back.into_iter().rev() {
+        for job in self.unstarted_of(number).into_iter().rev() {
             self.hand.push_front(job);
         }
+    }
+
+    /// The same, for somebody else's hand.
+    pub fn unstarted_of(&mut self, number: usize) -> Vec<ClaimedJob> {
+        let slot = &mut self.slots[number];
+        let Some(child) = &mut slot.child else { return Vec::new() };
+        retract(child, &mut slot.free, &self.member.page, number, usize::MAX)
     }
 
     /// When `take_back` has something to do at the latest.
@@ -228,6 +255,11 @@ impl Supervisor {
             let look = now + if idle { SLOW_US } else { STUCK_US };
             due = Some(due.map_or(look, |due| due.min(look)));
         }
+        if self.width() > 1
+            && let Some(look) = self.unheard_due(now)
+        {
+            due = Some(due.map_or(look, |due| due.min(look)));
+        }
         due
     }
 
@@ -235,11 +267,18 @@ impl Supervisor {
     pub fn watch_limits(&mut self, now: i64) {
         for number in 0..self.slots.len() {
             let Some(child) = &mut self.slots[number].child else { continue };
-            let overran = |(held, since): (&Held, i64)| held.overran(since, now);
+            let overran = |(held, since): (&Held, i64)| held.overran(since, self.options.leeway_us, now);
             if child.fate != Fate::Own || !child.started(&self.member.page, number as u32).any(overran) {
                 continue;
             }
-            let text = format!("child {} is killed: a job ran longer than its time limit", child.pid);
+            if child.writes_until().map_or_else(|| child.ask_stacks(now), |until| now < until) {
+                continue;
+            }
+            let text = format!(
+                "child {} is killed: a job ran longer than its time limit{}",
+                child.pid,
+                child.whereabouts()
+            );
             child.kill(Fate::TimeLimit(now));
             self.outside.tell(Kind::Warning, text);
             self.retract_from(number);
@@ -249,15 +288,19 @@ impl Supervisor {
     /// When a time limit may be over at the earliest: a job that has not been seen started may start now.
     pub fn limit_due(&self, now: i64) -> Option<i64> {
         let page = &self.member.page;
-        let slots = self.slots.iter().enumerate();
-        let children = slots.filter_map(|(number, slot)| Some((number, slot.child.as_ref()?)));
-        let live = children.filter(|(_, child)| child.fate == Fate::Own);
-        let children = live.flat_map(|(number, child)| child.held.iter().map(move |held| (number, held)));
-        let due = children.filter_map(|(number, held)| {
-            let limit = held.job.time_limit_us?;
+        let children =
+            self.slots.iter().enumerate().filter_map(|(number, slot)| Some((number, slot.child.as_ref()?)));
+        let held = children
+            .filter(|(_, child)| child.fate == Fate::Own)
+            .flat_map(|(number, child)| child.held.iter().map(move |held| (number, child, held)));
+        let due = held.filter_map(|(number, child, held)| {
+            let limit = held.job.time_limit_us?.saturating_add(self.options.leeway_us);
             match page.look(number as u32, held.index, held.stamp) {
                 (State::Done, _) => None,
-                (State::Started, since) if since > 0 => Some(since.saturating_add(limit)),
+                (State::Started, since) if since > 0 => {
+                    // Until then it may be writing where it is.
+                    Some(since.saturating_add(limit).max(child.writes_until().unwrap_or_default()))
+                }
                 _ => Some(now.saturating_add(limit)),
             }
         });

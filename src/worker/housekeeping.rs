@@ -77,12 +77,19 @@ impl Supervisor {
             }
             self.tick_us = now + TICK_US;
             self.tick(now);
+            self.watch(now);
         } else if self.ledger.written >= KEEPER_ENDS {
             self.ledger.written = 0;
             self.keeper.send();
         }
-        if self.stage == Stage::Running && self.bell.peek(Line::Control) != self.met {
+        let rings = self.bell.peek(Line::Control);
+        if self.stage == Stage::Running && rings != self.met {
             self.meet_peers(now);
+        }
+        if rings != self.revoking.seen {
+            // Before the look: what is wished after it rings once more.
+            self.revoking.seen = rings;
+            self.look_for_wishes(now);
         }
     }
 
@@ -178,7 +185,7 @@ impl Supervisor {
         let mut lost: Vec<String> = self.hand.drain(..).map(|job| job.id).collect();
         lost.extend(std::mem::take(&mut self.ledger.ends).into_iter().map(|end| end.id));
         for slot in &mut self.slots {
-            let anew = Slot::new(slot.benched);
+            let anew = Slot::new(self.options.width, slot.benched);
             if let Some(mut child) = std::mem::replace(slot, anew).child {
                 lost.extend(child.held.drain(..).map(|held| held.job.id));
                 child.destroy();
@@ -192,14 +199,13 @@ impl Supervisor {
             Ok(member) => {
                 std::mem::replace(&mut self.member, member).leave();
                 self.ledger.dry = false;
+                self.begin_anew(now);
                 self.beat_us = now + self.options.visibility_us / 3;
             }
             Err(error) => {
                 // The next beat tries again; until then there is nobody to claim for.
                 self.beat_us = now + TICK_US;
-                for slot in self.slots.iter_mut().filter(|slot| !slot.benched) {
-                    slot.spawn_us = Some(self.beat_us);
-                }
+                self.begin_anew(self.beat_us);
                 self.trouble(&error);
             }
         }

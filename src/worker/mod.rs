@@ -5,6 +5,7 @@
 //! and share a `page` with it.
 
 mod child;
+mod deaf;
 mod deaths;
 mod dispatcher;
 mod ear;
@@ -13,19 +14,25 @@ mod finisher;
 mod housekeeping;
 pub mod liveness;
 mod machine;
+mod member;
 mod outside;
 mod pace;
 pub mod page;
 mod pinned;
 pub mod pipe;
 mod recycling;
+mod reloading;
+mod revoking;
 mod scaling;
+pub mod shown;
 pub mod signals;
+mod stacks;
 mod starting;
 mod stopping;
 mod supervisor;
 mod turn;
 mod usage;
+mod watchdog;
 pub mod wire;
 
 use std::collections::HashSet;
@@ -44,7 +51,10 @@ use crate::error::{Error, Result};
 use crate::store::Store;
 
 /// Jobs at once in one child: as many again may have ended and not be written, and still have their entries.
-const MOST_WIDE: u32 = page::ENTRIES / 2;
+const MOST_WIDE: u32 = page::MOST_ENTRIES / 2;
+/// Jobs that one slot is given at once, by a user who wants it so, and so all slots of one child.
+const MOST_AHEAD: u32 = 128;
+const MOST_GIVEN: u32 = 256;
 
 /// What a worker is.
 #[derive(Debug, Clone)]
@@ -65,6 +75,10 @@ pub struct Options {
     pub soft_time_limit_us: Option<i64>,
     /// When a child is replaced or killed.
     pub bounds: Bounds,
+    /// Jobs that each slot is given at once, the running one included; `None`: as their length suggests.
+    pub prefetch: Option<u32>,
+    /// What people call it: prefork, threads...
+    pub pool: String,
     /// The queues to serve; `None` is all.
     pub queues: Option<Arc<[String]>>,
     /// The tasks the children can run; `None` is all.
@@ -75,6 +89,10 @@ pub struct Options {
     pub grace_us: i64,
     /// Stop when nothing is left to do.
     pub burst: bool,
+    /// How long a child may take to load the application (µs).
+    pub start_us: i64,
+    /// How long a child has beyond a job's hard time limit to end that job alone, before it is killed (µs).
+    pub leeway_us: i64,
 }
 
 impl Options {
@@ -88,7 +106,7 @@ impl Options {
         } else if self.least.is_some() && self.width > 1 {
             "the number of children follows the load only where each runs one job"
         } else if !(1..=MOST_WIDE).contains(&self.width) {
-            "one process runs between 1 and 256 jobs at once; start more workers for more"
+            "one process runs between 1 and 4096 jobs at once; start more workers for more"
         } else if !(100_000..=86_400_000_000).contains(&self.visibility_us) {
             "the visibility time must lie between 0.1 s and one day"
         } else if [self.time_limit_us, self.soft_time_limit_us].into_iter().flatten().any(|limit| limit <= 0)
@@ -96,8 +114,13 @@ impl Options {
             "a time limit must be more than 0 seconds"
         } else if self.time_limit_us.zip(self.soft_time_limit_us).is_some_and(|(hard, soft)| soft >= hard) {
             "the soft time limit must be below the hard one, at which the child is killed"
-        } else if self.grace_us < 0 {
-            "the grace time must not be negative"
+        } else if self
+            .prefetch
+            .is_some_and(|jobs| !(1..=MOST_AHEAD).contains(&jobs) || jobs * self.width > MOST_GIVEN)
+        {
+            "a slot is given between 1 and 128 jobs at once, and one process no more than 256"
+        } else if self.grace_us < 0 || self.leeway_us < 0 || self.start_us < 0 {
+            "times must not be negative"
         } else {
             return self.bounds.check();
         };
@@ -143,6 +166,17 @@ impl Worker {
     /// Warm: no new claims, running jobs may end within the grace time. Cold: children are killed.
     pub fn stop(&self, cold: bool) {
         self.outside.order(if cold { Order::Kill } else { Order::Drain });
+    }
+
+    /// Replaces the children by new ones, which load the application anew; the old ones end their jobs. While the
+    /// new ones can't start the old ones stay.
+    pub fn reload(&self) {
+        self.outside.reload();
+    }
+
+    /// Asks each child where it is; the answers are events.
+    pub fn dump(&self) {
+        self.outside.dump();
     }
 
     /// Waits until the supervisor's thread has ended.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -25,6 +25,9 @@ pub enum Kind {
     LeaseLost,
     Reaped,
     UnknownTask,
+    Reload,
+    Revoked,
+    Stacks,
     Stopping,
     Stopped,
     Warning,
@@ -43,6 +46,9 @@ impl Kind {
             Kind::JobLost => "job_lost",
             Kind::LeaseLost => "lease_lost",
             Kind::Reaped => "reaped",
+            Kind::Reload => "reload",
+            Kind::Revoked => "revoked",
+            Kind::Stacks => "stacks",
             Kind::Stopping => "stopping",
             Kind::Stopped => "stopped",
             Kind::UnknownTask => "unknown_task",
@@ -93,6 +99,8 @@ struct Letters {
 /// The post box between the supervisor and the rest of its process.
 pub(super) struct Outside {
     order: AtomicU8,
+    reloads: AtomicU32,
+    dumps: AtomicU32,
     wake: OwnedFd,
     letters: Mutex<Letters>,
     told: OwnedFd,
@@ -114,7 +122,14 @@ fn silence(fd: &OwnedFd) {
 
 impl Outside {
     pub fn new() -> Result<Outside> {
-        Ok(Outside { order: AtomicU8::new(0), wake: bell()?, letters: Mutex::default(), told: bell()? })
+        Ok(Outside {
+            order: AtomicU8::new(0),
+            reloads: AtomicU32::new(0),
+            dumps: AtomicU32::new(0),
+            wake: bell()?,
+            letters: Mutex::default(),
+            told: bell()?,
+        })
     }
 
     fn letters(&self) -> MutexGuard<'_, Letters> {
@@ -129,6 +144,28 @@ impl Outside {
 
     pub fn ordered(&self) -> Order {
         [Order::Run, Order::Drain, Order::Kill][usize::from(self.order.load(SeqCst).min(2))]
+    }
+
+    /// Asks for children with new code.
+    pub fn reload(&self) {
+        self.reloads.fetch_add(1, SeqCst);
+        self.wake();
+    }
+
+    /// How often that was asked.
+    pub fn reloads(&self) -> u32 {
+        self.reloads.load(SeqCst)
+    }
+
+    /// Asks where the children are.
+    pub fn dump(&self) {
+        self.dumps.fetch_add(1, SeqCst);
+        self.wake();
+    }
+
+    /// How often that was asked.
+    pub fn dumps(&self) -> u32 {
+        self.dumps.load(SeqCst)
     }
 
     /// Wakes the supervisor.

@@ -30,6 +30,11 @@ impl Pace {
         Pace { tasks: HashMap::new(), mean: SHORT_US as f64 }
     }
 
+    /// How long jobs take at the moment.
+    pub fn mean_us(&self) -> u32 {
+        self.mean as u32
+    }
+
     /// A job took so long.
     pub fn learn(&mut self, task: &str, took_us: i64) {
         let took = took_us.max(0) as f64;

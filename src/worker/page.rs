@@ -13,23 +13,37 @@ use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::io::Read;
 use std::path::Path;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
+use super::child::Child;
 use crate::error::{Error, Result};
 use crate::id::RowId;
 use crate::mutants::{self, Mutant};
 use crate::store::Evidence;
 use crate::wake::Shared;
 
-/// Entries of one child: three frames of 64 on their way, and as many finished but not yet written.
-pub const ENTRIES: u32 = 512;
+/// Entries of one child at the least: three frames of 64 on their way, and as many finished but not yet written.
+const ENTRIES: u32 = 512;
+/// And at the most: those of a child that runs 4096 jobs at once.
+pub const MOST_ENTRIES: u32 = 8192;
+
+/// The entries of a child that runs so many jobs at once: as many again may have ended and not be written.
+pub fn entries(width: u32) -> u32 {
+    width.saturating_mul(2).next_power_of_two().clamp(ENTRIES, MOST_ENTRIES)
+}
 
 /// "pyqpage" and the version of the layout.
-const HEADER: u64 = u64::from_le_bytes(*b"pyqpage\x01");
-const HEAD_BYTES: usize = 64;
+pub(super) const HEADER: u64 = u64::from_le_bytes(*b"pyqpage\x02");
+pub(super) const HEAD_BYTES: usize = 128;
 const ENTRY_BYTES: usize = 32;
 /// A word `count << 32 | bytes`, then the bytes.
 const DRAWER_BYTES: usize = 64 * 1024;
+
+/// A running job is to end. A flag of its start.
+pub const REVOKED: i64 = 1 << 62;
+/// A running job should come to its end: its worker stops, or its child is being replaced.
+pub const LEAVING: i64 = 1 << 61;
+const FLAGS: i64 = REVOKED | LEAVING;
 
 /// Whose a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,39 +74,32 @@ fn word(stamp: u64, state: State) -> u64 {
 
 /// The shared entries of all children of one worker.
 pub struct Page {
-    shared: Shared,
+    pub(super) shared: Shared,
     children: u32,
+    entries: u32,
 }
 
 impl Page {
-    /// Makes the page of a new worker. `clock` is the identity of its boot clock.
-    pub fn create(path: &Path, children: u32, clock: &str) -> Result<Page> {
+    /// Makes the page of a new worker with so many entries for each child. `clock` is the identity of its boot clock.
+    pub fn create(path: &Path, children: u32, entries: u32, clock: &str) -> Result<Page> {
         // A page of that name belongs to nobody: ids of workers are not used twice in one file.
         let _ = std::fs::remove_file(path);
-        let shared = Shared::open(path, length(children), true)?;
+        let shared = Shared::open(path, length(children, entries), true)?;
         shared.word(8).store(children, Relaxed);
-        shared.word(12).store(ENTRIES, Relaxed);
+        shared.word(12).store(entries, Relaxed);
         shared.word(16).store(boot(clock), Relaxed);
         shared.long(0).store(HEADER, Release);
-        Ok(Page { shared, children })
+        Ok(Page { shared, children, entries })
     }
 
     /// Maps the page of the worker that started this child.
     pub fn open(path: &Path) -> Result<Page> {
         let head = Shared::open(path, HEAD_BYTES, false)?;
         let (children, entries) = (head.word(8).load(Relaxed), head.word(12).load(Relaxed));
-        if head.long(0).load(Acquire) != HEADER || entries != ENTRIES || children > 65_536 {
+        if head.long(0).load(Acquire) != HEADER || !is_size(children, entries) {
             return Err(Error::Wire("the shared page has another layout".into()));
         }
-        Ok(Page { shared: Shared::open(path, length(children), false)?, children })
-    }
-
-    /// How many children the worker with this page has; `None` without a whole page of this layout.
-    pub fn children_at(path: &Path) -> Option<u32> {
-        let mut head = [0; 16];
-        crate::wake::regular(&mut OpenOptions::new(), path).ok()?.read_exact(&mut head).ok()?;
-        let word = |at: usize| head[at..at + 4].try_into().map(u32::from_le_bytes).ok();
-        (head[..8] == HEADER.to_le_bytes() && word(12)? == ENTRIES).then_some(word(8)?)
+        Ok(Page { shared: Shared::open(path, length(children, entries), false)?, children, entries })
     }
 
     /// How many children the page has room for.
@@ -101,8 +108,8 @@ impl Page {
     }
 
     fn at(&self, child: u32, index: u32) -> usize {
-        assert!(child < self.children && index < ENTRIES);
-        place(child, index)
+        assert!(child < self.children && index < self.entries);
+        place(child, self.entries, index)
     }
 
     /// Supervisor: offers a job in an entry that nobody else looks at.
@@ -116,14 +123,7 @@ impl Page {
 
     fn change(&self, child: u32, index: u32, stamp: u64, from: State, to: State) -> bool {
         let state = self.shared.long(self.at(child, index));
-        state
-            .compare_exchange(
-                word(stamp, from),
-                word(stamp, to),
-                std::sync::atomic::Ordering::AcqRel,
-                Relaxed,
-            )
-            .is_ok()
+        state.compare_exchange(word(stamp, from), word(stamp, to), AcqRel, Relaxed).is_ok()
     }
 
     /// Supervisor: takes an offer back; false when the child was faster.
@@ -155,7 +155,7 @@ impl Page {
 
     fn drawer(&self, child: u32) -> usize {
         assert!(child < self.children);
-        place(self.children, 0) + child as usize * DRAWER_BYTES
+        place(self.children, self.entries, 0) + child as usize * DRAWER_BYTES
     }
 
     /// Child: keeps one outcome more, the `count`-th, behind the first `used` bytes; false where it has no room.
@@ -197,7 +197,21 @@ impl Page {
         if now >> 8 != stamp {
             return (State::Free, 0);
         }
-        (State::of(now).unwrap_or(State::Free), self.shared.signed(at + 24).load(Acquire))
+        (State::of(now).unwrap_or(State::Free), self.shared.signed(at + 24).load(Acquire) & !FLAGS)
+    }
+
+    /// Supervisor: tells a running job something.
+    pub fn flag(&self, child: u32, index: u32, stamp: u64, flag: i64) {
+        // Without its time of start the child's own write is still to come, and would erase it.
+        if matches!(self.look(child, index, stamp), (State::Started, since) if since > 0) {
+            self.shared.signed(self.at(child, index) + 24).fetch_or(flag, AcqRel);
+        }
+    }
+
+    /// Child: what it was told about a job that it runs.
+    pub fn flags(&self, child: u32, index: u32, stamp: u64) -> i64 {
+        let running = self.look(child, index, stamp).0 == State::Started;
+        if running { self.shared.signed(self.at(child, index) + 24).load(Acquire) & FLAGS } else { 0 }
     }
 
     /// What the page of a dead worker says. A page that is missing, torn or of another version says nothing,
@@ -208,13 +222,22 @@ impl Page {
     }
 }
 
+/// Supervisor: tells all jobs that a child runs something.
+pub(super) fn flag_all(child: &Child, page: &Page, slot: u32, flag: i64) {
+    child.held.iter().for_each(|held| page.flag(slot, held.index, held.stamp, flag));
+}
+
 /// The whole page, unless something else lies in its place.
 fn read(path: &Path) -> Option<Vec<u8>> {
     let mut file = crate::wake::regular(&mut OpenOptions::new(), path).ok()?;
     let mut bytes = vec![0; HEAD_BYTES];
     file.read_exact(&mut bytes).ok()?;
-    let children = u32::from_le_bytes(bytes.get(8..12)?.try_into().ok()?);
-    let rest = length(children.min(65_536)) - HEAD_BYTES;
+    let word = |at: usize| bytes.get(at..at + 4)?.try_into().map(u32::from_le_bytes).ok();
+    let (children, entries) = (word(8)?, word(12)?);
+    if !is_size(children, entries) {
+        return None;
+    }
+    let rest = length(children, entries) - HEAD_BYTES;
     file.take(rest as u64).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
@@ -224,28 +247,33 @@ fn boot(clock: &str) -> u32 {
     crc32fast::hash(clock.split('/').next().unwrap_or_default().as_bytes())
 }
 
-fn place(child: u32, index: u32) -> usize {
-    HEAD_BYTES + (child as usize * ENTRIES as usize + index as usize) * ENTRY_BYTES
+/// Whether a page can have this size: what lies in its place may say anything.
+pub(super) fn is_size(children: u32, entries: u32) -> bool {
+    children <= 65_536 && (ENTRIES..=MOST_ENTRIES).contains(&entries)
 }
 
-fn length(children: u32) -> usize {
-    place(children, 0) + children as usize * DRAWER_BYTES
+fn place(child: u32, entries: u32, index: u32) -> usize {
+    HEAD_BYTES + (child as usize * entries as usize + index as usize) * ENTRY_BYTES
+}
+
+fn length(children: u32, entries: u32) -> usize {
+    place(children, entries, 0) + children as usize * DRAWER_BYTES
 }
 
 fn read_evidence(bytes: &[u8], boot: u32) -> Option<HashMap<RowId, bool>> {
     let long =
         |at: usize| bytes.get(at..at + 8).and_then(|slice| slice.try_into().ok()).map(u64::from_le_bytes);
-    let children = long(8)? & u64::from(u32::MAX);
-    if long(0)? != HEADER || long(8)? >> 32 != u64::from(ENTRIES) || children > 65_536 {
+    let (children, entries) = (long(8)? as u32, (long(8)? >> 32) as u32);
+    if long(0)? != HEADER || !is_size(children, entries) {
         return None;
     }
-    if bytes.len() < length(children as u32) || long(16)? & u64::from(u32::MAX) != u64::from(boot) {
+    if bytes.len() < length(children, entries) || long(16)? & u64::from(u32::MAX) != u64::from(boot) {
         return None;
     }
     // A row may be named twice: by an entry whose outcome was written just before the end and by the entry of
     // its next claim. The larger token is the later word.
     let mut latest: HashMap<RowId, (i64, State)> = HashMap::new();
-    for at in (HEAD_BYTES..place(children as u32, 0)).step_by(ENTRY_BYTES) {
+    for at in (HEAD_BYTES..place(children, entries, 0)).step_by(ENTRY_BYTES) {
         let state = State::of(long(at)?)?;
         if matches!(state, State::Free | State::TakenBack) {
             continue;
@@ -265,114 +293,5 @@ fn read_evidence(bytes: &[u8], boot: u32) -> Option<HashMap<RowId, bool>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-
-    fn pages() -> (tempfile::TempDir, Page, Page) {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("worker-1.page");
-        let ours = Page::create(&path, 2, "boot/ns").unwrap();
-        let childs = Page::open(&path).unwrap();
-        assert_eq!(Page::children_at(&path), Some(2));
-        (directory, ours, childs)
-    }
-
-    #[test]
-    fn a_job_is_taken_or_taken_back_and_never_both() {
-        let (_directory, ours, childs) = pages();
-        let wins = [AtomicU32::new(0), AtomicU32::new(0)];
-        for stamp in 1..2_000 {
-            ours.offer(1, 7, stamp, RowId(5), 9);
-            std::thread::scope(|scope| {
-                scope.spawn(|| wins[0].fetch_add(u32::from(childs.take(1, 7, stamp, 1)), SeqCst));
-                wins[1].fetch_add(u32::from(ours.retract(1, 7, stamp)), SeqCst);
-            });
-            assert_eq!(wins[0].load(SeqCst) + wins[1].load(SeqCst), stamp as u32);
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_bytes_are_a_page_or_none(
-            mut bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
-            children: u32,
-        ) {
-            let _ = read_evidence(&bytes, 0);
-            let head = [&HEADER.to_le_bytes()[..], &children.to_le_bytes(), &ENTRIES.to_le_bytes(), &[0; 48]].concat();
-            bytes.splice(0..0, head);
-            let _ = read_evidence(&bytes, 0);
-            let whole = length(1);
-            bytes[8..12].copy_from_slice(&1_u32.to_le_bytes());
-            bytes.resize(whole, 7);
-            let _ = read_evidence(&bytes, 0);
-        }
-    }
-
-    #[test]
-    fn what_is_no_page_is_no_evidence_and_nothing_to_wait_for() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("worker-1.page");
-        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
-        assert!(matches!(Page::evidence(&path, "boot"), Evidence::None));
-    }
-
-    #[test]
-    fn an_old_frame_cannot_take_a_reused_entry() {
-        let (_directory, ours, childs) = pages();
-        ours.offer(0, 3, 1, RowId(5), 9);
-        assert!(ours.retract(0, 3, 1));
-        ours.offer(0, 3, 2, RowId(6), 9);
-        assert!(!childs.take(0, 3, 1, 100));
-        assert!(childs.take(0, 3, 2, 100));
-        assert!(!ours.retract(0, 3, 2));
-        assert_eq!(ours.look(0, 3, 2), (State::Started, 100));
-        assert_eq!(ours.look(0, 3, 1), (State::Free, 0));
-        childs.done(0, 3, 1);
-        assert_eq!(ours.look(0, 3, 2).0, State::Started);
-        childs.done(0, 3, 2);
-        assert_eq!(ours.look(0, 3, 2).0, State::Done);
-    }
-
-    #[test]
-    fn the_evidence_tells_running_from_finished_from_never_started() {
-        let (directory, ours, childs) = pages();
-        for (index, row) in [(0, 10), (1, 11), (2, 12), (3, 13)] {
-            ours.offer(0, index, u64::from(index) + 1, RowId(row), 1);
-        }
-        childs.take(0, 0, 1, 5);
-        childs.take(0, 1, 2, 5);
-        childs.done(0, 1, 2);
-        ours.retract(0, 2, 3);
-        // Row 14: an older attempt ended, the new one was not started. Row 15: the other way about.
-        for (index, token) in [(4, 1), (5, 2)] {
-            ours.offer(1, index, u64::from(index) + 1, RowId(14), token);
-            ours.offer(1, index + 2, u64::from(index) + 3, RowId(15), token);
-        }
-        childs.take(1, 4, 5, 5);
-        childs.done(1, 4, 5);
-        childs.take(1, 6, 7, 5);
-        childs.done(1, 6, 7);
-        childs.take(1, 7, 8, 5);
-        let path = directory.path().join("worker-1.page");
-        let Evidence::Page(found) = Page::evidence(&path, "boot/other") else { panic!("no evidence") };
-        assert_eq!(found, HashMap::from([(RowId(10), true), (RowId(11), false), (RowId(15), true)]));
-    }
-
-    #[test]
-    fn a_torn_page_is_no_evidence_and_no_page() {
-        let (directory, _ours, _childs) = pages();
-        let path = directory.path().join("worker-1.page");
-        let whole = std::fs::read(&path).unwrap();
-        assert!(matches!(Page::evidence(&path, "boot/other"), Evidence::Page(_)));
-        assert!(matches!(Page::evidence(&path, "another/ns"), Evidence::None));
-        for cut in [0, 4, 20, 64, whole.len() - 1] {
-            std::fs::write(&path, &whole[..cut]).unwrap();
-            assert!(matches!(Page::evidence(&path, "boot/other"), Evidence::None), "cut at {cut}");
-        }
-        std::fs::write(&path, b"\0").unwrap();
-        assert_eq!(Page::children_at(&path), None);
-        assert!(matches!(Page::open(&path), Err(Error::Wire(_))));
-        assert!(matches!(Page::evidence(&directory.path().join("none"), "boot"), Evidence::None));
-    }
-}
+#[path = "page_tests.rs"]
+mod tests;

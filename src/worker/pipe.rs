@@ -1,7 +1,7 @@
 //! The child's end: takes jobs from the page and the frames, sends outcomes back in small batches.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,6 +32,17 @@ pub struct Offer {
     pub stamp: u64,
     /// When it was taken, boot time (µs).
     pub started_boot_us: i64,
+}
+
+/// What `try_recv` has found.
+#[derive(Debug)]
+pub enum Next {
+    /// A job that is ours to run.
+    Job(Box<ClaimedJob>, Offer),
+    /// Nothing yet.
+    None,
+    /// The supervisor is gone or done.
+    Over,
 }
 
 /// The child's end of the socket pair, and its view of the page.
@@ -115,9 +126,9 @@ impl Pipe {
         })
     }
 
-    /// Tells the supervisor that jobs may come.
-    pub fn ready(&self) -> Result<()> {
-        self.outbox.write(&wire::ready())
+    /// Tells the supervisor that jobs of these tasks may come.
+    pub fn ready(&self, tasks: &[String]) -> Result<()> {
+        self.outbox.write(&wire::ready(tasks))
     }
 
     /// Tells the supervisor that this child can't start, and why.
@@ -160,6 +171,43 @@ impl Pipe {
                 Err(source) => return Err(Error::System { call: "recv", source }),
             }
         }
+    }
+
+    /// As `recv`, and waits for nothing: for an event loop, which is told by the descriptor.
+    pub fn try_recv(&self) -> Result<Next> {
+        loop {
+            if let Some((job, offer)) = self.take() {
+                return Ok(Next::Job(Box::new(job), offer));
+            }
+            let mut inbound = lock(&self.inbound);
+            match inbound.frame()? {
+                Some(Frame::Jobs(jobs)) => {
+                    lock(&self.waiting).extend(jobs);
+                    continue;
+                }
+                Some(_) => return Err(Error::Wire("a child takes only jobs".into())),
+                None => {}
+            }
+            match inbound.read(&self.socket, RecvFlags::DONTWAIT) {
+                Ok(0) | Err(Errno::CONNRESET) => return Ok(Next::Over),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                Err(source) => return Err(Error::System { call: "recv", source }),
+            }
+        }
+        // Nothing is at hand: no outcome waits for the next job.
+        self.outbox.flush()?;
+        Ok(Next::None)
+    }
+
+    /// What the supervisor has told about a job that runs here: flags of the page.
+    pub fn flags(&self, offer: Offer) -> i64 {
+        self.page.flags(self.slot, offer.index, offer.stamp)
+    }
+
+    /// Can be read when `try_recv` may have something.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     fn take(&self) -> Option<(ClaimedJob, Offer)> {

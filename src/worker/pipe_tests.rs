@@ -6,7 +6,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 fn pair() -> (tempfile::TempDir, Page, OwnedFd, Pipe) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("worker-1.page");
-    let page = Page::create(&path, 1, "").unwrap();
+    let page = Page::create(&path, 1, super::super::page::entries(1), "").unwrap();
     let (ours, childs) =
         socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
     let pipe = Pipe::new(childs, Page::open(&path).unwrap(), 0).unwrap();

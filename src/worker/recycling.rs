@@ -31,6 +31,8 @@ pub struct Bounds {
     pub memory: Option<u64>,
     /// Memory beyond which it is killed (bytes); 0 is any, `None` most of what there is.
     pub memory_limit: Option<u64>,
+    /// Children of other workers of this process, which share the memory.
+    pub beside: u32,
 }
 
 impl Bounds {
@@ -51,7 +53,11 @@ impl Bounds {
     pub(super) fn decided(&self, children: u32, machine: Option<u64>) -> Size {
         let hundredths = |of: u64| machine.map_or(u64::MAX, |all| all / 100 * of);
         let open = |bytes: u64| if bytes == 0 { u64::MAX } else { bytes };
-        let share = if machine.is_some() { hundredths(SHARE) / u64::from(children.max(1)) } else { u64::MAX };
+        let share = if machine.is_some() {
+            hundredths(SHARE) / (u64::from(children) + u64::from(self.beside)).max(1)
+        } else {
+            u64::MAX
+        };
         let hard = self.memory_limit.map_or(hundredths(ALONE), open);
         let soft = self.memory.map_or(share, open);
         // Where the user lets children grow beyond what we would kill at, that is no limit.
@@ -147,8 +153,11 @@ impl Supervisor {
             child.phase = Phase::Retiring;
             self.retract_from(number);
         }
-        let Some(child) = &mut self.slots[number].child else { return };
+        let slot = &mut self.slots[number];
+        let Some(child) = &mut slot.child else { return };
         match child.phase {
+            // Another has taken its place.
+            Phase::Retiring if child.held.is_empty() && slot.benched => child.leave(now),
             Phase::Retiring if child.held.is_empty() => {
                 let used_up = child.given >= self.size.tasks;
                 if !used_up {
@@ -217,7 +226,9 @@ mod tests {
             (u64::MAX, 16 * GB / 100 * 80 / 4, 16 * GB / 100 * 90)
         );
         assert_eq!(none.soft_of(GB), 4 * GB, "four times what it began with");
-        let given = Bounds { tasks: Some(7), memory: Some(GB), memory_limit: Some(2 * GB) };
+        let beside = Bounds { beside: 4, ..Bounds::default() }.decided(4, Some(16 * GB));
+        assert_eq!(beside.soft, 16 * GB / 100 * 80 / 8);
+        let given = Bounds { tasks: Some(7), memory: Some(GB), memory_limit: Some(2 * GB), beside: 0 };
         given.check().unwrap();
         let size = given.decided(4, Some(16 * GB));
         assert_eq!((size.tasks, size.soft_of(3 * GB), size.hard), (7, GB, 2 * GB));

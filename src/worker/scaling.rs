@@ -147,7 +147,7 @@ impl Supervisor {
             Step::Up(more) => {
                 scaler.memory_us = 0;
                 self.tell_scaled(sight.children, sight.children + more, "jobs wait");
-                for slot in self.slots.iter_mut().filter(|slot| slot.benched).take(more) {
+                for slot in self.slots.iter_mut().filter(|slot| slot.spare()).take(more) {
                     slot.benched = false;
                     slot.spawn_us = Some(now);
                 }
@@ -160,7 +160,7 @@ impl Supervisor {
                     .slots
                     .iter_mut()
                     .rev()
-                    .filter(|slot| slot.child.as_ref().is_some_and(idle))
+                    .filter(|slot| !slot.benched && slot.child.as_ref().is_some_and(idle))
                     .take(fewer)
                 {
                     slot.benched = true;

@@ -46,7 +46,7 @@ extern "C" fn leave_to_supervisor(signal: libc::c_int) {
     }
 }
 
-/// Makes this process a child: Ctrl-C and a TERM to the whole group are the supervisor's to answer. Handlers and
+/// Makes this process a child: the supervisor's own signals, which its program may not have handlers for, Ctrl-C and a TERM or HUP to the whole group are the supervisor's to answer. Handlers and
 /// not SIG_IGN, because programs that a task starts would inherit SIG_IGN. The mask is that of the supervisor's
 /// thread, where everything is blocked: it is cleared.
 pub fn become_child() {
@@ -59,6 +59,9 @@ pub fn become_child() {
         libc::sigemptyset(&raw mut action.sa_mask);
         libc::sigaction(libc::SIGINT, &raw const action, std::ptr::null_mut());
         libc::sigaction(libc::SIGTERM, &raw const action, std::ptr::null_mut());
+        libc::sigaction(libc::SIGHUP, &raw const action, std::ptr::null_mut());
+        libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut());
+        libc::sigaction(libc::SIGUSR2, &raw const action, std::ptr::null_mut());
         mask(libc::SIG_SETMASK, &action.sa_mask);
     }
 }

@@ -39,14 +39,17 @@ impl Supervisor {
                 continue;
             }
             self.slots[number].spawn_us = None;
-            match Child::spawn(&self.options.command, &self.member.page_path, number as u32) {
-                Ok(child) => {
+            let (command, page) = (&self.options.command, &self.member.page_path);
+            match Child::spawn(command, page, number as u32, self.reload.generation) {
+                Ok(mut child) => {
+                    child.born_us = now;
                     self.slots[number].child = Some(child);
                     room -= 1;
                 }
                 Err(error) if lacks_means(&error) => {
                     self.put_off(number, format!("a child could not be started: {error}"), now);
                 }
+                Err(error) if self.scout_failed(number, &error.to_string()) => {}
                 Err(error) => self.failed_to_start(number, &error.to_string(), now),
             }
         }
@@ -66,8 +69,12 @@ impl Supervisor {
         self.slots.iter().filter_map(|slot| slot.spawn_us).min()
     }
 
-    /// A child could not start: another try after a pause, or the end of the worker.
+    /// A child could not start: another try after a pause, or the end of a worker that never had one. The code of one
+    /// that had was sound once and will be again: somebody is putting new code in its place.
     pub fn failed_to_start(&mut self, number: usize, text: &str, now: i64) {
+        if self.announced {
+            return self.put_off(number, format!("a child could not start: {text}"), now);
+        }
         self.failures += 1;
         if self.failures >= START_FAILURES {
             let text = format!(
@@ -82,13 +89,16 @@ impl Supervisor {
     }
 
     /// A child could not start, which is no fault of the app's: another try after a pause, without end. Of those in a
-    /// row the first, second, fourth, eighth… is told.
+    /// row the first, second, fourth, eighth… is told, and for all that fail together once.
     pub fn put_off(&mut self, number: usize, text: String, now: i64) {
         let slot = &mut self.slots[number];
         slot.kills = slot.kills.saturating_add(1);
         let pause_us = pause_us(slot.kills);
         slot.spawn_us = Some(now + pause_us);
-        if slot.kills.is_power_of_two() {
+        let kills = slot.kills;
+        // Of those that share a fate one is enough.
+        if kills.is_power_of_two() && kills > self.told_kills {
+            self.told_kills = kills;
             let seconds = pause_us as f64 / 1e6;
             self.outside.tell(Kind::Warning, format!("{text}; another is started in {seconds} s"));
         }

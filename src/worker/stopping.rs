@@ -3,6 +3,7 @@
 
 use super::child::{Fate, Phase};
 use super::outside::{Kind, Order};
+use super::page::{LEAVING, flag_all};
 use super::supervisor::Supervisor;
 
 /// After a kill the outcomes get so long to be written. Then the worker goes without signing off, and whoever
@@ -45,9 +46,10 @@ impl Supervisor {
         if kill {
             self.stage = Stage::Killing(now + LAST_WORDS_US);
         }
-        for slot in &mut self.slots {
+        for (number, slot) in self.slots.iter_mut().enumerate() {
             slot.spawn_us = None;
             let Some(child) = &mut slot.child else { continue };
+            flag_all(child, &self.member.page, number as u32, LEAVING);
             if kill || child.phase == Phase::Starting {
                 child.kill(Fate::Stopped);
             } else if child.held.is_empty() && child.phase != Phase::Leaving {

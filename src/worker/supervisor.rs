@@ -12,19 +12,20 @@ use super::child::{Child, Phase};
 use super::ear::Ear;
 use super::finisher::Ledger;
 use super::housekeeping::{Keeper, Peer};
-use super::liveness::{self, Lock};
 use super::machine;
+pub(super) use super::member::{Member, Slot};
 use super::outside::{Kind, Order, Outside};
 use super::pace::Pace;
-use super::page::{ENTRIES, Page};
 use super::recycling::Size;
+use super::reloading::{self, Reload};
+use super::revoking::Revoking;
 use super::scaling::Scaler;
 use super::stopping::Stage;
 use super::turn::Turn;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::job::ClaimedJob;
-use crate::store::{NewWorker, Store};
+use crate::store::Store;
 use crate::wake::{Bell, Foreign, Line};
 
 /// Safety look at the database, peers' locks.
@@ -32,58 +33,6 @@ pub(super) const TICK_US: i64 = 1_000_000;
 
 /// After a start or a long sleep, peers get so long to renew leases that ended while they slept too.
 pub(super) const TRUST_US: i64 = 2_000_000;
-
-/// The worker as the file and its peers know it.
-pub(super) struct Member {
-    pub id: i64,
-    pub page: Page,
-    pub page_path: std::path::PathBuf,
-    pub lock: Lock,
-}
-
-impl Member {
-    /// Enters the file. The page is there before the lock is, so that a worker proven dead has one.
-    pub fn join(store: &Store, options: &Options) -> Result<Member> {
-        let id = store.join(NewWorker {
-            name: options.name.clone(),
-            pid: std::process::id(),
-            slots: options.concurrency * options.width,
-            visibility_us: options.visibility_us,
-        })?;
-        let directory = store.directory()?;
-        let page_path = liveness::page_path(&directory, id);
-        let create = || Page::create(&page_path, options.concurrency, store.env().clock.identity());
-        let page = match create() {
-            Err(Error::Full(_)) if store.give_up()? => create()?,
-            other => other?,
-        };
-        Ok(Member { id, page, page_path, lock: Lock::take(&directory, id)? })
-    }
-
-    /// Removes what it left behind; the file no longer knows it.
-    pub fn leave(self) {
-        let _ = std::fs::remove_file(&self.page_path);
-        self.lock.leave();
-    }
-}
-
-/// Room for one child: its part of the page, and the child that is in it now.
-pub(super) struct Slot {
-    pub free: Vec<u32>,
-    pub child: Option<Child>,
-    pub spawn_us: Option<i64>,
-    /// Children in a row that were ended from outside while they started, or had no means to.
-    pub kills: u32,
-    /// No child is wanted here at the moment.
-    pub benched: bool,
-}
-
-impl Slot {
-    pub fn new(benched: bool) -> Slot {
-        let spawn_us = (!benched).then_some(0);
-        Slot { free: (0..ENTRIES).rev().collect(), child: None, spawn_us, kills: 0, benched }
-    }
-}
 
 /// The state of the supervisor's thread.
 pub(super) struct Supervisor {
@@ -108,6 +57,8 @@ pub(super) struct Supervisor {
     pub stage: Stage,
     /// Children in a row that ended before they could run jobs.
     pub failures: u32,
+    /// After how many tries of one child it was last told that none could start.
+    pub told_kills: u32,
     pub announced: bool,
     pub bell: Arc<Bell>,
     pub ear: Ear,
@@ -124,6 +75,10 @@ pub(super) struct Supervisor {
     pub kept_us: i64,
     /// From then on the end of a peer's lease proves that it hangs.
     pub trust_us: i64,
+    pub reload: Reload,
+    pub revoking: Revoking,
+    /// How often the stacks of the children were asked for.
+    pub dumps: u32,
 }
 
 /// Whom a descriptor of the poll set belongs to.
@@ -159,9 +114,10 @@ impl Supervisor {
         if let Some(text) = warning {
             outside.tell(Kind::Warning, text);
         }
-        Ok(Supervisor {
+        let slots = reloading::slots(options.concurrency);
+        let mut supervisor = Supervisor {
             keeper: Keeper::start(&store, wal, Arc::clone(&outside))?,
-            slots: (0..options.concurrency).map(|number| Slot::new(number >= least)).collect(),
+            slots: (0..slots).map(|number| Slot::new(options.width, number >= least)).collect(),
             scaler: options.least.map(|least| Scaler::new(least, options.concurrency)),
             cpus: machine::cpus() as usize,
             hand: VecDeque::new(),
@@ -172,6 +128,7 @@ impl Supervisor {
             stamp: 0,
             stage: Stage::Running,
             failures: 0,
+            told_kills: 0,
             announced: false,
             peers: Vec::new(),
             met: bell.peek(Line::Control),
@@ -189,7 +146,12 @@ impl Supervisor {
             bell,
             ear,
             foreign,
-        })
+            reload: Reload::default(),
+            revoking: Revoking::default(),
+            dumps: 0,
+        };
+        supervisor.begin_anew(0);
+        Ok(supervisor)
     }
 
     /// Runs until the worker has stopped.
@@ -202,8 +164,11 @@ impl Supervisor {
             self.follow_orders(now);
             self.keep_house(now);
             self.scale(now);
+            self.reload(now);
             self.spawn(now);
             self.watch_limits(now);
+            self.end_revoked(now);
+            self.dump(now);
             self.recycle(now);
             self.take_back(now);
             self.dispatch(now);
@@ -212,6 +177,7 @@ impl Supervisor {
             if self.over(now) {
                 break;
             }
+            self.show();
             self.wait();
         }
         self.turn.begin(self.clock.boot_us());
@@ -334,6 +300,8 @@ impl Supervisor {
         by(self.take_back_due(now));
         by(self.exchange_due(now));
         by(self.stage.due_us());
+        by(self.revoking.due_us());
+        by(self.dump_due());
         by(self.recycle_due());
         if hungry {
             by(self.foreign.due_us());

@@ -70,8 +70,8 @@ pub enum Frame {
         /// Its process.
         pid: u32,
     },
-    /// Jobs may come.
-    Ready,
+    /// Jobs may come, of these tasks; none named is all.
+    Ready(Vec<String>),
     /// The child can't start.
     Failed(String),
     /// Jobs to run.
@@ -211,9 +211,12 @@ pub fn hello(version: u32, pid: u32) -> Vec<u8> {
     })
 }
 
-/// Jobs may come.
-pub fn ready() -> Vec<u8> {
-    small(READY, |_| {})
+/// Jobs may come, of these tasks.
+pub fn ready(tasks: &[String]) -> Vec<u8> {
+    small(READY, |bytes| {
+        bytes.u32(tasks.len() as u32);
+        tasks.iter().for_each(|task| bytes.text(task));
+    })
 }
 
 /// The child can't start.
@@ -281,7 +284,7 @@ fn decode(bytes: &[u8]) -> Result<Frame> {
     let mut from = Cursor::new(bytes);
     let frame = match from.u8()? {
         HELLO => Frame::Hello { version: from.u32()?, pid: from.u32()? },
-        READY => Frame::Ready,
+        READY => Frame::Ready(from.several(Cursor::text)?),
         FAILED => Frame::Failed(from.text()?),
         JOBS => Frame::Jobs(from.several(read_job)?),
         OUTCOMES => Frame::Outcomes(from.several(read_ended)?),

@@ -214,7 +214,7 @@ proptest! {
 #[test]
 fn frames_arrive_in_pieces() {
     let mut bytes = hello(VERSION, 7);
-    bytes.extend(ready());
+    bytes.extend(ready(&["a".to_owned(), "b".to_owned()]));
     bytes.extend(failed("no module named app"));
     let mut inbound = Inbound::default();
     let mut read = Vec::new();
@@ -226,7 +226,7 @@ fn frames_arrive_in_pieces() {
     }
     assert!(matches!(
         &read[..],
-        [Frame::Hello { version: VERSION, pid: 7 }, Frame::Ready, Frame::Failed(text)] if text == "no module named app"
+        [Frame::Hello { version: VERSION, pid: 7 }, Frame::Ready(tasks), Frame::Failed(text)] if text == "no module named app" && tasks == &["a", "b"]
     ));
 }
 

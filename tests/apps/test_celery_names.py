@@ -91,12 +91,9 @@ def test_what_is_not_there_says_what_to_use(app: Celery) -> None:
     assert not hasattr(app, "control")
 
 
-def test_a_running_job_is_not_terminated_and_that_is_said(app: Celery) -> None:
-    job = app.send_task("app.add")
-    with pytest.raises(NotImplementedError, match="give it a time_limit"):
-        job.revoke(terminate=True)
-    assert job.state == "PENDING"
-    assert job.revoke()
+def test_a_job_that_waits_is_revoked_with_celerys_words(app: Celery) -> None:
+    assert app.send_task("app.add").revoke(terminate=True, signal="SIGTERM")
+    assert app.send_task("app.add").revoke()
 
 
 def test_waiting_takes_celerys_words(app: Celery) -> None:

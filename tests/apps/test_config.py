@@ -105,7 +105,7 @@ def test_the_command_shows_values_origins_and_what_has_no_effect(
 ) -> None:
     (tmp_path / "conf_app.py").write_text(
         "from pyqueue import Celery\n"
-        "app = Celery('proj', broker='jobs.db', worker_concurrency=3, worker_prefetch_multiplier=1)\n"
+        "app = Celery('proj', broker='jobs.db', worker_concurrency=3, worker_lost_wait=1)\n"
     )
     monkeypatch.setenv("PYQUEUE_GRACE", "5")
     assert main(["config", "-A", "conf_app.py", "--show-origin"]) == 0
@@ -114,12 +114,12 @@ def test_the_command_shows_values_origins_and_what_has_no_effect(
     assert lines["concurrency"].split(maxsplit=2)[1:] == ["3", "(app.conf.worker_concurrency)"]
     assert lines["grace"].split()[1:] == ["5", "(PYQUEUE_GRACE)"]
     assert lines["durability"].split()[1:] == ["full", "(default)"]
-    assert lines["worker_prefetch_multiplier"].endswith("a job never waits behind a busy child")
+    assert lines["worker_lost_wait"].endswith("the kernel tells of it at once")
     assert main(["config", "-A", "conf_app.py", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["schema"] == 1
     assert answer["config"]["db"] == {"value": str(tmp_path / "jobs.db"), "origin": "constructor"}
-    assert set(answer["no_effect"]) == {"worker_prefetch_multiplier"}
+    assert set(answer["no_effect"]) == {"worker_lost_wait"}
 
 
 def test_the_command_works_without_an_app(

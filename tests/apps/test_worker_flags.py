@@ -118,8 +118,8 @@ def test_threads_are_of_one_child_and_everything_says_so(
 
 
 def test_too_many_threads_are_refused(tasks: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["worker", "-A", tasks.__project__.file.name, "-P", "threads", "-c", "257"]) == 64
-    assert "between 1 and 256 jobs at once" in capsys.readouterr().err
+    assert main(["worker", "-A", tasks.__project__.file.name, "-P", "threads", "-c", "4097"]) == 64
+    assert "between 1 and 4096 jobs at once" in capsys.readouterr().err
 
 
 def test_an_embedded_worker_and_the_settings_know_threads(
@@ -139,7 +139,7 @@ def test_other_pools_are_refused_with_what_to_use(tasks: Any, capsys: pytest.Cap
     assert main(["worker", "-A", tasks.__project__.file.name, "-P", "gevent"]) == 64
     said = capsys.readouterr().err
     assert "there is no pool 'gevent'" in said
-    assert "use threads with a larger -c" in said
+    assert "use asyncio, or threads with a larger -c" in said
 
 
 def test_one_name_twice_is_two_workers(tasks: Any, worker: Worker) -> None:

@@ -144,7 +144,7 @@ class Round:
                 self.buried(pid)
         for place, worker in enumerate(self.workers):
             if worker.process.poll() is not None:
-                # Three children in a row that were killed before they were ready make a worker give up.
+                # It should not; what it said is in its log.
                 self.record("gave-up", "ok", worker.pid, worker.process.returncode)
                 self.workers[place] = self.started_worker()
         if time.monotonic() - self.looked >= LOOK_EVERY:

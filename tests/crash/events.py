@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -55,12 +56,14 @@ class Recorder:
             except FileExistsError:
                 turn += 1
         self._number = 0
+        self._lock = threading.Lock()
         self("process", "ok", role, pid, os.getppid())
 
     def __call__(self, op: str, kind: str, subject: object, *facts: object) -> None:
-        line = " ".join(map(str, (self._number, boot_us(), op, kind, subject, *facts))) + "\n"
-        assert os.write(self._fd, line.encode()) == len(line)
-        self._number += 1
+        with self._lock:
+            line = " ".join(map(str, (self._number, boot_us(), op, kind, subject, *facts))) + "\n"
+            assert os.write(self._fd, line.encode()) == len(line)
+            self._number += 1
 
     def close(self) -> None:
         os.close(self._fd)

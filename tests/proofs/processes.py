@@ -167,8 +167,8 @@ class Worker(Started):
 
 
 @contextlib.contextmanager
-def worker(folder: Path, *arguments: str) -> Iterator[Worker]:
+def worker(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Iterator[Worker]:
     """A worker that is ready; its whole tree is killed in the end."""
-    with Worker(folder, *arguments) as started:
+    with Worker(folder, *arguments, env=env) as started:
         started.wait_ready()
         yield started

@@ -59,7 +59,7 @@ CREATE TABLE pyqueue_lease(
   token INTEGER NOT NULL,
   owner INTEGER NOT NULL,
   deadline INTEGER,                                             -- boot time; NULL: the owner's
-  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key, errbacks, another queue than its id says, or has told of its progress
+  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key, errbacks, another queue than its id says, has told of its progress, or was revoked
   CHECK(last >= first)
 ) STRICT;
 
@@ -119,6 +119,14 @@ CREATE TABLE pyqueue_budget(
   task TEXT PRIMARY KEY,
   turn INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Running attempts that are to end. However one ends but in success, its job is cancelled then.
+CREATE TABLE pyqueue_revoke(
+  id INTEGER PRIMARY KEY,
+  token INTEGER NOT NULL,
+  signal INTEGER NOT NULL CHECK(signal BETWEEN 1 AND 64),       -- what its process gets after grace (µs), before it is killed
+  grace INTEGER NOT NULL CHECK(grace >= 0)
+) STRICT;
 
 -- Jobs that are stored once this one ends in failure and nobody can say what follows. A list of the core's own.
 CREATE TABLE pyqueue_errback(

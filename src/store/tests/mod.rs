@@ -13,6 +13,7 @@ mod model;
 mod pages;
 mod producer;
 mod retries;
+mod revoked;
 mod verbs;
 mod virtual_env;
 mod watch;

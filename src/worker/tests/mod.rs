@@ -25,7 +25,7 @@ fn child_main() {
         std::process::exit(3);
     }
     let pipe = Pipe::from_stdin().unwrap();
-    pipe.ready().unwrap();
+    pipe.ready(&[]).unwrap();
     let width = std::env::var("PYQUEUE_TEST_WIDTH").map_or(1, |text| text.parse().unwrap());
     std::thread::scope(|scope| {
         for _ in 1..width {
@@ -92,11 +92,15 @@ fn options(concurrency: u32) -> Options {
         time_limit_us: None,
         soft_time_limit_us: None,
         bounds: Bounds::default(),
+        prefetch: None,
+        pool: "prefork".into(),
         queues: None,
         tasks: None,
         visibility_us: 30_000_000,
         grace_us: 5_000_000,
         burst: false,
+        leeway_us: 0,
+        start_us: 60_000_000,
     }
 }
 
