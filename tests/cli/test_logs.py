@@ -16,7 +16,7 @@ Cli = Callable[..., Any]
 Eventually = Callable[..., None]
 
 APP = """
-import logging, os, signal, sys, threading, time
+import asyncio, logging, os, signal, sys, threading, time
 from pyqueue import PyQueue
 app = PyQueue("jobs.db")
 log = logging.getLogger("shop")
@@ -26,6 +26,11 @@ def wait(name):
 
 @app.task
 def say(text):
+    log.info("said %s", text)
+
+@app.task
+async def say_on_the_loop(text):
+    await asyncio.sleep(0.01)
     log.info("said %s", text)
 
 @app.task
@@ -258,9 +263,11 @@ def test_secrets_are_masked_where_they_are_shown(cli: Cli, app: PyQueue) -> None
     assert "hunter2" not in cli("show", "--log", "--json", job.id).stdout
 
 
-def test_side_by_side_no_line_is_anothers(cli: Cli, app: PyQueue) -> None:
-    jobs = {str(n): app.send_task("app.say", (str(n),)) for n in range(40)}
-    done = cli("worker", "--burst", "-P", "threads", "-c", "8")
+@pytest.mark.parametrize("pool", ["threads", "asyncio"])
+def test_side_by_side_no_line_is_anothers(cli: Cli, app: PyQueue, pool: str) -> None:
+    task = "app.say" if pool == "threads" else "app.say_on_the_loop"
+    jobs = {str(n): app.send_task(task, (str(n),)) for n in range(40)}
+    done = cli("worker", "--burst", "-P", pool, "-c", "8")
     assert done.returncode == 0, done
     for name, job in jobs.items():
         (line,) = job.log()
