@@ -30,6 +30,7 @@ __all__ = [
     "JobSummary",
     "JobView",
     "LeaseLost",
+    "Load",
     "NewJob",
     "OutOfSequence",
     "Outcome",
@@ -37,6 +38,7 @@ __all__ = [
     "QueueError",
     "QueueStatus",
     "Store",
+    "TaskLoad",
     "Watch",
     "Worker",
     "WorkerStatus",
@@ -142,11 +144,16 @@ class Outcome:
         body: bytes | None = None,
         content_type: str | None = None,
         budget: tuple[int, int] | None = None,
+        queue: str | None = None,
     ) -> Outcome:
         """It raised and is tried again after ``delay_us``; ``body``: with this message in place of its own.
 
         ``budget`` (how many, in how many microseconds): the delay begins once the retries of its task leave room.
+        ``queue``: in another queue, unless the job's dedup key is taken there.
         """
+    def beside(self, *, log: tuple[int, bytes] | None = None, keep_us: int | None = None) -> Outcome:
+        """The same, with what the attempt has logged (lines left out before it, lines), and how long a success is
+        kept whatever the store's own bounds are."""
     @staticmethod
     def lost(reason: str, charged: bool = True) -> Outcome:
         """Its process died; ``charged`` counts against ``max_losses``."""
@@ -350,6 +357,47 @@ class WorkerStatus:
         """How long jobs take at the moment; at the start 1 ms."""
 
 @final
+class TaskLoad:
+    """What came for one task."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def jobs(self) -> int:
+        """Those that have ended."""
+    @property
+    def attempts(self) -> int:
+        """Those of which it is known how long they took."""
+    @property
+    def seconds(self) -> float:
+        """The sum of their run times."""
+    @property
+    def squares(self) -> float:
+        """The sum of the squares of their run times (s²)."""
+    @property
+    def bytes(self) -> int:
+        """What is kept in the file of all attempts."""
+
+@final
+class Load:
+    """What came since an instant."""
+
+    @property
+    def tasks(self) -> list[TaskLoad]:
+        """The one that took longest first."""
+    @property
+    def first_us(self) -> int | None:
+        """When the first of the jobs was made."""
+    @property
+    def busiest(self) -> int:
+        """How many were made in the busiest minute."""
+    @property
+    def unfinished(self) -> int:
+        """How many were made since and have not ended."""
+    @property
+    def file_bytes(self) -> int: ...
+
+@final
 class Store:
     """One queue file. Touches nothing before first use; safe in every thread and across fork.
 
@@ -420,6 +468,13 @@ class Store:
         """One job with its arguments, as far as they are kept."""
     def progress(self, job: Job, state: str, body: bytes) -> None:
         """Notes what a running attempt says of itself. Raises LeaseLost."""
+    def note(self, job: Job, dropped: int, text: bytes) -> None:
+        """Keeps what a running attempt has logged so far, ``dropped`` lines left out before it. Raises LeaseLost."""
+    def logs(self, id: str) -> list[tuple[int | None, int, bytes]]:
+        """What the attempts of a job have logged, oldest first: which attempt (None still runs), how many lines
+        before these are not kept, and the lines. Of all jobs together the newest 64 MiB are kept."""
+    def load(self, since_us: int) -> Load:
+        """What came since then and what it took. Reads the whole history: for people."""
     def forget(self, id: str) -> bool:
         """Drops what is kept of an ended job; False if there is nothing."""
     def replay(self, id: str) -> str | None:

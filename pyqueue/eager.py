@@ -39,7 +39,9 @@ class EagerResult(Generic[R]):
         return None if self._error is None else ExceptionInfo(self._error).traceback
 
     def get(self, timeout: float | None = None, propagate: bool = True, **ignored: Any) -> R:  # noqa: ARG002
-        """The result; raises the task's exception."""
+        """The result; raises the task's exception, or returns ``default`` where one is given."""
+        if self._error is not None and "default" in ignored:
+            return ignored["default"]  # type: ignore[no-any-return]
         if self._error is not None and propagate:
             raise self._error
         return self.result  # type: ignore[no-any-return]

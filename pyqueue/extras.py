@@ -22,12 +22,16 @@ class Extras(NamedTuple):
     expires: str | None = None
     check_back: str | None = None
     """The id of a half message: the job does not run its task, it asks the task's check-back about it."""
+    result_expires: float | None = None
+    """Seconds for which its success is kept."""
 
     def shown(self) -> dict[str, Any]:
         """As part of the message."""
         return {name: value for name, value in zip(self._fields, self, strict=True) if value is not None}
 
 
+FARTHEST: Final = 9e12
+"""Seconds: below what 64 bits hold as microseconds."""
 NO_EXTRAS: Final = Extras()
 
 
@@ -39,6 +43,8 @@ def read_extras(envelope: Mapping[str, Any]) -> Extras:
             fits = isinstance(value, dict)
         elif name.startswith("link"):
             fits = isinstance(value, list) and all(isinstance(each, dict) for each in value)
+        elif name == "result_expires":
+            fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < FARTHEST
         else:
             fits = isinstance(value, str)
         if not fits:

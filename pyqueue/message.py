@@ -102,7 +102,7 @@ def pattern(task: str, options: CallOptions) -> Pattern | None:
     """The pattern of calls with these options; None where what they say depends on the moment or the call."""
     if options[:3] != (None, None, None) or options.task_id is not None or options.link_error is not None:
         return None
-    if options.link is not None or options.headers is not None:
+    if options.link is not None or options.headers is not None or options.result_expires is not None:
         return None
     return Pattern(_row(task, b"", options), options.ignore_result)
 
@@ -140,6 +140,7 @@ def _extras(options: CallOptions, due_us: int | None, expires_us: int | None) ->
     current = request.current()
     inside = not (current.called_directly or current.is_eager)
     plain = options.headers is None and options.link is None and options.link_error is None
+    plain = plain and options.result_expires is None
     if plain and not inside and due_us is None and expires_us is None:
         return NO_EXTRAS
     return Extras(
@@ -150,6 +151,9 @@ def _extras(options: CallOptions, due_us: int | None, expires_us: int | None) ->
         current.id if inside else None,
         None if due_us is None else shown(due_us),
         None if expires_us is None else shown(expires_us),
+        result_expires=None
+        if options.result_expires is None
+        else length_us(options.result_expires, "a result_expires") / 1e6,
     )
 
 

@@ -46,6 +46,7 @@ _KINDS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "time_limit": _LENGTH,
     "soft_time_limit": _LENGTH,
     "dedup_window": _LENGTH,
+    "result_expires": _LENGTH,
     "expires": (_LENGTH[0], lambda value: is_length(value) or hasattr(value, "timestamp")),
     "eta": ("a datetime", lambda value: hasattr(value, "timestamp")),
     "queue": _TEXT,
@@ -81,6 +82,7 @@ _KINDS_OF_A_TASK: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "reject_on_worker_lost": _FLAG,
     "track_started": _FLAG,
     "typing": _FLAG,
+    "log_prints": _FLAG,
     "transactional": _FLAG,
     "rate_limit": (
         "a number of jobs a second or a text such as '10/m'",

@@ -72,6 +72,10 @@ class TaskOptions(NamedTuple):
     """Kept, without effect so far."""
     typing: bool | None = None
     """Whether arguments that don't fit the function are refused where the call is made; None is the app's word."""
+    log_prints: bool = False
+    """Whether what the task prints is kept with its job, as what it logs is."""
+    result_expires: float | timedelta | None = None
+    """How long the result of a job is kept; None is the app's word."""
     transactional: bool = False
     """Whether the function runs in one ``transaction()``, with what it returns as the result; ``self.db`` is its
     connection."""
@@ -107,6 +111,8 @@ class TaskOptionsDict(TypedDict, total=False):
     serializer: str
     rate_limit: str | float | None
     typing: bool | None
+    log_prints: bool
+    result_expires: float | timedelta | None
     transactional: bool
 
 
@@ -130,6 +136,7 @@ class CallOptions(NamedTuple):
     time_limit: float | timedelta | None = None
     soft_time_limit: float | timedelta | None = None
     max_losses: int = 5
+    result_expires: float | timedelta | None = None
     headers: Mapping[str, Any] | None = None
     """Shown to the task as ``self.request.headers``."""
     link: Callback | Sequence[Callback] | None = None
@@ -154,6 +161,7 @@ class CallOptionsDict(TypedDict, total=False):
     time_limit: float | timedelta | None
     soft_time_limit: float | timedelta | None
     max_losses: int
+    result_expires: float | timedelta | None
     headers: Mapping[str, Any] | None
     link: Callback | Sequence[Callback] | None
     link_error: Callback | Sequence[Callback] | None

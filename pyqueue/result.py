@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from pyqueue import request, signals, states, waiting
 from pyqueue.exceptions import (
     ImproperlyConfigured,
     InvalidJob,
+    QueueError,
     TaskRevokedError,
     TimeoutError,
     UnknownJob,
@@ -27,6 +29,16 @@ if TYPE_CHECKING:
     from pyqueue.app import PyQueue
 
 R = TypeVar("R")
+D = TypeVar("D")
+
+
+class Raised(Enum):
+    """Stands for no default."""
+
+    RAISED = "what went wrong is raised"
+
+
+RAISED: Final = Raised.RAISED
 
 _UNFINISHED = frozenset({"waiting", "delayed", "parked", "prepared", "running", "retrying"})
 _LONELY_US = 1_000_000
@@ -73,15 +85,19 @@ class AsyncResult(Generic[R]):
         *,
         disable_sync_subtasks: bool = True,
         interval: float | None = None,  # noqa: ARG002  Celery's; nothing is polled
-    ) -> R:
+        default: D | Raised = RAISED,
+    ) -> R | D:
         """Waits up to ``timeout`` seconds for the result and returns it.
 
         Raises the task's exception (``TaskFailed`` where its class is not loaded here), ``TaskRevokedError``,
         ``WorkerLostError``, ``CorruptPayload``, ``UnknownJob`` at once, and ``TimeoutError``. With ``propagate`` False the task's
         exception is returned instead. Inside a task it raises RuntimeError: children that wait for each other
-        never end; ``disable_sync_subtasks=False`` allows it.
+        never end; ``disable_sync_subtasks=False`` allows it. With ``default`` nothing of this is raised but RuntimeError:
+        where there is no result in time, that is returned.
         """
         self._refuse_deadlock(disable_sync_subtasks)
+        if default is not RAISED:
+            return cast("R | D", self._get_or(timeout, default))
         view = self._wait(timeout)
         if view.state == "success":
             return _value(view)  # type: ignore[no-any-return]
@@ -93,6 +109,13 @@ class AsyncResult(Generic[R]):
         if propagate:
             raise error
         return error  # type: ignore[return-value]
+
+    def _get_or(self, timeout: float | None, default: Any) -> Any:
+        view = self._wait(timeout)
+        try:
+            return _value(view) if view.state == "success" else default
+        except QueueError:
+            return default
 
     def wait(
         self,
@@ -165,6 +188,16 @@ class AsyncResult(Generic[R]):
     def attempts(self) -> list[Attempt]:
         """The ended attempts, oldest first."""
         return self._store.attempts(self.id)
+
+    def log(self) -> list[str]:
+        """The lines that its attempts have logged, oldest first, as far as they are kept; secrets are not masked.
+
+        A running attempt's are there within about a second. Of all jobs together the newest 64 MiB are kept.
+        """
+        lines: list[str] = []
+        for _, _, text in self._store.logs(self.id):
+            lines += text.decode("utf-8", "backslashreplace").splitlines()
+        return lines
 
     def revoke(
         self,

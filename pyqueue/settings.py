@@ -117,7 +117,7 @@ SETTINGS: Final = _table(
     ("worker_disable_rate_limits", "CELERY_DISABLE_RATE_LIMITS", False, "flag", "no rates", _NOT_YET),
     ("worker_enable_remote_control", "CELERY_ENABLE_REMOTE_CONTROL", True, "flag", "commands to workers", _FILE),
     ("worker_hijack_root_logger", "CELERYD_HIJACK_ROOT_LOGGER", True, "flag", "set up logging", "logging that is set up is left alone"),
-    ("worker_redirect_stdouts", "CELERY_REDIRECT_STDOUTS", True, "flag", "print goes to the log", "what a task prints is left alone"),
+    ("worker_redirect_stdouts", "CELERY_REDIRECT_STDOUTS", True, "flag", "print goes to the log", "what a task prints is left alone; log_prints=True keeps it with its job"),
     ("worker_log_format", "CELERYD_LOG_FORMAT", None, "format", "log lines", "set up logging yourself, or use --json-logs"),
     ("worker_task_log_format", "CELERYD_TASK_LOG_FORMAT", None, "format", "log lines", "set up logging yourself, or use --json-logs"),
     ("worker_log_color", "CELERYD_LOG_COLOR", None, "flag", "coloured log lines", "set up logging yourself, or use --json-logs"),

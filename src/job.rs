@@ -178,6 +178,30 @@ pub struct Finish {
 pub struct Beside {
     /// Of a retry: the budget of its task, of which it takes a place.
     pub budget: Option<Budget>,
+    /// Of a retry: another queue for the job.
+    pub queue: Option<String>,
+    /// What it has logged.
+    pub log: Option<Log>,
+    /// Of a success: how long it is kept (µs), whatever the store's own bounds are.
+    pub keep_us: Option<i64>,
+}
+
+/// Lines that an attempt has logged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Log {
+    /// How many lines before these are not kept.
+    pub dropped: u32,
+    /// The lines, each with its end.
+    pub text: Vec<u8>,
+}
+
+/// The lines of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogView {
+    /// Which one; `None`: it still runs.
+    pub attempt: Option<u32>,
+    /// The lines.
+    pub log: Log,
 }
 
 /// How many retries of a task may begin in a length of time.

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "show": "show everything about a job",
     "result": "show or await the result of a job",
     "why": "say what a job waits for",
+    "plan": "say how many children and how much disk are needed",
     "report": "show what a bug report needs",
     "doctor": "look for what can go wrong, and say what to do",
     "call": "make a job of a task, by its name",
@@ -68,6 +69,10 @@ def load(name: str) -> Command:
             from pyqueue.cli import why
 
             return why
+        case "plan":
+            from pyqueue.cli import plan
+
+            return plan
         case "report":
             from pyqueue.cli import report
 

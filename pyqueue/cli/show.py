@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyqueue.cli.asked import ask
-from pyqueue.cli.file import add_options, whole
+from pyqueue.cli.file import add_options, note, whole
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.progress import told
 from pyqueue.cli.table import table
 from pyqueue.cli.times import clock, length, local
 from pyqueue.cli.words import coloured, plain, print_json, shortened
+from pyqueue.exceptions import UnknownJob
+from pyqueue.plain import steady
 from pyqueue.redaction import masked_text
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Final
 
-    from pyqueue._core import Attempt, Failure
+    from pyqueue._core import Attempt, Failure, Store
     from pyqueue.cli.asked import Asked
 
 LONGEST: Final = 500
@@ -35,9 +37,15 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         "show",
         "Shows everything the file says of a job: its call, times, attempts and errors. With -v values are "
         "not shortened and tracebacks are shown. Arguments are not kept once a job has succeeded.",
-        ("pyqueue show 0017f000-0000-8000-8bd5-dacda2b3cac3",),
+        (
+            "pyqueue show 0017f000-0000-8000-8bd5-dacda2b3cac3",
+            "pyqueue show --log 0017f000-0000-8000-8bd5-dacda2b3cac3",
+        ),
     )
     parser.add_argument("id", metavar="ID", help="the job")
+    parser.add_argument(
+        "--log", action="store_true", help="show what its attempts have logged, and nothing else"
+    )
     add_options(parser)
     parser.set_defaults(run=run)
 
@@ -45,6 +53,8 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
     store = whole(arguments)
+    if arguments.log:
+        return _show_log(store, arguments)
     asked = ask(store, arguments.id)
     if arguments.json:
         print_json(store.path, asked.as_object(traceback=arguments.verbose))
@@ -64,6 +74,29 @@ def run(arguments: Namespace) -> int:
             if attempt.failure is not None and attempt.failure.traceback:
                 print(f"\nattempt {attempt.number}")
                 print(plain(masked_text(attempt.failure.traceback.rstrip()), keep="\n\t"))
+    return 0
+
+
+def _show_log(store: Store, arguments: Namespace) -> int:
+    if store.view(arguments.id).state == "unknown":
+        raise UnknownJob(f"{store.path} holds no job {arguments.id}; it may have ended long ago")
+    logs = store.logs(arguments.id)
+    texts = [masked_text(text.decode("utf-8", "backslashreplace")) for _, _, text in logs]
+    if arguments.json:
+        told = [
+            {"attempt": number, "dropped": dropped, "lines": text.splitlines()}
+            for (number, dropped, _), text in zip(logs, texts, strict=True)
+        ]
+        print_json(store.path, {"id": arguments.id, "log": told})
+        return 0
+    for (number, dropped, _), text in zip(logs, texts, strict=True):
+        if len(logs) > 1:
+            print("running now" if number is None else f"attempt {number}")
+        if dropped:
+            note(f"{dropped:,} lines before these are not kept")
+        print(steady(text), end="", flush=True)
+    if not logs:
+        note("nothing that it logged is kept")
     return 0
 
 

@@ -21,6 +21,7 @@ from pyqueue import loading, signals
 from pyqueue._core import ChildPipe
 from pyqueue.exceptions import Terminated
 from pyqueue.worker.asks import listen, noted
+from pyqueue.worker.capture import capture
 from pyqueue.worker.log import set_up
 from pyqueue.worker.run_job import Run, run_job
 from pyqueue.worker.side_by_side import side_by_side
@@ -61,6 +62,7 @@ def main(target: str, path: str, level: str, name: str, pool: str, width: str) -
     set_up(level)
     listen(pipe, Run.called.__code__)
     signals.worker_process_init.send(None)
+    capture(app)
     pipe.ready(sorted(app.tasks))
 
     def work() -> None:

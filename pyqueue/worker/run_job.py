@@ -14,7 +14,7 @@ from pyqueue._core import Outcome
 from pyqueue.attempt import IGNORED, REJECTED, Attempt, Ended, attempt, invoke
 from pyqueue.callbacks import following
 from pyqueue.einfo import ExceptionInfo
-from pyqueue.exceptions import DecodeError, NotRegistered, QueueError, Terminated, TransactionError
+from pyqueue.exceptions import DecodeError, NotRegistered, QueueError, Retry, Terminated, TransactionError
 from pyqueue.rates import rate
 from pyqueue.serialization import CONTENT_TYPE, Call, decode_call, encode_call, encode_result
 from pyqueue.states import RETRY, SUCCESS
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pyqueue.app import PyQueue
     from pyqueue.signature import Signature
     from pyqueue.task import Task
+    from pyqueue.worker.lines import Lines
     from pyqueue.worker.transaction import Block
 
 log: Final = logging.getLogger("pyqueue.task")
@@ -50,6 +51,7 @@ class Run(Attempt):
         "function",
         "hostname",
         "job",
+        "lines",
         "started_us",
         "then",
         "unwritten",
@@ -71,6 +73,8 @@ class Run(Attempt):
         self.started_us: Final = time.time_ns() // 1_000
         self.unwritten: dict[str, Any] | None = None
         """How far it is, as long as that is not written."""
+        self.lines: Lines | None = None
+        """What it has logged."""
         self._context = None
 
     def called(self) -> Any:
@@ -117,12 +121,34 @@ class Run(Attempt):
         """Writes it, in another thread than the task's."""
         if self.block is not None and self.block.is_open:
             return False
-        meta, self.unwritten = self.unwritten, None
-        if meta is not None:
-            # Whoever needs to know that the job is another's now is told so when it ends.
-            with suppress(QueueError):
+        # Whoever needs to know that the job is another's now is told so when it ends.
+        with suppress(QueueError):
+            meta, self.unwritten = self.unwritten, None
+            if meta is not None:
                 self.app.store.progress(self.job, "PROGRESS", encode_result(meta, "the progress"))
+            if self.lines is not None and self.lines.changed:
+                if not self.lines.due():
+                    return False
+                self.app.store.note(self.job, *self.lines.kept())
         return True
+
+    def logged(self, text: str) -> None:
+        """Keeps a line with the job."""
+        self._lines().add(text)
+
+    def printed(self, text: str) -> None:
+        """Keeps a piece of what was printed with the job."""
+        self._lines().print(text)
+
+    def _lines(self) -> Lines:
+        from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  for those who log
+
+        if self.lines is None:
+            from pyqueue.worker.lines import Lines  # noqa: PLC0415
+
+            self.lines = Lines(self.app.config.log_bytes)
+        REPORTER.tell(self)
+        return self.lines
 
     def open_transaction(self) -> Block:
         """The open one."""
@@ -216,6 +242,23 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
     return outcome_of(run, attempt(run, app.middleware))
 
 
+def outcome_of(run: Run, ended: Ended) -> Outcome:
+    """What the supervisor is told of it."""
+    outcome = _outcome(run, ended)
+    if run.unwritten is None and run.lines is None and run.call.extras.result_expires is None:
+        return outcome
+    from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  few need it
+
+    REPORTER.end(run)
+    keep = run.call.extras.result_expires
+    if run.lines is None and keep is None:
+        return outcome
+    return outcome.beside(
+        log=None if run.lines is None else run.lines.ended(),
+        keep_us=None if keep is None else round(keep * 1e6),
+    )
+
+
 def _report(run: Run, state: str, meta: Any) -> None:
     if run.block is not None and run.block.is_open:
         raise TransactionError(
@@ -226,12 +269,7 @@ def _report(run: Run, state: str, meta: Any) -> None:
     run.app.store.progress(run.job, state, encode_result(meta, f"the meta of {state}", run.app.max_body))
 
 
-def outcome_of(run: Run, ended: Ended) -> Outcome:
-    """What the supervisor is told of it."""
-    if run.unwritten is not None:
-        from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  it is loaded
-
-        REPORTER.end(run)
+def _outcome(run: Run, ended: Ended) -> Outcome:
     if ended.state == SUCCESS:
         return Outcome.success(ended.kept, None if ended.kept is None else CONTENT_TYPE, run.then)
     if ended.state == IGNORED:
@@ -247,7 +285,8 @@ def outcome_of(run: Run, ended: Ended) -> Outcome:
         least = "" if budget is None else " at the soonest"
         log.info("%s[%s] is tried again in %.3g s%s: %r", run.job.task, run.job.id, delay, least, error)
         content_type = None if ended.kept is None else CONTENT_TYPE
-        return Outcome.retry(round(delay * 1e6), failure_of(error), ended.kept, content_type, budget)
+        queue = ended.error.queue if isinstance(ended.error, Retry) else None
+        return Outcome.retry(round(delay * 1e6), failure_of(error), ended.kept, content_type, budget, queue)
     if isinstance(error, Terminated):
         log.info("%s[%s] was revoked and has ended", run.job.task, run.job.id)
         return Outcome.failure(failure_of(error))

@@ -5,7 +5,7 @@ use pyo3::types::PyBytes;
 
 use super::exceptions::to_py;
 use crate::error::Error;
-use crate::job::{self, Beside, Budget, Dedup, Errback, Payload};
+use crate::job::{self, Beside, Budget, Dedup, Errback, Log, Payload};
 use crate::worker::pipe::Offer;
 
 /// A call to be stored.
@@ -188,19 +188,29 @@ impl Outcome {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (delay_us, failure, body=None, content_type=None, budget=None))]
+    #[pyo3(signature = (delay_us, failure, body=None, content_type=None, budget=None, queue=None))]
     fn retry(
         delay_us: i64,
         failure: &Failure,
         body: Option<Vec<u8>>,
         content_type: Option<String>,
         budget: Option<(u32, i64)>,
+        queue: Option<String>,
     ) -> Self {
         let payload = body.map(|body| Payload { content_type, body });
         let inner = job::Outcome::Retry { delay_us, payload, failure: failure.inner.clone() };
         let budget = budget.map(|(most, period_us)| Budget { most, period_us });
-        let beside = budget.map(|budget| Box::new(Beside { budget: Some(budget) }));
+        let said = budget.is_some() || queue.is_some();
+        let beside = said.then(|| Box::new(Beside { budget, queue, ..Beside::default() }));
         Outcome { inner, then: Vec::new(), beside }
+    }
+
+    #[pyo3(signature = (*, log=None, keep_us=None))]
+    fn beside(&self, log: Option<(u32, Vec<u8>)>, keep_us: Option<i64>) -> Self {
+        let mut beside = self.beside.clone().unwrap_or_default();
+        beside.log = log.map(|(dropped, text)| Log { dropped, text });
+        beside.keep_us = keep_us;
+        Outcome { beside: Some(beside), ..self.clone() }
     }
 
     #[staticmethod]

@@ -3,6 +3,7 @@
 mod exceptions;
 mod foreign;
 mod job;
+mod load;
 mod pipe;
 mod status;
 mod store;
@@ -26,6 +27,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<status::Attempt>()?;
     module.add_class::<status::QueueStatus>()?;
     module.add_class::<status::WorkerStatus>()?;
+    module.add_class::<load::TaskLoad>()?;
+    module.add_class::<load::Load>()?;
     module.add_class::<store::Store>()?;
     foreign::add(module)?;
     module.add_class::<watch::Watch>()?;

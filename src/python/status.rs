@@ -5,12 +5,19 @@ use std::path::Path;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::exceptions::to_py;
 use super::job::Failure;
-use crate::job::{self, Payload};
+use crate::error::Error;
+use crate::job::{self, Payload, State};
 use crate::store::{QueueView, WorkerView};
 use crate::worker::liveness;
 use crate::worker::page::Page;
 use crate::worker::shown::Shown;
+
+/// The state of a name.
+pub fn state(name: &str) -> PyResult<State> {
+    State::of(name).ok_or_else(|| to_py(Error::invalid(format!("there is no state {name:?}"))))
+}
 
 /// What the file says about an id.
 #[pyclass(frozen, module = "pyqueue._core")]

@@ -9,11 +9,12 @@ use pyo3::types::{PyBytes, PyTuple};
 use super::exceptions::to_py;
 use super::foreign;
 use super::job::{Job, NewJob, Outcome};
-use super::status::{Attempt, JobSummary, JobView, QueueStatus, WorkerStatus};
+use super::load::Load;
+use super::status::{self, Attempt, JobSummary, JobView, QueueStatus, WorkerStatus};
 use super::waiting;
 use crate::clock::{Env, Signals};
 use crate::error::{Error, Result};
-use crate::job::{Finish, Finished, State};
+use crate::job::{Finish, Finished, Log};
 use crate::sqlite::Durability;
 use crate::store::{self, Ask, Filter, NewWorker, Options, Revoked, Scope, Verdict};
 use crate::worker::liveness;
@@ -60,6 +61,9 @@ impl Store {
         })
     }
 }
+
+/// Which attempt, lines before these, and the lines.
+type Logged<'py> = (Option<u32>, u32, Bound<'py, PyBytes>);
 
 fn scope(task: Option<String>, queue: Option<String>) -> PyResult<Scope> {
     match (task, queue) {
@@ -213,13 +217,7 @@ impl Store {
         since_us: Option<i64>,
         limit: usize,
     ) -> PyResult<Vec<JobSummary>> {
-        let state = match state {
-            None => None,
-            Some(name) => {
-                let unknown = || to_py(Error::invalid(format!("there is no state {name:?}")));
-                Some(State::of(name).ok_or_else(unknown)?)
-            }
-        };
+        let state = state.map(status::state).transpose()?;
         let filter = Filter { state, queue, task, error, since_us, limit };
         let found = self.away(py, |store| store.jobs(&filter))?;
         Ok(found.into_iter().map(JobSummary::from).collect())
@@ -235,6 +233,23 @@ impl Store {
             Err(Error::LeaseLost { .. }) => Err(Error::LeaseLost { job: job.inner.id.clone() }),
             other => other,
         })
+    }
+
+    fn note(&self, py: Python<'_>, job: &Job, dropped: u32, text: Vec<u8>) -> PyResult<()> {
+        let (row, token) = (job.inner.row, job.inner.token);
+        self.away(py, |store| match store.note(row, token, Log { dropped, text }) {
+            Err(Error::LeaseLost { .. }) => Err(Error::LeaseLost { job: job.inner.id.clone() }),
+            other => other,
+        })
+    }
+
+    fn logs<'py>(&self, py: Python<'py>, id: &str) -> PyResult<Vec<Logged<'py>>> {
+        let logs = self.away(py, |store| store.logs(id))?.into_iter();
+        Ok(logs.map(|view| (view.attempt, view.log.dropped, PyBytes::new(py, &view.log.text))).collect())
+    }
+
+    fn load(&self, py: Python<'_>, since_us: i64) -> PyResult<Load> {
+        Ok(self.away(py, |store| store.load(since_us))?.into())
     }
 
     fn forget(&self, py: Python<'_>, id: &str) -> PyResult<bool> {

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::error::Result;
 
 /// What must not be found: a sentence, and how often it is.
-const NEVER: [(&str, &str); 12] = [
+const NEVER: [(&str, &str); 13] = [
     (
         "jobs that nothing speaks for: they would never start",
         "SELECT count(*) FROM pyqueue_head h JOIN pyqueue_job j ON j.id>(h.band<<43) AND j.id<=h.pos \
@@ -61,6 +61,11 @@ const NEVER: [(&str, &str); 12] = [
         "dedup keys of jobs that are gone",
         "SELECT count(*) FROM pyqueue_dedup d WHERE d.until IS NULL \
          AND NOT EXISTS(SELECT 1 FROM pyqueue_job j WHERE j.id=d.id AND j.dedup=d.key)",
+    ),
+    (
+        "a wrong count of what was logged",
+        "SELECT count(*) FROM (SELECT ifnull((SELECT pos FROM pyqueue_head WHERE band=-5), 0) AS counted, \
+         ifnull((SELECT sum(octet_length(text)) FROM pyqueue_log), 0) AS there) WHERE counted<>there",
     ),
     (
         "errbacks of jobs that are gone",

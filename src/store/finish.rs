@@ -1,16 +1,20 @@
 //! Finish: the ends of attempts, any subset of a claim in any order, each under its token.
 
+use std::sync::Arc;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::change::Change;
+use super::claim::{self, Ask, Claimed};
 use super::history::{self, Run, Success};
 use super::lease::{self, Lease};
 use super::row::{self, JobRow};
-use super::{budget, dedup, errback, leave, progress, revoke, side};
-use crate::error::Result;
+use super::{Store, budget, dedup, errback, leave, log, progress, revoke, shift, side};
+use crate::error::{Error, Result};
 use crate::id::{RowId, SHELF};
-use crate::job::{Failure, Finish, Finished, Outcome, Payload, State};
+use crate::job::{Beside, Failure, Finish, Finished, Outcome, Payload, State};
 use crate::mutants::{self, Mutant};
+use crate::sqlite::Durability;
 
 /// So many losses without a charge weigh as much as one with.
 const UNCHARGED: u32 = 4;
@@ -35,6 +39,32 @@ pub fn bound(end: &mut Finish, max_body: usize) {
             ..Failure::default()
         });
     }
+}
+
+/// Writes ends, and claims what is asked for. What was logged goes first where there is little room: it never takes
+/// what was set aside for outcomes.
+pub fn written(store: &Store, mut ends: Vec<Finish>, ask: Option<Ask>) -> Result<(Vec<Finished>, Claimed)> {
+    let work = |ends: &Arc<Vec<Finish>>| {
+        let (ends, ask) = (ends.clone(), ask.clone());
+        move |change: &mut Change| {
+            let finished = finish(change, &ends)?;
+            let claimed = ask.map(|ask| claim::claim(change, &ask)).transpose()?.unwrap_or_default();
+            Ok((finished, claimed))
+        }
+    };
+    let logs = |end: &Finish| end.beside.as_ref().is_some_and(|beside| beside.log.is_some());
+    if ends.iter().any(logs) {
+        let shared = Arc::new(ends);
+        if !store.is_short()? {
+            let done = store.write(Durability::Normal, work(&shared));
+            if !matches!(done, Err(Error::Full(_))) {
+                return done;
+            }
+        }
+        ends = Arc::unwrap_or_clone(shared);
+        ends.iter_mut().filter_map(|end| end.beside.as_mut()).for_each(|beside| beside.log = None);
+    }
+    store.keep(Durability::Normal, work(&Arc::new(ends)))
 }
 
 /// Writes every end whose token still covers its job. One answer an end, in the order given.
@@ -93,11 +123,31 @@ pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
             }
         }
     }
+    for (end, answer) in ends.iter().zip(&answers) {
+        if let Some(said) = end.beside.as_deref()
+            && *answer != Finished::LeaseLost
+        {
+            beside(change, end, said)?;
+        }
+    }
     if !ends.is_empty() {
         // History stays inside its bound while it is written: twice as fast out as in.
         history::prune_surplus(change, 2 * ends.len() as i64 + 16)?;
     }
     Ok(answers)
+}
+
+/// Keeps what is said beside an end. A repetition may be one that the first time had nobody to say it.
+fn beside(change: &mut Change, end: &Finish, said: &Beside) -> Result<()> {
+    if let Some(log) = &said.log
+        && end.outcome != Outcome::GivenBack
+    {
+        log::keep(change, end.row, end.token, log)?;
+    }
+    if let Some(keep_us) = said.keep_us {
+        history::keep_until(change, end.row, end.token, change.now.saturating_add(keep_us))?;
+    }
+    Ok(())
 }
 
 /// Forgets what was noted beside the lease of a running job; whether it was revoked.
@@ -117,8 +167,9 @@ fn repeated(change: &Change, end: &Finish) -> Result<Finished> {
     };
     let recorded = |outcome| history::recorded(change.conn, end.row, end.token, outcome);
     // A process may die after it has committed the end of its job by itself.
+    // What was not a success has cancelled a job that was revoked.
     let again = recorded(outcome)?
-        || recorded(history::CANCELLED)?
+        || outcome != history::SUCCESS && recorded(history::CANCELLED)?
         || outcome == history::LOST && recorded(history::SUCCESS)?;
     Ok(if again { Finished::Again } else { Finished::LeaseLost })
 }
@@ -150,7 +201,8 @@ fn succeed(change: &mut Change, lease: &Lease, ends: &[Finish], run: &[usize]) -
     }
     history::append_successes(change, &successes)?;
     if first.band() != SHELF {
-        change.heads.get(first.band())?.succeeded += run.len() as i64;
+        let elsewhere = if lease.plain { 0 } else { shifted(change, first, last)? };
+        change.heads.get(first.band())?.succeeded += run.len() as i64 - elsewhere;
     }
     let rest = lease::cut(change.conn, lease, first.0, last.0)?;
     if !lease.plain {
@@ -164,6 +216,21 @@ fn succeed(change: &mut Change, lease: &Lease, ends: &[Finish], run: &[usize]) -
         .prepare_cached("DELETE FROM pyqueue_job WHERE id BETWEEN ?1 AND ?2")?
         .execute([first.0, last.0])?;
     Ok(rest)
+}
+
+/// Counts successes of a range for the queues their jobs were given since; how many there are.
+fn shifted(change: &mut Change, first: RowId, last: RowId) -> Result<i64> {
+    let homes: Vec<(i64, i64)> = change
+        .conn
+        .prepare_cached(
+            "SELECT home, count(*) FROM pyqueue_job WHERE id BETWEEN ?1 AND ?2 AND home IS NOT NULL GROUP BY home",
+        )?
+        .query_map([first.0, last.0], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (home, count) in &homes {
+        change.heads.get(*home)?.succeeded += count;
+    }
+    Ok(homes.iter().map(|(_, count)| count).sum())
 }
 
 fn home(change: &Change, id: RowId) -> Result<i64> {
@@ -209,14 +276,21 @@ fn one(change: &mut Change, job: &JobRow, lease: &Lease, end: &Finish) -> Result
                 None => 0,
             };
             let delay_us = turn.saturating_add((*delay_us).max(0));
+            let at = match end.beside.as_ref().and_then(|beside| beside.queue.as_deref()) {
+                Some(queue) => shift::shift(change, job, queue)?,
+                None => job.at(),
+            };
             if delay_us > 0 {
-                side::put_later(change, job.id, change.now.saturating_add(delay_us), job.at())
+                side::put_later(change, job.id, change.now.saturating_add(delay_us), at)
             } else {
-                side::put_again(change, job.id, job.at())
+                side::put_again(change, job.id, at)
             }
         }
         Outcome::Lost { reason, charged } => lose(change, job, run, reason, *charged),
-        Outcome::GivenBack => side::put_again(change, job.id, job.at()),
+        Outcome::GivenBack => {
+            log::drop_attempt(change, job.id, lease.token)?;
+            side::put_again(change, job.id, job.at())
+        }
     }
 }
 

@@ -15,6 +15,9 @@ pub const OWNER: i64 = -3;
 /// Counter of the whole file: how far the walk over old successes has come in the history.
 pub const WALK: i64 = -4;
 
+/// Counter of the whole file: bytes in `pyqueue_log`.
+pub const LOGGED: i64 = -5;
+
 /// A row of `pyqueue_head`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Head {

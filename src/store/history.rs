@@ -3,10 +3,10 @@
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, params};
 
-use super::alias;
 use super::change::Change;
 use super::head::WALK;
 use super::row::JobRow;
+use super::{alias, log};
 use crate::error::Result;
 use crate::id::RowId;
 use crate::job::{Failure, Payload, State, Usage};
@@ -205,10 +205,16 @@ pub fn prune_successes(change: &mut Change, limit: i64) -> Result<bool> {
     let walk = change.heads.pos(WALK)?;
     let surplus = newest - change.options.history_count;
     let old = change.now.saturating_sub(change.options.history_age_us);
+    // What has a time of its own goes by that.
     let rows: Vec<(i64, i64, Option<i64>, bool, i64)> = change
         .conn
-        .prepare_cached("SELECT seq, finished, state, alias IS NOT NULL, job FROM pyqueue_history WHERE seq>?1 ORDER BY seq LIMIT ?2")?
-        .query_map([walk, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?
+        .prepare_cached(
+            "SELECT seq, finished, CASE WHEN until IS NULL THEN state END, alias IS NOT NULL, job \
+            FROM pyqueue_history WHERE seq>?1 ORDER BY seq LIMIT ?2",
+        )?
+        .query_map([walk, limit], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        })?
         .collect::<rusqlite::Result<_>>()?;
     let full = rows.len() as i64 == limit;
     let goes = |(seq, finished, ..): &&(i64, i64, Option<i64>, bool, i64)| {
@@ -216,9 +222,10 @@ pub fn prune_successes(change: &mut Change, limit: i64) -> Result<bool> {
     };
     let gone: Vec<_> = rows.iter().take_while(goes).collect();
     let Some((done, ..)) = gone.last() else { return Ok(false) };
+    log::drop_range(change, walk, *done)?;
     change
         .conn
-        .prepare_cached("DELETE FROM pyqueue_history WHERE seq>?1 AND seq<=?2 AND state=0")?
+        .prepare_cached("DELETE FROM pyqueue_history WHERE seq>?1 AND seq<=?2 AND state=0 AND until IS NULL")?
         .execute([walk, *done])?;
     for (.., job) in gone.iter().filter(|(_, _, state, named, _)| *state == Some(0) && *named) {
         alias::delete(change.conn, RowId(*job))?;
@@ -241,7 +248,10 @@ pub fn prune_failures(change: &mut Change, limit: i64) -> Result<bool> {
     let walk = change.heads.pos(WALK)?;
     let rows: Vec<(i64, i64, bool, i64)> = change
         .conn
-        .prepare_cached("SELECT seq, finished, alias IS NOT NULL, job FROM pyqueue_history WHERE seq<=?1 ORDER BY seq LIMIT ?2")?
+        .prepare_cached(
+            "SELECT seq, finished, alias IS NOT NULL, job FROM pyqueue_history \
+            WHERE seq<=?1 AND until IS NULL ORDER BY seq LIMIT ?2",
+        )?
         .query_map([walk, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let full = rows.len() as i64 == limit;
@@ -249,9 +259,36 @@ pub fn prune_failures(change: &mut Change, limit: i64) -> Result<bool> {
         if finished > old {
             return Ok(false);
         }
+        log::drop_place(change, seq)?;
         delete(change.conn, seq, named.then_some(RowId(job)))?;
     }
     Ok(full)
+}
+
+/// Gives the success of an attempt a time of its own until which it is kept.
+pub fn keep_until(change: &Change, id: RowId, token: i64, until: i64) -> Result<()> {
+    change
+        .conn
+        .prepare_cached("UPDATE pyqueue_history SET until=?3 WHERE job=?1 AND token=?2 AND state=0")?
+        .execute([id.0, token, until])?;
+    Ok(())
+}
+
+/// Deletes successes whose own time is over. The newest row stays, as ever. True if there is more.
+pub fn prune_timed(change: &mut Change, limit: i64) -> Result<bool> {
+    let rows: Vec<(i64, bool, i64)> = change
+        .conn
+        .prepare_cached(
+            "SELECT seq, alias IS NOT NULL, job FROM pyqueue_history WHERE until<=?1 \
+             AND seq<(SELECT max(seq) FROM pyqueue_history) ORDER BY until LIMIT ?2",
+        )?
+        .query_map([change.now, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (seq, named, job) in &rows {
+        log::drop_place(change, *seq)?;
+        delete(change.conn, *seq, named.then_some(RowId(*job)))?;
+    }
+    Ok(rows.len() as i64 == limit)
 }
 
 fn delete(conn: &Connection, seq: i64, named: Option<RowId>) -> Result<()> {

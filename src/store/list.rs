@@ -6,7 +6,7 @@ use super::change::Change;
 use super::history;
 use super::row::{self, HUSK, JobRow, columns};
 use super::view::{self, failure};
-use super::{alias, lease, progress, rules, side};
+use super::{alias, lease, log, progress, rules, side};
 use crate::error::Result;
 use crate::id;
 use crate::job::{JobSummary, Payload, State};
@@ -209,5 +209,8 @@ pub fn forget(change: &mut Change, text: &str) -> Result<bool> {
         )?
         .execute(params![named.row.0, named.nonce()])?;
     alias::delete(change.conn, named.row)?;
+    if count > 0 {
+        log::drop_job(change, named.row)?;
+    }
     Ok(count > 0)
 }

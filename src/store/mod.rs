@@ -20,6 +20,8 @@ mod inspect;
 mod lease;
 mod leave;
 mod list;
+mod load;
+mod log;
 mod open;
 mod owner;
 mod producer;
@@ -35,6 +37,7 @@ mod row;
 mod rules;
 mod schema;
 mod shape;
+mod shift;
 mod side;
 #[cfg(test)]
 mod tests;
@@ -55,6 +58,7 @@ pub use gate::Scope;
 pub use half::Verdict;
 pub use inspect::{Backlog, QueueView};
 pub use list::Filter;
+pub use load::{Load, TaskLoad};
 pub use open::Options;
 pub use owner::{NewWorker, WorkerView};
 pub use producer::{Parcel, Producer};
@@ -160,13 +164,8 @@ impl Store {
         for end in &mut ends {
             finish::bound(end, self.options.max_body);
         }
-        let ends = Arc::new(ends);
         let ask = if self.lets_start()? { ask } else { None };
-        self.keep(Durability::Normal, move |change| {
-            let finished = finish::finish(change, &ends)?;
-            let claimed = ask.map(|ask| claim::claim(change, &ask)).transpose()?.unwrap_or_default();
-            Ok((finished, claimed))
-        })
+        finish::written(self, ends, ask)
     }
 
     /// Lets the lease of one job end `visibility_us` from now; `LeaseLost` if the token no longer counts.

@@ -34,6 +34,7 @@ pub fn upkeep(change: &mut Change) -> Result<Upkeep> {
     dedup::sweep(change, LIMIT)?;
     more |= history::prune_successes(change, LIMIT as i64)?;
     more |= history::prune_failures(change, LIMIT as i64)?;
+    more |= history::prune_timed(change, LIMIT as i64)?;
     let lease: Option<i64> = change
         .conn
         .prepare_cached("SELECT min(deadline) FROM pyqueue_lease")?

@@ -78,6 +78,9 @@ impl Supervisor {
             self.tick_us = now + TICK_US;
             self.tick(now);
             self.watch(now);
+            if std::mem::take(&mut self.revoking.missed) {
+                self.look_for_wishes(now);
+            }
         } else if self.ledger.written >= KEEPER_ENDS {
             self.ledger.written = 0;
             self.keeper.send();

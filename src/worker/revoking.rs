@@ -31,6 +31,8 @@ pub(super) struct Ending {
 pub(super) struct Revoking {
     /// The rings of the bell before the last look.
     pub seen: u32,
+    /// The file could not be asked: the next tick does.
+    pub missed: bool,
     endings: Vec<Ending>,
 }
 
@@ -57,7 +59,7 @@ impl Supervisor {
         match self.store.wishes() {
             Ok(wishes) => wishes.into_iter().for_each(|wish| self.wish(wish, now)),
             Err(error) => {
-                self.news = true;
+                self.revoking.missed = true;
                 self.trouble(&error);
             }
         }

@@ -62,7 +62,12 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
 fn besides() -> impl Strategy<Value = Box<Beside>> {
     let budget =
         (any::<u32>(), any::<i64>()).prop_map(|(most, period_us)| crate::job::Budget { most, period_us });
-    proptest::option::of(budget).prop_map(|budget| Box::new(Beside { budget }))
+    let log = (any::<u32>(), proptest::collection::vec(any::<u8>(), 0..99))
+        .prop_map(|(dropped, text)| crate::job::Log { dropped, text });
+    let keep = proptest::option::of(any::<i64>());
+    let queue = proptest::option::of(".{0,20}");
+    (proptest::option::of(budget), queue, proptest::option::of(log), keep)
+        .prop_map(|(budget, queue, log, keep_us)| Box::new(Beside { budget, queue, log, keep_us }))
 }
 
 fn new_jobs() -> impl Strategy<Value = NewJob> {

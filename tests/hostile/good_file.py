@@ -58,7 +58,10 @@ def work(store: Store, claimed: list[Job]) -> None:
         lambda n: Outcome.failure(broken),
         lambda n: Outcome.given_back(),
     ]
-    store.finish([(job, ways[n % len(ways)](n)) for n, job in enumerate(claimed[:50])])
+    store.finish([(job, ways[n % len(ways)](n)) for n, job in enumerate(claimed[:40])])
+    told = [way(n).beside(log=(n, b"a line\n" * 99), keep_us=LEASE_US) for n, way in enumerate(ways)]
+    store.finish(list(zip(claimed[40:47], told, strict=True)))
+    store.finish([(job, Outcome.retry(0, failure, budget=(1, LEASE_US))) for job in claimed[47:50]])
     for job in claimed[50:55]:
         store.progress(job, "HALF", result(50))
     store.extend(claimed[60], LEASE_US)

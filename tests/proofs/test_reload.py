@@ -164,3 +164,32 @@ def test_a_stop_during_a_reload_is_a_stop(app: PyQueue, tmp_path: Path) -> None:
         assert process.wait(20) == 0
         os.close(gate)
     assert held.get(timeout=1) == 1
+
+
+def test_every_supervisor_of_a_worker_reloads(app: PyQueue, tmp_path: Path) -> None:
+    with worker(tmp_path, "-c", "3", "-Q", "mail:1,default") as process:
+        before = set(children(process.pid))
+        write(tmp_path, "'new'")
+        os.kill(process.pid, signal.SIGHUP)
+        until(lambda: process.log.read_text().count("run the new code") == 2)
+        until(lambda: not before & set(children(process.pid)), what="the old children's end")
+        assert len(children(process.pid)) == 3
+        mail = app.signature("code").set(queue="mail").delay()
+        assert (mail.get(timeout=20)[0], code_of(app)) == ("new", "new")
+
+
+def test_a_reload_keeps_the_number_that_the_load_has_made(app: PyQueue, tmp_path: Path) -> None:
+    with worker(tmp_path, "--autoscale", "3,1") as process:
+        held = [app.signature("hold", [f"held-{n}"]).delay() for n in range(3)]
+        until(lambda: all((tmp_path / f"held-{n}").exists() for n in range(3)), timeout=30)
+        old = set(children(process.pid))
+        assert len(old) == 3
+        write(tmp_path, "'new'")
+        os.kill(process.pid, signal.SIGHUP)
+        process.wait_said("3 children run the new code")
+        assert code_of(app) == "new"
+        gate = os.open(tmp_path / "gate", os.O_RDWR)
+        assert [result.get(timeout=20) for result in held] == [1, 1, 1]
+        os.close(gate)
+        until(lambda: not old & set(children(process.pid)), what="the old children's end")
+        assert len(children(process.pid)) == 3

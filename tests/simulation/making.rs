@@ -1,6 +1,6 @@
 //! Random jobs and ends of attempts.
 
-use pyqueue_core::job::{Beside, Budget, Dedup, Errback, Failure, NewJob, Outcome, Payload};
+use pyqueue_core::job::{Beside, Budget, Dedup, Errback, Failure, Log, NewJob, Outcome, Payload};
 
 use crate::dice::Dice;
 
@@ -79,10 +79,13 @@ pub fn jobs(dice: &mut Dice, scene: Scene, most: u64) -> Vec<NewJob> {
     (0..1 + dice.below(most)).map(|_| job(dice, scene)).collect()
 }
 
-/// A budget that two processes use up between them.
-pub fn beside(dice: &mut Dice) -> Option<Box<Beside>> {
+/// A budget that processes use up between them, and a few lines.
+pub fn beside(dice: &mut Dice, scene: Scene) -> Option<Box<Beside>> {
     let budget = Budget { most: 1 + dice.below(2) as u32, period_us: *dice.pick(&[10, 600]) * SECOND };
-    dice.one_in(3).then(|| Box::new(Beside { budget: Some(budget) }))
+    let log = Log { dropped: 0, text: vec![b'x'; dice.below(200) as usize] };
+    let (budget, log) = (dice.one_in(2).then_some(budget), dice.one_in(2).then_some(log));
+    let queue = dice.one_in(4).then(|| queue(dice, scene));
+    dice.one_in(2).then(|| Box::new(Beside { budget, queue, log, keep_us: None }))
 }
 
 pub fn outcome(dice: &mut Dice) -> Outcome {

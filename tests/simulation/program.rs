@@ -61,7 +61,8 @@ impl Client {
             (Trade::Caller, 36..42) => self.prepare(),
             (Trade::Caller, 42..47) => self.settle(),
             (Trade::Caller, 47..55) => self.send(),
-            (Trade::Caller, 55..65) => self.about(Verb::Cancel),
+            (Trade::Caller, 55..61) => self.about(Verb::Cancel),
+            (Trade::Caller, 61..65) => self.about(Verb::Revoke),
             (Trade::Caller, 65..69) => self.about(Verb::Replay),
             (Trade::Caller, 69..74) => self.about(Verb::Forget),
             (Trade::Caller, 74..88) => self.watch(),
@@ -188,7 +189,7 @@ impl Client {
                 } else {
                     Vec::new()
                 };
-                let beside = beside(&mut self.dice);
+                let beside = beside(&mut self.dice, scene);
                 ends.push(Finish {
                     row,
                     token,

@@ -37,6 +37,7 @@ pub struct Seen {
     pub halves: BTreeMap<i64, (Option<i64>, i64, i64)>,
     pub producers: BTreeMap<String, (i64, i64, Option<Vec<u8>>)>,
     pub turns: BTreeMap<String, i64>,
+    pub revoked: BTreeMap<i64, i64>,
     pub newer: bool,
     /// Rows that break an invariant of the schema.
     pub unsound: i64,
@@ -60,6 +61,8 @@ const UNSOUND: &str = "SELECT \
       OR parked <> (SELECT count(*) FROM pyqueue_side s WHERE s.place=2 AND s.at>>43=band) \
       OR later <> (SELECT count(*) FROM pyqueue_side s WHERE s.place=3 AND s.at>>43=band) \
       OR spoken <> (SELECT count(*) FROM pyqueue_job j WHERE j.mark>0 AND j.id>h.pos AND j.id>>43=band))) \
+  + (SELECT ifnull((SELECT pos FROM pyqueue_head WHERE band=-5), 0) <> ifnull((SELECT sum(octet_length(text)) FROM pyqueue_log), 0)) \
+  + (SELECT count(*) FROM pyqueue_log g WHERE NOT EXISTS(SELECT 1 FROM pyqueue_history h WHERE h.job=g.job AND h.token=g.token)) \
   + (SELECT count(*) FROM pyqueue_progress p WHERE NOT EXISTS(SELECT 1 FROM pyqueue_lease l WHERE p.id BETWEEN l.first AND l.last AND l.token=p.token))";
 
 /// In the order of their codes in the history.
@@ -120,6 +123,7 @@ fn read(disk: &Disk) -> rusqlite::Result<Seen> {
         producers: all(&conn, "SELECT name, epoch, sequence, position FROM pyqueue_producer", |row| {
             Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
         })?,
+        revoked: all(&conn, "SELECT id, token FROM pyqueue_revoke", |row| Ok((row.get(0)?, row.get(1)?)))?,
         turns: all(&conn, "SELECT task, turn FROM pyqueue_budget", |row| Ok((row.get(0)?, row.get(1)?)))?,
         receipts: all(&conn, "SELECT job, token FROM pyqueue_receipt", |row| Ok((row.get(0)?, row.get(1)?)))?,
         newer: conn.query_row(

@@ -25,6 +25,8 @@ pub enum Verb {
     Pause(Scope),
     Resume(Scope),
     Cancel(String),
+    /// A job is cancelled, or its attempt is to end.
+    Revoke(String),
     Purge(String),
     Upkeep,
     Forget(String),
@@ -168,6 +170,7 @@ impl Verb {
             Verb::Pause(scope) => store.pause(scope.clone()).map(|()| Answer::Nothing),
             Verb::Resume(scope) => store.resume(scope.clone()).map(|()| Answer::Nothing),
             Verb::Cancel(id) => store.cancel(id).map(Answer::Flag),
+            Verb::Revoke(id) => store.revoke(id, 15, 1_000_000).map(|what| Answer::Number(what as i64)),
             Verb::Purge(queue) => store.purge(queue).map(|count| Answer::Number(count as i64)),
             Verb::Upkeep => store.upkeep().map(|done| Answer::Number(done.taken_back as i64)),
             Verb::Forget(id) => store.forget(id).map(Answer::Flag),

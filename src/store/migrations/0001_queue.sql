@@ -59,7 +59,7 @@ CREATE TABLE pyqueue_lease(
   token INTEGER NOT NULL,
   owner INTEGER NOT NULL,
   deadline INTEGER,                                             -- boot time; NULL: the owner's
-  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key, errbacks, has told of its progress, or was revoked
+  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key, errbacks, another queue than its id says, has told of its progress, or was revoked
   CHECK(last >= first)
 ) STRICT;
 
@@ -171,9 +171,21 @@ CREATE TABLE pyqueue_history(
   soft_time_limit INTEGER,
   expires INTEGER,
   dedup TEXT,
-  payload BLOB
+  payload BLOB,
+  until INTEGER                                                 -- of a success that is kept for a time of its own (wall time, µs)
 ) STRICT;
 CREATE INDEX pyqueue_history_job ON pyqueue_history(job);
+CREATE INDEX pyqueue_history_until ON pyqueue_history(until) WHERE until IS NOT NULL;
+
+-- What attempts have logged: of each the end, of all together so many bytes that band -5 counts.
+CREATE TABLE pyqueue_log(
+  seq INTEGER PRIMARY KEY,
+  job INTEGER NOT NULL,
+  token INTEGER NOT NULL,
+  dropped INTEGER NOT NULL CHECK(dropped >= 0),                 -- lines before these
+  text BLOB NOT NULL,
+  UNIQUE(job, token)
+) STRICT;
 
 -- What foreign connections write, in transactions of their own; the next transaction of ours folds it into the tables
 -- above. They write these two tables and no other, with built-in functions only.

@@ -5,7 +5,7 @@ use crate::job::{Beside, Budget};
 
 fn retry_under(delay_us: i64, most: u32, period_us: i64) -> (Outcome, Box<Beside>) {
     let outcome = Outcome::Retry { delay_us, payload: None, failure: Failure::default() };
-    (outcome, Box::new(Beside { budget: Some(Budget { most, period_us }) }))
+    (outcome, Box::new(Beside { budget: Some(Budget { most, period_us }), ..Beside::default() }))
 }
 
 /// Fails the jobs of a claim; when each is tried again (µs from now).

@@ -4,7 +4,7 @@ use super::*;
 
 /// Makes a fault in a file that holds one parked, one delayed, one returned and two running jobs, the first of them
 /// with a dedup key.
-const FAULTS: [(&str, &str); 10] = [
+const FAULTS: [(&str, &str); 11] = [
     ("nothing speaks for", "DELETE FROM pyqueue_side WHERE place=1"),
     ("without a time", "DELETE FROM pyqueue_side WHERE place=3"),
     ("another number of jobs", "UPDATE pyqueue_lease SET jobs=jobs+1"),
@@ -20,6 +20,10 @@ const FAULTS: [(&str, &str); 10] = [
     ("places in line without a job", "INSERT INTO pyqueue_side VALUES((5<<51) + 77, 1, 0, (5<<51) + 77)"),
     ("parked jobs with a wrong count", "UPDATE pyqueue_gate SET waiting=waiting+1"),
     ("queues with wrong counts", "UPDATE pyqueue_head SET later=later+1 WHERE band>0"),
+    (
+        "wrong count of what was logged",
+        "INSERT INTO pyqueue_log(job, token, dropped, text) VALUES(1, 1, 0, x'00')",
+    ),
     ("dedup keys", "INSERT INTO pyqueue_dedup VALUES(1, 'nobody', 12345, NULL)"),
 ];
 

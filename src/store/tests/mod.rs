@@ -8,6 +8,7 @@ mod examine;
 mod foreign;
 mod half;
 mod keeping;
+mod log;
 mod model;
 mod pages;
 mod producer;

@@ -27,6 +27,8 @@ struct Known {
     losses: u32,
     body: Vec<u8>,
     errbacks: bool,
+    /// Its attempt is to end.
+    revoked: bool,
 }
 
 /// Where no claim of the reference looks.
@@ -75,7 +77,8 @@ impl Model {
             55..85 => self.finish(),
             85..89 => self.reap(),
             89..93 => self.pause(),
-            93..96 => self.cancel(),
+            93..95 => self.cancel(),
+            95..97 => self.revoke(),
             _ => self.bench.env.pass(1.5),
         }
         self.compare();
@@ -120,8 +123,18 @@ impl Model {
         let num = self.bench.sql(&format!("SELECT num FROM pyqueue_queue WHERE name='{}'", QUEUES[queue]));
         let at = if later.is_some() { id::floor(id::band(num, priority)) } else { row.0 };
         let place = later.map_or(Place::Ready, Place::Later);
-        let known =
-            Known { place, at, queue, task, key, attempts: 0, losses: 0, body: b"[]".to_vec(), errbacks };
+        let known = Known {
+            place,
+            at,
+            queue,
+            task,
+            key,
+            attempts: 0,
+            losses: 0,
+            body: b"[]".to_vec(),
+            errbacks,
+            revoked: false,
+        };
         let fresh = self.jobs.insert(answer.id, known);
         assert!(fresh.is_none(), "an id was given twice");
     }
@@ -201,6 +214,7 @@ impl Model {
             }
             known.place = match outcome {
                 Outcome::Success(_) => Place::Ended("success"),
+                _ if known.revoked => Place::Ended("cancelled"),
                 Outcome::Failure(_) => Place::Ended("failed"),
                 Outcome::Retry { delay_us, .. } if delay_us > 0 => Place::Later(now + delay_us),
                 Outcome::Lost { .. } => {
@@ -220,7 +234,11 @@ impl Model {
             if matches!(known.place, Place::Leased { owner, .. } if owner == dead) {
                 known.attempts += 1;
                 known.losses += 1;
-                known.place = if known.losses == 5 { Place::Ended("dead") } else { Place::Ready };
+                known.place = match known.losses {
+                    _ if known.revoked => Place::Ended("cancelled"),
+                    5 => Place::Ended("dead"),
+                    _ => Place::Ready,
+                };
             }
         }
         self.workers[at] = self.bench.join();
@@ -242,6 +260,23 @@ impl Model {
         assert_eq!(self.bench.store.cancel(&id).unwrap(), possible);
         if possible {
             known.place = Place::Ended("cancelled");
+        }
+    }
+
+    fn revoke(&mut self) {
+        let at = self.random(self.jobs.len().max(1) as u64) as usize;
+        let Some(id) = self.jobs.keys().nth(at).cloned() else { return };
+        let known = self.jobs.get_mut(&id).unwrap();
+        let expected = match known.place {
+            Place::Ready | Place::Later(_) => Revoked::Cancelled,
+            Place::Leased { .. } => Revoked::Asked,
+            Place::Ended(_) => Revoked::Late,
+        };
+        assert_eq!(self.bench.store.revoke(&id, 15, 1).unwrap(), expected);
+        match expected {
+            Revoked::Cancelled => known.place = Place::Ended("cancelled"),
+            Revoked::Asked => known.revoked = true,
+            Revoked::Late => {}
         }
     }
 
@@ -302,7 +337,7 @@ impl Model {
         }
         let left = "SELECT (SELECT count(*) FROM pyqueue_job) + (SELECT count(*) FROM pyqueue_lease) \
                     + (SELECT count(*) FROM pyqueue_side) + (SELECT count(*) FROM pyqueue_dedup) \
-                    + (SELECT count(*) FROM pyqueue_errback)";
+                    + (SELECT count(*) FROM pyqueue_errback) + (SELECT count(*) FROM pyqueue_revoke)";
         assert_eq!(self.bench.sql(left), 0);
         assert!(
             self.jobs

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use pyqueue_core::id::RowId;
+use pyqueue_core::id::{self, RowId};
 use pyqueue_core::job::{Budget, Finish, Finished, NewJob, Outcome, State};
+use pyqueue_core::store::Revoked;
 
 use super::{Model, Place};
 
@@ -32,7 +33,11 @@ impl Model {
         }
         self.settle();
         for (end, answer) in ends.iter().zip(&answers) {
-            if *answer == Finished::Done && matches!(end.outcome, Outcome::Success(_) | Outcome::Failure(_)) {
+            let cancelled = self.written.contains(&(end.row.0, end.token, 3));
+            if *answer == Finished::Done
+                && !cancelled
+                && matches!(end.outcome, Outcome::Success(_) | Outcome::Failure(_))
+            {
                 for job in &end.then {
                     let _ = self.enqueue(job);
                 }
@@ -44,6 +49,7 @@ impl Model {
     /// What foreign connections have ended has ended, whatever time it is.
     pub fn take_receipts(&mut self) {
         for (row, token) in std::mem::take(&mut self.receipts) {
+            self.revoked.remove(&row);
             self.end(row, State::Success);
             self.written.insert((row, token, 0));
         }
@@ -59,11 +65,15 @@ impl Model {
             Outcome::GivenBack => 6,
         };
         let now = self.now;
-        let Some(job) = self.held(row, end.token) else {
+        if self.held(row, end.token).is_none() {
             let written = |code| self.written.contains(&(row, end.token, code));
-            let again = written(code) || code == 5 && written(0);
+            let again = written(code) || code == 5 && written(0) || ![0, 6].contains(&code) && written(3);
             return if again { Finished::Again } else { Finished::LeaseLost };
-        };
+        }
+        if self.revoked.remove(&row).is_some() && code != 0 {
+            return self.end_revoked(row, end.token);
+        }
+        let Some(job) = self.jobs.get_mut(&row) else { return Finished::LeaseLost };
         match &end.outcome {
             Outcome::Success(_) => self.end(row, State::Success),
             Outcome::Failure(failure) => {
@@ -82,6 +92,9 @@ impl Model {
                 let budget = end.beside.as_ref().and_then(|beside| beside.budget);
                 let delay = delay_us + budget.map_or(0, |budget| self.turn(task, budget));
                 self.place(row, if delay > 0 { Place::Later(now + delay) } else { Place::Ready });
+                if let Some(queue) = end.beside.as_ref().and_then(|beside| beside.queue.clone()) {
+                    self.shift(row, &queue);
+                }
             }
             Outcome::Lost { charged, .. } => return self.lose(row, end.token, *charged),
             Outcome::GivenBack => {
@@ -91,6 +104,29 @@ impl Model {
         }
         self.written.insert((row, end.token, code));
         Finished::Done
+    }
+
+    /// Gives a job another queue, unless its key is taken there.
+    fn shift(&mut self, row: i64, queue: &str) {
+        let number = self.queue(queue);
+        let job = &self.jobs[&row];
+        let (before, priority) = (job.band >> 8, id::priority_of(job.band));
+        if number == before {
+            return;
+        }
+        if let Some(key) = job.new.dedup_key.clone() {
+            if self.keys.contains_key(&(number, key.clone())) {
+                return;
+            }
+            if let Some(held) = self.keys.remove(&(before, key.clone())) {
+                self.keys.insert((number, key), held);
+            }
+        }
+        let band = id::band(number, priority);
+        if let Some(job) = self.jobs.get_mut(&row) {
+            (job.band, job.at) = (band, id::floor(band));
+            job.new.queue = queue.to_owned();
+        }
     }
 
     /// How long a retry waits for a place of its task's budget: of `most` that fill up one by one over the period.
@@ -103,7 +139,16 @@ impl Model {
         (before - self.now).max(0)
     }
 
+    fn end_revoked(&mut self, row: i64, token: i64) -> Finished {
+        self.end(row, State::Cancelled);
+        self.written.insert((row, token, 3));
+        Finished::Done
+    }
+
     fn lose(&mut self, row: i64, token: i64, charged: bool) -> Finished {
+        if self.revoked.remove(&row).is_some() {
+            return self.end_revoked(row, token);
+        }
         self.written.insert((row, token, 5));
         let Some(job) = self.jobs.get_mut(&row) else { return Finished::LeaseLost };
         let most = job.new.max_losses;
@@ -136,6 +181,7 @@ impl Model {
         for (row, token) in self.leased(|owner, _| owner == worker) {
             match page.map_or(Some(true), |page| page.get(&RowId(row)).copied()) {
                 Some(charged) => drop(self.lose(row, token, charged)),
+                None if self.revoked.remove(&row).is_some() => drop(self.end_revoked(row, token)),
                 None => self.place(row, Place::Ready),
             }
         }
@@ -159,6 +205,17 @@ impl Model {
         };
         self.end(row, State::Cancelled);
         true
+    }
+
+    /// Cancels a job, or notes that its attempt is to end.
+    pub fn revoke(&mut self, id: &str) -> Revoked {
+        if self.cancel(id) {
+            return Revoked::Cancelled;
+        }
+        let Some(row) = self.row(id) else { return Revoked::Late };
+        let Place::Leased { token, .. } = self.jobs[&row].place else { return Revoked::Late };
+        self.revoked.insert(row, token);
+        Revoked::Asked
     }
 
     /// Cancels all of a queue that are not running.

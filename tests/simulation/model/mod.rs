@@ -77,6 +77,8 @@ pub struct Model {
     pub producers: BTreeMap<String, (i64, i64, Option<Vec<u8>>)>,
     /// When the next retry of a task under a budget may begin to wait.
     pub turns: BTreeMap<String, i64>,
+    /// Attempts that are to end: token by row.
+    pub revoked: BTreeMap<i64, i64>,
     /// A newer build keeps ours out.
     pub newer: bool,
     /// Row, token and outcome of each attempt that has ended.
@@ -223,6 +225,7 @@ impl Model {
                 Answer::Nothing
             }
             Verb::Cancel(id) => Answer::Flag(self.cancel(id)),
+            Verb::Revoke(id) => Answer::Number(self.revoke(id) as i64),
             Verb::Purge(queue) => Answer::Number(self.purge(queue)),
             Verb::Upkeep => Answer::Number(self.upkeep()),
             Verb::Fold => Answer::Nothing,

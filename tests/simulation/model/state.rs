@@ -52,6 +52,7 @@ impl Model {
         same("receipts", &seen.receipts, &self.receipts)?;
         let halves = self.halves.iter().map(|(row, half)| (*row, (half.due, half.asked, half.pause)));
         same("half messages", &seen.halves, &halves.collect())?;
+        same("revoked attempts", &seen.revoked, &self.revoked)?;
         same("retry budgets", &seen.turns, &self.turns)?;
         same("producers", &seen.producers, &self.producers)
     }
