@@ -144,10 +144,12 @@ class Outcome:
         body: bytes | None = None,
         content_type: str | None = None,
         budget: tuple[int, int] | None = None,
+        queue: str | None = None,
     ) -> Outcome:
         """It raised and is tried again after ``delay_us``; ``body``: with this message in place of its own.
 
         ``budget`` (how many, in how many microseconds): the delay begins once the retries of its task leave room.
+        ``queue``: in another queue, unless the job's dedup key is taken there.
         """
     def beside(self, *, log: tuple[int, bytes] | None = None, keep_us: int | None = None) -> Outcome:
         """The same, with what the attempt has logged (lines left out before it, lines), and how long a success is

@@ -64,10 +64,10 @@ class Config(NamedTuple):
     grace: float = 25.0
     """How long a stopping worker lets jobs finish."""
     loglevel: str = "info"
-    start_timeout: float = 60.0
-    """How long a child may take to load the app."""
     log_bytes: int = 65_536
     """The most bytes that are kept with a job of what an attempt logs; 0 keeps none."""
+    start_timeout: float = 60.0
+    """How long a child may take to load the app."""
 
 
 class Resolved(NamedTuple):

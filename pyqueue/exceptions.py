@@ -167,7 +167,7 @@ class Retry(QueueError):
     """Raised by ``self.retry()`` to end the attempt; the job runs again at or after ``when``.
 
     ``when`` is seconds or a timedelta from now, or a datetime. ``sig`` is the call with its new arguments, if it
-    has others than before.
+    has others than before; ``queue`` another queue than before.
     """
 
     def __init__(
@@ -176,12 +176,14 @@ class Retry(QueueError):
         exc: BaseException | None = None,
         when: float | timedelta | datetime | None = None,
         sig: Signature[Any] | None = None,
+        queue: str | None = None,
     ) -> None:
         super().__init__(message, exc, when)
         self.message = message
         self.exc = exc
         self.when = 0.0 if when is None else when
         self.sig = sig
+        self.queue = queue
 
     def __str__(self) -> str:
         text = self.message or f"retry in {self.when} s"

@@ -150,7 +150,7 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "max_memory_per_child": memory,
     "memory_limit": memory,
     "grace": grace,
-    "start_timeout": seconds,
     "log_bytes": _number(0, 262_144),
+    "start_timeout": seconds,
     "loglevel": _one_of("debug", "info", "warning", "error", "critical"),
 }

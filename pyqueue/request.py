@@ -115,15 +115,15 @@ class Running:
     def progress(self, meta: dict[str, Any]) -> None:
         """How far it is, to be shown; nobody would see it where no job is behind the call."""
 
-    def told(self) -> tuple[bool, bool]:
-        """Whether its job was revoked, and whether it should come to its end."""
-        return False, False
-
     def logged(self, text: str) -> None:
         """Keeps a line; there is nobody to look for it where no job is behind the call."""
 
     def printed(self, text: str) -> None:
         """Keeps a piece of what was printed."""
+
+    def told(self) -> tuple[bool, bool]:
+        """Whether its job was revoked, and whether it should come to its end."""
+        return False, False
 
     def transaction(self, connection: Any, budget: float) -> Any:  # noqa: ARG002
         """The block of ``self.transaction()``."""

@@ -25,7 +25,7 @@ from pyqueue.asked import Asked
 from pyqueue.attempt import Attempt, attempt, invoke
 from pyqueue.canvas import Chunks, GroupSender, Starmap
 from pyqueue.eager import EagerResult
-from pyqueue.exceptions import ImproperlyConfigured, MaxRetriesExceededError, Retry
+from pyqueue.exceptions import ImproperlyConfigured, InvalidJob, MaxRetriesExceededError, Retry
 from pyqueue.hooks import Overridable
 from pyqueue.middleware import Middleware
 from pyqueue.naming import task_name
@@ -277,13 +277,19 @@ class Task(Overridable, Telling, Asked, Generic[P, R]):
         eta: datetime | None = None,
         countdown: float | timedelta | None = None,
         max_retries: int | None = None,
+        queue: str | None = None,
     ) -> Retry:
         """Ends the attempt and asks for another after ``countdown`` seconds (or ``default_retry_delay``) or at ``eta``.
 
         Raises Retry (returns it with ``throw`` False); when no retry is left, ``exc`` or
         MaxRetriesExceededError; when the function was simply called, ``exc``. ``args`` and ``kwargs`` are what the
-        next attempt is called with, each in place of the job's own; its id stays.
+        next attempt is called with, each in place of the job's own; its id stays. With ``queue`` it goes on in that
+        queue, with its priority, unless its ``dedup_key`` is taken there. Raises InvalidJob for what is no name of one.
         """
+        if queue is not None and not (
+            isinstance(queue, str) and queue.isprintable() and 0 < len(queue) < 256
+        ):
+            raise InvalidJob(f"a queue is a name of 1 to 255 printable characters, not {queue!r:.80}")
         context = self.request
         if context.called_directly:
             self._give_up(exc, "there is no job to retry: the function was simply called")
@@ -298,7 +304,7 @@ class Task(Overridable, Telling, Asked, Generic[P, R]):
                 context.args if args is None else args,
                 context.kwargs if kwargs is None else kwargs,
             )
-        retry = Retry(exc=exc, when=when if eta is None else eta, sig=anew)
+        retry = Retry(exc=exc, when=when if eta is None else eta, sig=anew, queue=queue)
         if throw:
             raise retry from exc
         return retry

@@ -178,6 +178,8 @@ pub struct Finish {
 pub struct Beside {
     /// Of a retry: the budget of its task, of which it takes a place.
     pub budget: Option<Budget>,
+    /// Of a retry: another queue for the job.
+    pub queue: Option<String>,
     /// What it has logged.
     pub log: Option<Log>,
     /// Of a success: how long it is kept (µs), whatever the store's own bounds are.

@@ -39,6 +39,7 @@ pub(crate) fn beside(out: &mut Vec<u8>, beside: &Beside) {
         out.u32(budget.most);
         out.i64(budget.period_us);
     });
+    out.maybe(beside.queue.as_deref(), |out, queue| out.text(queue));
     out.maybe(beside.log.as_ref(), |out, log| {
         out.u32(log.dropped);
         out.bytes(&log.text);
@@ -49,8 +50,9 @@ pub(crate) fn beside(out: &mut Vec<u8>, beside: &Beside) {
 /// What `beside` put.
 pub(crate) fn read_beside(from: &mut Cursor<'_>) -> Result<Box<Beside>> {
     let budget = from.maybe(|from| Ok(Budget { most: from.u32()?, period_us: from.i64()? }))?;
+    let queue = from.maybe(Cursor::text)?;
     let log = from.maybe(|from| Ok(Log { dropped: from.u32()?, text: from.bytes()?.to_vec() }))?;
-    Ok(Box::new(Beside { budget, log, keep_us: from.maybe(Cursor::i64)? }))
+    Ok(Box::new(Beside { budget, queue, log, keep_us: from.maybe(Cursor::i64)? }))
 }
 
 /// A job to be stored.

@@ -152,7 +152,7 @@ def _attempts(attempts: list[Attempt]) -> str:
 
 def _used(attempt: Attempt) -> list[str]:
     return [
-        "-" if attempt.cpu_us is None else length(attempt.cpu_us),
+        "-" if attempt.cpu_us is None else length(max(0, attempt.cpu_us)),
         "-" if attempt.memory is None else f"{attempt.memory >> 20:,} MiB",
     ]
 

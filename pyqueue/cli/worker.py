@@ -39,6 +39,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
             "pyqueue worker -A tasks.py",
             "pyqueue worker -A proj.app:app -c 4 -Q mail,default",
             "pyqueue worker --db jobs.db --burst --loglevel warning",
+            "pyqueue worker --autoscale 8,1 --max-memory-per-child 300M --time-limit 5m",
             "pyqueue worker -A tasks.py --reload",
         ),
     )

@@ -14,7 +14,7 @@ from pyqueue._core import Outcome
 from pyqueue.attempt import IGNORED, REJECTED, Attempt, Ended, attempt, invoke
 from pyqueue.callbacks import following
 from pyqueue.einfo import ExceptionInfo
-from pyqueue.exceptions import DecodeError, NotRegistered, QueueError, Terminated, TransactionError
+from pyqueue.exceptions import DecodeError, NotRegistered, QueueError, Retry, Terminated, TransactionError
 from pyqueue.rates import rate
 from pyqueue.serialization import CONTENT_TYPE, Call, decode_call, encode_call, encode_result
 from pyqueue.states import RETRY, SUCCESS
@@ -247,11 +247,6 @@ def outcome_of(run: Run, ended: Ended) -> Outcome:
     outcome = _outcome(run, ended)
     if run.unwritten is None and run.lines is None and run.call.extras.result_expires is None:
         return outcome
-    return _beside(run, outcome)
-
-
-def _beside(run: Run, outcome: Outcome) -> Outcome:
-    """The outcome with what is said beside it."""
     from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  few need it
 
     REPORTER.end(run)
@@ -290,7 +285,8 @@ def _outcome(run: Run, ended: Ended) -> Outcome:
         least = "" if budget is None else " at the soonest"
         log.info("%s[%s] is tried again in %.3g s%s: %r", run.job.task, run.job.id, delay, least, error)
         content_type = None if ended.kept is None else CONTENT_TYPE
-        return Outcome.retry(round(delay * 1e6), failure_of(error), ended.kept, content_type, budget)
+        queue = ended.error.queue if isinstance(ended.error, Retry) else None
+        return Outcome.retry(round(delay * 1e6), failure_of(error), ended.kept, content_type, budget, queue)
     if isinstance(error, Terminated):
         log.info("%s[%s] was revoked and has ended", run.job.task, run.job.id)
         return Outcome.failure(failure_of(error))

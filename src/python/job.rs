@@ -188,18 +188,20 @@ impl Outcome {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (delay_us, failure, body=None, content_type=None, budget=None))]
+    #[pyo3(signature = (delay_us, failure, body=None, content_type=None, budget=None, queue=None))]
     fn retry(
         delay_us: i64,
         failure: &Failure,
         body: Option<Vec<u8>>,
         content_type: Option<String>,
         budget: Option<(u32, i64)>,
+        queue: Option<String>,
     ) -> Self {
         let payload = body.map(|body| Payload { content_type, body });
         let inner = job::Outcome::Retry { delay_us, payload, failure: failure.inner.clone() };
         let budget = budget.map(|(most, period_us)| Budget { most, period_us });
-        let beside = budget.map(|budget| Box::new(Beside { budget: Some(budget), ..Beside::default() }));
+        let said = budget.is_some() || queue.is_some();
+        let beside = said.then(|| Box::new(Beside { budget, queue, ..Beside::default() }));
         Outcome { inner, then: Vec::new(), beside }
     }
 

@@ -286,7 +286,8 @@ fn damaged() -> Failure {
 
 fn take(change: &mut Change, taking: &mut Taking, job: JobRow, fresh: bool) {
     let place = job.id.0;
-    let plain = job.dedup.is_none() && !job.errbacks;
+    let shifted = job.home.is_some() && job.id.band() != id::SHELF;
+    let plain = job.dedup.is_none() && !job.errbacks && !shifted;
     let joins = taking.leases.last().is_some_and(|lease| {
         place == lease.last.saturating_add(1)
             || (fresh && !taking.broken && place > lease.last && RowId(lease.last).band() == job.id.band())

@@ -98,6 +98,15 @@ pub fn insert(conn: &Connection, queue: i64, key: &str, row: RowId, until: Optio
     Ok(())
 }
 
+/// Takes a job's key along to another queue; false where it is taken there.
+pub fn take_along(change: &Change, (from, to): (i64, i64), key: &str, row: RowId) -> Result<bool> {
+    let moved = change
+        .conn
+        .prepare_cached("UPDATE OR IGNORE pyqueue_dedup SET queue=?2 WHERE queue=?1 AND key=?3 AND id=?4")?
+        .execute(params![from, to, key, row.0])?;
+    Ok(moved == 1)
+}
+
 /// Gives a job's key free, unless its window still holds it.
 pub fn release(change: &Change, queue: i64, key: &str, row: RowId) -> Result<()> {
     if mutants::on(Mutant::KeyLeaked) {

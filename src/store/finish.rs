@@ -9,7 +9,7 @@ use super::claim::{self, Ask, Claimed};
 use super::history::{self, Run, Success};
 use super::lease::{self, Lease};
 use super::row::{self, JobRow};
-use super::{Store, budget, dedup, errback, leave, log, progress, revoke, side};
+use super::{Store, budget, dedup, errback, leave, log, progress, revoke, shift, side};
 use crate::error::{Error, Result};
 use crate::id::{RowId, SHELF};
 use crate::job::{Beside, Failure, Finish, Finished, Outcome, Payload, State};
@@ -137,12 +137,6 @@ pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
     Ok(answers)
 }
 
-/// Forgets what was noted beside the lease of a running job; whether it was revoked.
-fn aside(change: &Change, end: &Finish) -> Result<bool> {
-    progress::clear(change.conn, end.row, end.row)?;
-    Ok(!revoke::take(change.conn, end.row, end.row)?.is_empty())
-}
-
 /// Keeps what is said beside an end. A repetition may be one that the first time had nobody to say it.
 fn beside(change: &mut Change, end: &Finish, said: &Beside) -> Result<()> {
     if let Some(log) = &said.log
@@ -154,6 +148,12 @@ fn beside(change: &mut Change, end: &Finish, said: &Beside) -> Result<()> {
         history::keep_until(change, end.row, end.token, change.now.saturating_add(keep_us))?;
     }
     Ok(())
+}
+
+/// Forgets what was noted beside the lease of a running job; whether it was revoked.
+fn aside(change: &Change, end: &Finish) -> Result<bool> {
+    progress::clear(change.conn, end.row, end.row)?;
+    Ok(!revoke::take(change.conn, end.row, end.row)?.is_empty())
 }
 
 /// A write without a lease is either the repetition of one that was made, or too late.
@@ -201,7 +201,8 @@ fn succeed(change: &mut Change, lease: &Lease, ends: &[Finish], run: &[usize]) -
     }
     history::append_successes(change, &successes)?;
     if first.band() != SHELF {
-        change.heads.get(first.band())?.succeeded += run.len() as i64;
+        let elsewhere = if lease.plain { 0 } else { shifted(change, first, last)? };
+        change.heads.get(first.band())?.succeeded += run.len() as i64 - elsewhere;
     }
     let rest = lease::cut(change.conn, lease, first.0, last.0)?;
     if !lease.plain {
@@ -215,6 +216,21 @@ fn succeed(change: &mut Change, lease: &Lease, ends: &[Finish], run: &[usize]) -
         .prepare_cached("DELETE FROM pyqueue_job WHERE id BETWEEN ?1 AND ?2")?
         .execute([first.0, last.0])?;
     Ok(rest)
+}
+
+/// Counts successes of a range for the queues their jobs were given since; how many there are.
+fn shifted(change: &mut Change, first: RowId, last: RowId) -> Result<i64> {
+    let homes: Vec<(i64, i64)> = change
+        .conn
+        .prepare_cached(
+            "SELECT home, count(*) FROM pyqueue_job WHERE id BETWEEN ?1 AND ?2 AND home IS NOT NULL GROUP BY home",
+        )?
+        .query_map([first.0, last.0], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (home, count) in &homes {
+        change.heads.get(*home)?.succeeded += count;
+    }
+    Ok(homes.iter().map(|(_, count)| count).sum())
 }
 
 fn home(change: &Change, id: RowId) -> Result<i64> {
@@ -260,10 +276,14 @@ fn one(change: &mut Change, job: &JobRow, lease: &Lease, end: &Finish) -> Result
                 None => 0,
             };
             let delay_us = turn.saturating_add((*delay_us).max(0));
+            let at = match end.beside.as_ref().and_then(|beside| beside.queue.as_deref()) {
+                Some(queue) => shift::shift(change, job, queue)?,
+                None => job.at(),
+            };
             if delay_us > 0 {
-                side::put_later(change, job.id, change.now.saturating_add(delay_us), job.at())
+                side::put_later(change, job.id, change.now.saturating_add(delay_us), at)
             } else {
-                side::put_again(change, job.id, job.at())
+                side::put_again(change, job.id, at)
             }
         }
         Outcome::Lost { reason, charged } => lose(change, job, run, reason, *charged),

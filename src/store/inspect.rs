@@ -161,12 +161,12 @@ fn prepared(conn: &Connection, num: i64) -> Result<i64> {
         .query_row([low, high], |row| row.get(0))?)
 }
 
-/// Jobs of a queue under leases; a job from the shelf says its queue in its own row.
+/// Jobs of a queue under leases; a job from the shelf, or of another queue than at first, says it in its own row.
 fn running(conn: &Connection, num: i64) -> Result<i64> {
     Ok(conn
         .prepare_cached(
-            "SELECT ifnull(sum(CASE WHEN first>>51 THEN (first>>51=?1)*jobs ELSE \
-             (SELECT count(*) FROM pyqueue_job WHERE id BETWEEN first AND last AND home>>8=?1) END), 0) FROM pyqueue_lease",
+            "SELECT ifnull(sum(CASE WHEN first>>51 AND plain THEN (first>>51=?1)*jobs ELSE \
+             (SELECT count(*) FROM pyqueue_job WHERE id BETWEEN first AND last AND ifnull(home, id>>43)>>8=?1) END), 0) FROM pyqueue_lease",
         )?
         .query_row([num], |row| row.get(0))?)
 }

@@ -37,6 +37,7 @@ mod row;
 mod rules;
 mod schema;
 mod shape;
+mod shift;
 mod side;
 #[cfg(test)]
 mod tests;

@@ -132,7 +132,8 @@ impl Supervisor {
         if now < child.look_us || child.given == child.weighed || child.fate != Fate::Own {
             return;
         }
-        child.weighed = child.given - u64::from(!child.held.is_empty());
+        // Of one that runs jobs it is not yet known what they take: jobs taken back must not look like none.
+        child.weighed = if child.held.is_empty() { child.given } else { u64::MAX };
         child.resident = machine::resident(child.pid).unwrap_or(0);
         child.look_us = now + self.size.pause_us(child.resident);
         if child.resident > self.size.hard {
@@ -190,7 +191,8 @@ impl Supervisor {
     pub fn recycle_due(&self) -> Option<i64> {
         let children = self.slots.iter().filter_map(|slot| slot.child.as_ref());
         let due = children.filter(|child| child.fate == Fate::Own).filter_map(|child| match child.phase {
-            Phase::Leaving => Some(child.leave_us),
+            // While the worker stops, its grace time is the bound.
+            Phase::Leaving => (self.stage == Stage::Running).then_some(child.leave_us),
             // Most jobs end sooner: no turn of its own for each.
             _ => child.held.front().map(|held| child.look_us.max(held.offered_us + LOOK_US.0)),
         });

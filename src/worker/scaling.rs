@@ -238,7 +238,7 @@ impl Supervisor {
 
     /// When to look again at the latest.
     pub fn scale_due(&self) -> Option<i64> {
-        let scaler = self.scaler.as_ref()?;
+        let scaler = self.scaler.as_ref().filter(|_| self.stage == Stage::Running)?;
         let children = self.slots.iter().filter(|slot| !slot.benched).count();
         match scaler.slack {
             Some((since, _)) => (children > scaler.least).then_some(since + IDLE_US),

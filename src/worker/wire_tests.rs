@@ -65,8 +65,9 @@ fn besides() -> impl Strategy<Value = Box<Beside>> {
     let log = (any::<u32>(), proptest::collection::vec(any::<u8>(), 0..99))
         .prop_map(|(dropped, text)| crate::job::Log { dropped, text });
     let keep = proptest::option::of(any::<i64>());
-    (proptest::option::of(budget), proptest::option::of(log), keep)
-        .prop_map(|(budget, log, keep_us)| Box::new(Beside { budget, log, keep_us }))
+    let queue = proptest::option::of(".{0,20}");
+    (proptest::option::of(budget), queue, proptest::option::of(log), keep)
+        .prop_map(|(budget, queue, log, keep_us)| Box::new(Beside { budget, queue, log, keep_us }))
 }
 
 fn new_jobs() -> impl Strategy<Value = NewJob> {

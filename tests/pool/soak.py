@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -40,6 +41,8 @@ MIX = {
 """How many of each are made a second, about."""
 TICK = 0.1
 KILL_EVERY, WATCH_EVERY = 1.0, 1.0
+BROKEN_FOR = 3.0
+"""Seconds until code that can't be loaded is mended: a child that dies meanwhile has no successor so long."""
 MOST_WAITING = 2_000
 DRAIN_WITHIN = 120.0
 MEMORY_SLACK, DESCRIPTOR_SLACK = 6 << 20, 8
@@ -137,7 +140,7 @@ class Soak:
 
     def work(self, workers: list[Worker]) -> None:
         start = time.monotonic()
-        kill_at, watch_at, reload_at = start + KILL_EVERY, start, start + self.reload_every
+        kill_at, watch_at, reload_at, mend_at = start + KILL_EVERY, start, start + self.reload_every, math.inf
         while (now := time.monotonic()) < start + self.seconds:
             self.make()
             if now >= kill_at:
@@ -150,13 +153,17 @@ class Soak:
             if now >= reload_at:
                 self.reloads += 1
                 # Every third time it can't be loaded, and all goes on.
-                broken = "\nthis is no Python\n" if self.reloads % 3 == 0 else ""
-                self.code.write_text(f"{self.source}\nRELOADED = {self.reloads}\n{broken}")
+                broken = self.reloads % 3 == 0
+                text = "this is no Python" if broken else f"RELOADED = {self.reloads}"
+                self.code.write_text(f"{self.source}\n{text}\n")
+                mend_at = now + BROKEN_FOR if broken else math.inf
                 for worker in workers:
                     worker.process.send_signal(signal.SIGHUP)
                 reload_at = now + self.reload_every
+            if now >= mend_at:
+                self.code.write_text(self.source)
+                mend_at = math.inf
             time.sleep(TICK)
-        # A child that dies from now on has to come back.
         self.code.write_text(self.source)
 
     def make(self) -> None:

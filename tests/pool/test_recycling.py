@@ -40,6 +40,9 @@ def swell(mb, path):
     return os.getpid()
 
 @app.task
+def swallow(mb): return len(b"x" * (mb << 20))
+
+@app.task
 def hold(path):
     open(path + ".started", "w").close()
     while not os.path.exists(path): time.sleep(0.005)
@@ -145,6 +148,15 @@ def test_past_the_hard_limit_only_that_job_fails(tasks: Any, worker: Worker, tmp
     assert 200 << 20 < attempt.memory < 260 << 20
     assert [len(result.attempts()) for result in after] == [1] * 3
     assert "is killed: it has" in handle.log.read_text()
+
+
+def test_memory_taken_at_once_is_seen_in_time(tasks: Any, worker: Worker) -> None:
+    worker("-A", tasks.__project__.file.name, "-c", "1", "--memory-limit", "200M")
+    swallowed = tasks.swallow.delay(4000)
+    with pytest.raises(MemoryLimitExceeded):
+        swallowed.get(timeout=30)
+    # One call in C that holds the interpreter's lock: nothing but a kill ends it.
+    assert swallowed.attempts()[0].memory < 2000 << 20
 
 
 def test_control_without_the_hard_limit_it_succeeds(tasks: Any, worker: Worker) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ app = PyQueue("jobs.db")
 
 @app.task
 def hold(path):
+    if os.path.exists(path): return os.getpid()
     open(path + ".started", "w").close()
     while not os.path.exists(path): time.sleep(0.01)
     return os.getpid()
@@ -148,6 +152,31 @@ def test_status_shows_pool_slots_in_use_and_the_switch(
     for result in [tasks.sleep.delay(0.02) for _ in range(10)]:
         result.get(timeout=20)
     eventually(lambda: shown(tasks).frames is False)
+
+
+def spent(pid: int) -> float:
+    """Seconds that a process has had of a processor."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def spent_in_a_second(pid: int) -> float:
+    before = spent(pid)
+    time.sleep(1)
+    return spent(pid) - before
+
+
+@pytest.mark.parametrize("options", [("-c", "1"), ("--autoscale", "3,1")])
+def test_nobody_spins_while_it_stops(
+    tasks: Any, worker: Worker, tmp_path: Path, eventually: Eventually, options: tuple[str, ...]
+) -> None:
+    handle = worker("-A", tasks.__project__.file.name, *options)
+    held(tasks, tmp_path, eventually)
+    handle.process.send_signal(signal.SIGTERM)
+    eventually(lambda: "stopping" in handle.log.read_text())
+    assert spent_in_a_second(handle.pid) < 0.3
+    (tmp_path / "go").touch()
+    assert handle.process.wait(20) == 0
 
 
 @pytest.mark.parametrize("number", ["129", "-1", "many"])

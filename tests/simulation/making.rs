@@ -80,11 +80,12 @@ pub fn jobs(dice: &mut Dice, scene: Scene, most: u64) -> Vec<NewJob> {
 }
 
 /// A budget that processes use up between them, and a few lines.
-pub fn beside(dice: &mut Dice) -> Option<Box<Beside>> {
+pub fn beside(dice: &mut Dice, scene: Scene) -> Option<Box<Beside>> {
     let budget = Budget { most: 1 + dice.below(2) as u32, period_us: *dice.pick(&[10, 600]) * SECOND };
     let log = Log { dropped: 0, text: vec![b'x'; dice.below(200) as usize] };
     let (budget, log) = (dice.one_in(2).then_some(budget), dice.one_in(2).then_some(log));
-    dice.one_in(2).then(|| Box::new(Beside { budget, log, keep_us: None }))
+    let queue = dice.one_in(4).then(|| queue(dice, scene));
+    dice.one_in(2).then(|| Box::new(Beside { budget, queue, log, keep_us: None }))
 }
 
 pub fn outcome(dice: &mut Dice) -> Outcome {

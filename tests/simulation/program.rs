@@ -189,7 +189,7 @@ impl Client {
                 } else {
                     Vec::new()
                 };
-                let beside = beside(&mut self.dice);
+                let beside = beside(&mut self.dice, scene);
                 ends.push(Finish {
                     row,
                     token,

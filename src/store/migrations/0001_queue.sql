@@ -59,7 +59,7 @@ CREATE TABLE pyqueue_lease(
   token INTEGER NOT NULL,
   owner INTEGER NOT NULL,
   deadline INTEGER,                                             -- boot time; NULL: the owner's
-  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key, errbacks, has told of its progress, or was revoked
+  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key, errbacks, another queue than its id says, has told of its progress, or was revoked
   CHECK(last >= first)
 ) STRICT;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use pyqueue_core::id::RowId;
+use pyqueue_core::id::{self, RowId};
 use pyqueue_core::job::{Budget, Finish, Finished, NewJob, Outcome, State};
 use pyqueue_core::store::Revoked;
 
@@ -92,6 +92,9 @@ impl Model {
                 let budget = end.beside.as_ref().and_then(|beside| beside.budget);
                 let delay = delay_us + budget.map_or(0, |budget| self.turn(task, budget));
                 self.place(row, if delay > 0 { Place::Later(now + delay) } else { Place::Ready });
+                if let Some(queue) = end.beside.as_ref().and_then(|beside| beside.queue.clone()) {
+                    self.shift(row, &queue);
+                }
             }
             Outcome::Lost { charged, .. } => return self.lose(row, end.token, *charged),
             Outcome::GivenBack => {
@@ -101,6 +104,29 @@ impl Model {
         }
         self.written.insert((row, end.token, code));
         Finished::Done
+    }
+
+    /// Gives a job another queue, unless its key is taken there.
+    fn shift(&mut self, row: i64, queue: &str) {
+        let number = self.queue(queue);
+        let job = &self.jobs[&row];
+        let (before, priority) = (job.band >> 8, id::priority_of(job.band));
+        if number == before {
+            return;
+        }
+        if let Some(key) = job.new.dedup_key.clone() {
+            if self.keys.contains_key(&(number, key.clone())) {
+                return;
+            }
+            if let Some(held) = self.keys.remove(&(before, key.clone())) {
+                self.keys.insert((number, key), held);
+            }
+        }
+        let band = id::band(number, priority);
+        if let Some(job) = self.jobs.get_mut(&row) {
+            (job.band, job.at) = (band, id::floor(band));
+            job.new.queue = queue.to_owned();
+        }
     }
 
     /// How long a retry waits for a place of its task's budget: of `most` that fill up one by one over the period.
