@@ -233,6 +233,8 @@ impl Model {
     /// Leases past a deadline of their own, jobs not started in time, windows that are over.
     pub fn upkeep(&mut self) -> i64 {
         let overdue = self.leased(|_, deadline| deadline.is_some_and(|at| at <= self.boot));
+        // One that was revoked ends, and is taken back by nobody.
+        let back = overdue.iter().filter(|(row, _)| !self.revoked.contains_key(row)).count();
         for (row, token) in &overdue {
             self.lose(*row, *token, true);
         }
@@ -244,7 +246,7 @@ impl Model {
         self.ask();
         self.keys
             .retain(|_, (row, until)| until.is_none_or(|until| until > self.now) || self.jobs[row].live());
-        overdue.len() as i64
+        back as i64
     }
 
     /// Nothing is kept of an ended job, nor the names its callers gave it.
