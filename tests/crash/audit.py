@@ -47,6 +47,11 @@ def audit(db: Path) -> Iterator[Event]:
             yield Event(at, auditor, "file", "ok", alias or public_id(row, nonce, file), facts)
         for row, nonce, alias in connection.execute("SELECT id, nonce, alias FROM pyqueue_job WHERE mark<>2"):
             yield Event(at, auditor, "left", "ok", alias or public_id(row, nonce, file), ())
+        if connection.execute(
+            "SELECT count(*) FROM sqlite_schema WHERE name IN ('ordered', 'booked')"
+        ).fetchone() != (2,):
+            # Nobody has ordered in transactions of its own.
+            return
         for (tag,) in connection.execute("SELECT tag FROM ordered"):
             yield Event(at, auditor, "ordered", "ok", tag, ())
         for job, token in connection.execute("SELECT job, token FROM booked ORDER BY id"):

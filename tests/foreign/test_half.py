@@ -50,7 +50,8 @@ def slow(order): return order
 async def slowly(order):
     first = not Path("asked").exists()
     note("asked", order)
-    if first: signal.pause()
+    # The question for its stack, before it is killed, is a signal too.
+    while first: signal.pause()
     return Check.COMMIT
 """
 SENDER = """

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from foreign.dying import JOBS, PLAIN
+from foreign.kill_points import JOBS, PLAIN
 from foreign.libraries import LIBRARIES
 
 from pyqueue import PyQueue
@@ -33,7 +33,7 @@ class Round(NamedTuple):
 def rounds(library: str, db: Path, joined: bool = True) -> list[Round]:
     """Kills a process at each point of the transaction."""
     done = subprocess.run(
-        [sys.executable, "-m", "foreign.dying", library, str(db), "joined" if joined else "apart"],
+        [sys.executable, "-m", "foreign.kill_points", library, str(db), "joined" if joined else "apart"],
         cwd=TESTS,
         capture_output=True,
         text=True,

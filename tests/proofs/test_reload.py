@@ -101,8 +101,9 @@ def test_code_that_can_not_be_loaded_keeps_the_old_children(app: PyQueue, tmp_pa
         os.kill(process.pid, signal.SIGHUP)
         process.wait_said("run the new code")
         assert code_of(app) == "mended"
-        until(lambda: len(children(process.pid)) == 2, what="two children")
-        assert not before & set(children(process.pid))
+        until(
+            lambda: len(new := set(children(process.pid))) == 2 and not before & new, what="two new children"
+        )
 
 
 def test_new_tasks_are_served_and_wait_as_long_as_old_children_work(app: PyQueue, tmp_path: Path) -> None:

@@ -74,6 +74,8 @@ impl Book {
         let reads = reads.filter(|verb| wrote && matches!(verb, Verb::Fold | Verb::TakeIn));
         let moment = moment.filter(|_| reads.is_some());
         if let (Some((now, boot)), Some(verb)) = (moment, reads) {
+            // It may have put delayed jobs in line.
+            self.promises.saw(now);
             self.base.get_or_insert_with(|| self.model.clone());
             // On a full disk readers try again and again, and once one had room the next has nothing to do: of many in
             // a row it is the first that has done it, or the last.
