@@ -177,6 +177,7 @@ def test_of_several_at_once_nobody_knows_which(tasks: Any, worker: Worker, tmp_p
     beside.get(timeout=30)
 
 
+@pytest.mark.slow
 def test_a_child_that_does_not_go_is_killed(tasks: Any, worker: Worker, eventually: Eventually) -> None:
     handle = worker("-A", tasks.__project__.file.name, "-c", "1", "--max-tasks-per-child", "1")
     tasks.linger.delay().get(timeout=10)

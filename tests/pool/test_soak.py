@@ -24,8 +24,8 @@ def soaked(folder: Path, seconds: float, reload_every: float) -> Seen:
 
 
 @pytest.mark.timeout(240)
-def test_half_a_minute(tmp_path: Path) -> None:
-    soaked(tmp_path, 25.0, 6.0)
+def test_a_quarter_of_a_minute(tmp_path: Path) -> None:
+    soaked(tmp_path, 14.0, 3.5)
 
 
 @pytest.mark.slow

@@ -102,6 +102,7 @@ def test_a_child_that_does_not_get_ready_is_replaced_and_says_where_it_was(tmp_p
         assert app.signature("well", [1]).delay().get(timeout=30) == 1
 
 
+@pytest.mark.slow
 def test_a_child_that_takes_no_jobs_is_replaced(app: PyQueue, tmp_path: Path) -> None:
     with worker(tmp_path, "-c", "1") as process:
         [child] = children(process.pid)
