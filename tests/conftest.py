@@ -50,6 +50,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     return lambda source: Project(tmp_path, source)
 
 
+@pytest.fixture
+def tasks(request: pytest.FixtureRequest, project: Callable[[str], Project]) -> ModuleType:
+    """What the test's module has as ``SOURCE``, written and loaded here; ``__project__`` is its place."""
+    made = project(request.module.SOURCE)
+    module = made.load()
+    module.__project__ = made
+    return module
+
+
 class WorkerHandle:
     """A ``pyqueue worker`` process."""
 

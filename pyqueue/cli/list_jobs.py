@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyqueue.cli.file import add_options, whole
-from pyqueue.cli.numbers import length_of_time, positive
+from pyqueue.cli.filters import add_filters
+from pyqueue.cli.numbers import positive
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.progress import of
 from pyqueue.cli.summary import STATES, summary_object
@@ -37,17 +38,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         ),
     )
     parser.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
-    parser.add_argument("--queue", metavar="NAME", help="only of this queue")
-    parser.add_argument("--task", metavar="PATTERN", help="only of tasks with such a name; * and ? are any")
-    parser.add_argument(
-        "--error", metavar="PATTERN", help="only ended with such an error: its class, or 'Class: message'"
-    )
-    parser.add_argument(
-        "--since",
-        type=length_of_time,
-        metavar="TIME",
-        help="only what ended in the last 30, 30s, 5m, 1h or 7d",
-    )
+    add_filters(parser)
     parser.add_argument(
         "--limit", type=positive, default=50, metavar="N", help="at most so many (default: %(default)s)"
     )

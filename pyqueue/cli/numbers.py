@@ -5,9 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
-from pyqueue.knobs import grace
+from pyqueue import knobs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
 MAX_COUNT: Final = 1_000_000_000
@@ -34,18 +35,17 @@ def seconds(text: str) -> float:
 
 
 def length_of_time(text: str) -> float:
-    """A length of time, with or without a unit."""
-    from pyqueue.knobs import seconds as read  # noqa: PLC0415
-
-    try:
-        return read(text)
-    except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is not {error}") from None
+    """A length of time above 0, with or without a unit."""
+    return _length(knobs.seconds, text)
 
 
 def length(text: str) -> float:
     """Seconds, or a length with its unit; 0 is none."""
+    return _length(knobs.grace, text)
+
+
+def _length(read: Callable[[str], float], text: str) -> float:
     try:
-        return grace(text)
+        return read(text)
     except ValueError as error:
         raise ArgumentTypeError(f"{text!r} is not {error}") from None

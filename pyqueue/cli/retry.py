@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pyqueue.cli.codes import EXIT_DONE, EXIT_FAILED, EXIT_NOTHING
 from pyqueue.cli.file import add_options, existing, note
-from pyqueue.cli.numbers import length_of_time, positive
+from pyqueue.cli.filters import add_filters
+from pyqueue.cli.numbers import positive
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.summary import summary_object
 from pyqueue.cli.table import table
@@ -42,18 +43,8 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
     )
     parser.add_argument("ids", nargs="*", metavar="ID", help="the jobs")
     parser.add_argument("--failed", action="store_true", help="all that failed or are dead")
-    parser.add_argument("--task", metavar="PATTERN", help="only of tasks with such a name")
-    parser.add_argument("--queue", metavar="NAME", help="only of this queue")
+    add_filters(parser)
     parser.add_argument("--state", choices=("failed", "dead"), help="only failed, or only dead ones")
-    parser.add_argument(
-        "--error", metavar="PATTERN", help="only with such an error: its class, or 'Class: message'"
-    )
-    parser.add_argument(
-        "--since",
-        type=length_of_time,
-        metavar="TIME",
-        help="only what ended in the last 30, 30s, 5m, 1h or 7d",
-    )
     parser.add_argument(
         "--limit",
         type=positive,

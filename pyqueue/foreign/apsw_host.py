@@ -15,7 +15,7 @@ _MISUSE = 21
 class ApswHost(Host):
     """An ``apsw.Connection``: a transaction is open only where its user has begun one."""
 
-    library = "apsw"
+    client = "apsw"
     immediate = 'connection.transaction_mode = "IMMEDIATE"'
 
     def file(self) -> str | None:

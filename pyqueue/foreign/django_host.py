@@ -17,7 +17,7 @@ from pyqueue.foreign.stdlib_host import StdlibHost, code_of, implicit_begin
 class DjangoHost(Host):
     """An alias of ``DATABASES`` over SQLite, as this thread has it."""
 
-    library = "Django"
+    client = "Django"
     immediate = 'DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE"}'
 
     def __init__(self, raw: Any) -> None:

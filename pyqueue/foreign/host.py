@@ -18,7 +18,7 @@ class Host(ABC):
     Errors of the library come through as they are; ``code_of`` has their meaning.
     """
 
-    library: str
+    client: str
     """What its users call it."""
 
     immediate: str

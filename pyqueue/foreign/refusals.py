@@ -28,7 +28,7 @@ def explained(error: Exception, host: Host, path: str, in_transaction: bool) -> 
     if code & 0xFF == _BUSY and in_transaction:
         return CannotJoin(
             f"the open transaction began without the write lock, and another connection has written since or writes "
-            f"now: nothing was stored; roll back, and begin it with BEGIN IMMEDIATE ({host.library}: {host.immediate})"
+            f"now: nothing was stored; roll back, and begin it with BEGIN IMMEDIATE ({host.client}: {host.immediate})"
         )
     if code & 0xFF == _BUSY:
         return DatabaseBusy(

@@ -20,7 +20,7 @@ from pyqueue.foreign.stdlib_host import StdlibHost, code_of, implicit_begin
 class SqlalchemyHost(Host):
     """A connection or session of SQLAlchemy over a driver of SQLite. Joining it begins its transaction."""
 
-    library = "SQLAlchemy"
+    client = "SQLAlchemy"
     immediate = 'create_engine(url, connect_args={"isolation_level": "IMMEDIATE"})'
 
     def __init__(self, raw: Any) -> None:

@@ -14,7 +14,7 @@ _MISUSE = 21
 class StdlibHost(Host):
     """A ``sqlite3.Connection``."""
 
-    library = "sqlite3"
+    client = "sqlite3"
     immediate = 'sqlite3.connect(path, isolation_level="IMMEDIATE")'
 
     def execute(self, sql: str, values: Sequence[Value] = ()) -> list[tuple[Any, ...]]:

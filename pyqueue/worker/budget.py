@@ -7,6 +7,8 @@ import time
 from math import inf
 from typing import Final, Protocol
 
+from pyqueue.worker.on_demand import OnDemand
+
 
 class Timed(Protocol):
     """A block with a budget."""
@@ -28,8 +30,7 @@ class Budgets:
         self._shortest = inf
         self._busy = False
         self._bell: Final = threading.Event()
-        self._lock: Final = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._thread: Final = OnDemand("pyqueue-budget", self._run)
 
     def begin(self, block: Timed, seconds: float) -> None:
         """The block is open from now on."""
@@ -38,19 +39,12 @@ class Budgets:
         self._busy = True
         self._shortest = min(self._shortest, seconds)
         if end < self._wakes:
-            if self._thread is None:
-                self._start()
+            self._thread.start()
             self._bell.set()
 
     def end(self, block: Timed) -> None:
         """The block is closed."""
         self._ends.pop(block, None)
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="pyqueue-budget", daemon=True)
-                self._thread.start()
 
     def _run(self) -> None:
         while True:

@@ -23,7 +23,7 @@ def refusing_ends(host: Host) -> Iterator[None]:
     Django's ``atomic`` does so by itself. ``sqlite3`` has no way to give back an authorizer that its user has set: there
     the end of the block sees that the transaction is another one.
     """
-    if host.library == "apsw":
+    if host.client == "apsw":
         before = host.raw.authorizer
         host.raw.authorizer = _Authorizer(before)
         try:

@@ -19,7 +19,7 @@ class Here(Host):
 
     def __init__(self, host: Host, task: str) -> None:
         super().__init__(host.raw)
-        self.library = host.library
+        self.client = host.client
         self.immediate = host.immediate
         self._host: Final = host
         self._task: Final = task

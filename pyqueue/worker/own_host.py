@@ -30,7 +30,7 @@ _ROLLBACK: Final = "ROLLBACK -- pyqueue"
 class OwnHost(Host):
     """A connection that we have opened and that the task writes its rows through."""
 
-    library = "sqlite3"
+    client = "sqlite3"
     immediate = "self.transaction()"
 
     def __init__(self, path: str) -> None:

@@ -6,6 +6,8 @@ import threading
 import time
 from typing import Final, Protocol
 
+from pyqueue.worker.on_demand import OnDemand
+
 TICK: Final = 0.2
 """Seconds for which something said may wait."""
 
@@ -28,26 +30,18 @@ class Reporter:
         self._due: dict[Reported, None] = {}
         self._awake = False
         self._bell: Final = threading.Event()
-        self._lock: Final = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._thread: Final = OnDemand("pyqueue-reporter", self._run)
 
     def tell(self, attempt: Reported) -> None:
         """It has something new to say."""
         self._due[attempt] = None
         if not self._awake:
-            if self._thread is None:
-                self._start()
+            self._thread.start()
             self._bell.set()
 
     def end(self, attempt: Reported) -> None:
         """It is over; nothing of it is waited for."""
         self._due.pop(attempt, None)
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="pyqueue-reporter", daemon=True)
-                self._thread.start()
 
     def _run(self) -> None:
         while True:

@@ -109,7 +109,7 @@ class Block:
             refuse_other_file(path, host)
             if host.in_transaction():
                 raise TransactionError(
-                    f"{run.task.name}: a transaction is open on this {host.library} connection already, and it "
+                    f"{run.task.name}: a transaction is open on this {host.client} connection already, and it "
                     f"would be committed with the job: end it before  with self.transaction(connection)"
                 )
         self._host = host

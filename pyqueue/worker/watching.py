@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import site
 import struct
 import sys
@@ -51,8 +52,6 @@ class SourceWatch:
             self._folders[number] = path
 
     def _run(self) -> None:
-        import select  # noqa: PLC0415
-
         while True:
             if not self._read():
                 continue

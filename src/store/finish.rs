@@ -114,16 +114,12 @@ pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
     }
     errback::settle(change)?;
     for (index, (end, answer)) in ends.iter().zip(&answers).enumerate() {
-        if dropped.contains(&index) {
-            continue;
-        }
-        if *answer == Finished::Done && matches!(end.outcome, Outcome::Success(_) | Outcome::Failure(_)) {
+        let ended = matches!(end.outcome, Outcome::Success(_) | Outcome::Failure(_));
+        if *answer == Finished::Done && ended && !dropped.contains(&index) {
             for job in &end.then {
                 errback::follow(change, job.clone())?;
             }
         }
-    }
-    for (end, answer) in ends.iter().zip(&answers) {
         if let Some(said) = end.beside.as_deref()
             && *answer != Finished::LeaseLost
         {
@@ -166,8 +162,8 @@ fn repeated(change: &Change, end: &Finish) -> Result<Finished> {
         Outcome::GivenBack => return Ok(Finished::LeaseLost),
     };
     let recorded = |outcome| history::recorded(change.conn, end.row, end.token, outcome);
-    // A process may die after it has committed the end of its job by itself.
-    // What was not a success has cancelled a job that was revoked.
+    // What was not a success has cancelled a job that was revoked; and a process may die after it has committed the end
+    // of its job by itself.
     let again = recorded(outcome)?
         || outcome != history::SUCCESS && recorded(history::CANCELLED)?
         || outcome == history::LOST && recorded(history::SUCCESS)?;

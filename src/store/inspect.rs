@@ -53,8 +53,7 @@ pub fn queues(conn: &Connection) -> Result<Vec<QueueView>> {
 fn count(conn: &Connection, num: i64, mut view: QueueView) -> Result<QueueView> {
     for band in bands(conn, num)? {
         let head = head::read(conn, band)?;
-        let tail = head::last_row(conn, band)?.unwrap_or(head.pos).max(head.pos);
-        view.waiting += tail - head.pos - head.spoken + head.again;
+        view.waiting += in_line(conn, band, &head)?;
         view.delayed += head.later;
         view.parked += head.parked;
         view.succeeded += head.succeeded;
@@ -65,10 +64,21 @@ fn count(conn: &Connection, num: i64, mut view: QueueView) -> Result<QueueView> 
     }
     view.prepared = prepared(conn, num)?;
     view.running = running(conn, num)?;
-    view.waiting += conn
-        .prepare_cached("SELECT count(*) FROM pyqueue_inbox WHERE queue=?")?
-        .query_row([&view.name], |row| row.get::<_, i64>(0))?;
+    view.waiting += letters(conn, &view.name)?;
     Ok(view)
+}
+
+/// Jobs of a band that could be claimed.
+fn in_line(conn: &Connection, band: i64, head: &Head) -> Result<i64> {
+    let tail = head::last_row(conn, band)?.unwrap_or(head.pos).max(head.pos);
+    Ok(tail - head.pos - head.spoken + head.again)
+}
+
+/// Rows of the inbox for a queue.
+fn letters(conn: &Connection, queue: &str) -> Result<i64> {
+    Ok(conn
+        .prepare_cached("SELECT count(*) FROM pyqueue_inbox WHERE queue=?")?
+        .query_row([queue], |row| row.get(0))?)
 }
 
 /// Jobs that could be claimed.
@@ -96,8 +106,7 @@ pub fn backlog(conn: &Connection, queues: Option<&[String]>, now: i64) -> Result
         let mut line = 0;
         for band in bands(conn, num)? {
             let head = head::read(conn, band)?;
-            let tail = head::last_row(conn, band)?.unwrap_or(head.pos).max(head.pos);
-            line += tail - head.pos - head.spoken + head.again;
+            line += in_line(conn, band, &head)?;
             found.oldest_us = [found.oldest_us, oldest(conn, band, &head)?].into_iter().flatten().min();
         }
         let (low, high) = id::places(num);
@@ -108,10 +117,7 @@ pub fn backlog(conn: &Connection, queues: Option<&[String]>, now: i64) -> Result
             )?
             .query_row([now, low, high], |row| Ok((row.get(0)?, row.get(1)?)))?;
         found.oldest_us = [found.oldest_us, since].into_iter().flatten().min();
-        let letters: i64 = conn
-            .prepare_cached("SELECT count(*) FROM pyqueue_inbox WHERE queue=?")?
-            .query_row([&name], |row| row.get(0))?;
-        found.waiting += usize::try_from(line + due + letters).unwrap_or(0);
+        found.waiting += usize::try_from(line + due + letters(conn, &name)?).unwrap_or(0);
     }
     Ok(found)
 }

@@ -37,14 +37,14 @@ pub struct Load {
     pub file_bytes: u64,
 }
 
-/// Of a row of the history what SQLite writes beside the values, and its place in the index.
-const OVERHEAD: i64 = 40;
+/// Bytes of a row of the history beside its texts: its numbers, what SQLite writes around them, its place in the index.
+const OVERHEAD: i64 = 80;
 
 fn load(conn: &Connection, since: i64) -> Result<Load> {
     let mut statement = conn.prepare_cached(
         "SELECT task, sum(state IS NOT NULL), count(took), ifnull(sum(took), 0.0), ifnull(sum(took*took), 0.0), \
-         sum(bytes+?2) FROM (SELECT task, state, CASE WHEN finished>=started THEN (finished-started)/1e6 END AS took, \
-           40+octet_length(task)+ifnull(octet_length(alias), 0)+ifnull(octet_length(result), 0)+ifnull(octet_length(error), 0) \
+         sum(bytes) FROM (SELECT task, state, CASE WHEN finished>=started THEN (finished-started)/1e6 END AS took, \
+           ?2+octet_length(task)+ifnull(octet_length(alias), 0)+ifnull(octet_length(result), 0)+ifnull(octet_length(error), 0) \
            +ifnull(octet_length(message), 0)+ifnull(octet_length(traceback), 0)+ifnull(octet_length(payload), 0) AS bytes \
            FROM pyqueue_history WHERE enqueued>=?1) GROUP BY task ORDER BY 4 DESC",
     )?;

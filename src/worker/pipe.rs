@@ -156,13 +156,8 @@ impl Pipe {
             if let Some(taken) = self.take() {
                 return Ok(Some(taken));
             }
-            match inbound.frame()? {
-                Some(Frame::Jobs(jobs)) => {
-                    lock(&self.waiting).extend(jobs);
-                    continue;
-                }
-                Some(_) => return Err(Error::Wire("a child takes only jobs".into())),
-                None => {}
+            if self.unpack(&mut inbound)? {
+                continue;
             }
             match inbound.read(&self.socket, RecvFlags::empty()) {
                 Ok(0) | Err(Errno::CONNRESET) => return Ok(None),
@@ -173,6 +168,16 @@ impl Pipe {
         }
     }
 
+    /// Puts the jobs of a frame that is whole at hand; false where none is.
+    fn unpack(&self, inbound: &mut Inbound) -> Result<bool> {
+        match inbound.frame()? {
+            Some(Frame::Jobs(jobs)) => lock(&self.waiting).extend(jobs),
+            Some(_) => return Err(Error::Wire("a child takes only jobs".into())),
+            None => return Ok(false),
+        }
+        Ok(true)
+    }
+
     /// As `recv`, and waits for nothing: for an event loop, which is told by the descriptor.
     pub fn try_recv(&self) -> Result<Next> {
         loop {
@@ -180,13 +185,8 @@ impl Pipe {
                 return Ok(Next::Job(Box::new(job), offer));
             }
             let mut inbound = lock(&self.inbound);
-            match inbound.frame()? {
-                Some(Frame::Jobs(jobs)) => {
-                    lock(&self.waiting).extend(jobs);
-                    continue;
-                }
-                Some(_) => return Err(Error::Wire("a child takes only jobs".into())),
-                None => {}
+            if self.unpack(&mut inbound)? {
+                continue;
             }
             match inbound.read(&self.socket, RecvFlags::DONTWAIT) {
                 Ok(0) | Err(Errno::CONNRESET) => return Ok(Next::Over),

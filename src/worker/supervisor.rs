@@ -115,7 +115,7 @@ impl Supervisor {
             outside.tell(Kind::Warning, text);
         }
         let slots = reloading::slots(options.concurrency);
-        let mut supervisor = Supervisor {
+        Ok(Supervisor {
             keeper: Keeper::start(&store, wal, Arc::clone(&outside))?,
             slots: (0..slots).map(|number| Slot::new(options.width, number >= least)).collect(),
             scaler: options.least.map(|least| Scaler::new(least, options.concurrency)),
@@ -149,9 +149,7 @@ impl Supervisor {
             reload: Reload::default(),
             revoking: Revoking::default(),
             dumps: 0,
-        };
-        supervisor.begin_anew(0);
-        Ok(supervisor)
+        })
     }
 
     /// Runs until the worker has stopped.

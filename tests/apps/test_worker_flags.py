@@ -36,14 +36,6 @@ def hold(path):
 Worker = Callable[..., Any]
 
 
-@pytest.fixture
-def tasks(project: Callable[[str], Any]) -> Any:
-    made = project(SOURCE)
-    module = made.load()
-    module.__project__ = made
-    return module
-
-
 def test_the_banner_says_what_where_and_how_many(tasks: Any, worker: Worker, tmp_path: Path) -> None:
     handle = worker("-A", tasks.__project__.file.name, "-c", "2", "-Q", "default,mail", "--grace", "7")
     said = handle.log.read_text()

@@ -48,14 +48,6 @@ Worker = Callable[..., Any]
 Eventually = Callable[..., None]
 
 
-@pytest.fixture
-def tasks(project: Callable[[str], Any]) -> Any:
-    made = project(SOURCE)
-    module = made.load()
-    module.__project__ = made
-    return module
-
-
 def noted(tasks: Any, eventually: Eventually) -> list[Any]:
     """What the one job of ``note`` returned."""
     found = tasks.app.store.jobs

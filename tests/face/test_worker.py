@@ -69,15 +69,6 @@ Worker = Callable[..., Any]
 Eventually = Callable[..., None]
 
 
-@pytest.fixture
-def tasks(project: Callable[[str], Any]) -> Any:
-    """The module, loaded here; ``__project__`` is its place."""
-    made = project(SOURCE)
-    module = made.load()
-    module.__project__ = made
-    return module
-
-
 def test_a_task_goes_there_and_its_result_comes_back(tasks: Any, worker: Worker) -> None:
     worker("-A", tasks.__project__.file.name, "-c", "2")
     assert tasks.add.delay(2, 3).get(timeout=5) == 5

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 SOURCE = """
 import logging, os
 from pyqueue import PyQueue, signals
@@ -37,14 +35,6 @@ def fail(): raise ValueError("no")
 def note_failure(id):
     return [id, str(app.AsyncResult(id).result)]
 """
-
-
-@pytest.fixture
-def tasks(project: Callable[[str], Any]) -> Any:
-    made = project(SOURCE)
-    module = made.load()
-    module.__project__ = made
-    return module
 
 
 def test_a_workers_life_is_heard(tasks: Any, tmp_path: Path, worker: Callable[..., Any]) -> None:

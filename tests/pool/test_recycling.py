@@ -64,15 +64,8 @@ def program(seconds):
     subprocess.run([sys.executable, "-c", code], check=True)
 """
 Worker = Callable[..., Any]
+Refused = Callable[[list[str]], str]
 Eventually = Callable[..., None]
-
-
-@pytest.fixture
-def tasks(project: Callable[[str], Any]) -> Any:
-    made = project(SOURCE)
-    module = made.load()
-    module.__project__ = made
-    return module
 
 
 def values(results: list[Any]) -> list[Any]:
@@ -232,13 +225,5 @@ def test_threads_know_their_own_time(tasks: Any, worker: Worker) -> None:
         ),
     ],
 )
-def test_bad_bounds_are_refused(
-    tasks: Any, options: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    try:
-        code = main(["worker", "-A", tasks.__project__.file.name, *options])
-    except SystemExit as ended:
-        code = int(ended.code or 0)
-    assert code == 64
-    error = capsys.readouterr().err.strip().splitlines()
-    assert said in error[-1]
+def test_bad_bounds_are_refused(refused: Refused, options: list[str], said: str) -> None:
+    assert said in refused(options)

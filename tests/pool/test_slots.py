@@ -37,14 +37,6 @@ Worker = Callable[..., Any]
 Eventually = Callable[..., None]
 
 
-@pytest.fixture
-def tasks(project: Callable[[str], Any]) -> Any:
-    made = project(SOURCE)
-    module = made.load()
-    module.__project__ = made
-    return module
-
-
 def shown(tasks: Any) -> Any:
     [one] = tasks.app.store.workers()
     return one

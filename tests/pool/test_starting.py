@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 SOURCE = """
 import os, time
 from pyqueue import PyQueue
@@ -64,14 +62,6 @@ if __name__ == "__main__":
 """
 Worker = Callable[..., Any]
 Eventually = Callable[..., None]
-
-
-@pytest.fixture
-def tasks(project: Callable[[str], Any]) -> Any:
-    made = project(SOURCE)
-    module = made.load()
-    module.__project__ = made
-    return module
 
 
 def test_no_memory_is_waited_for(tasks: Any, worker: Worker, tmp_path: Path, eventually: Eventually) -> None:

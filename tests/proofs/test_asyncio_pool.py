@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import children, until, worker, write_app
+from gates import gated_app, open_gate, send
+from processes import children, until, worker
 
 from pyqueue import PyQueue
 from pyqueue.exceptions import SoftTimeLimitExceeded, TaskFailed, TimeLimitExceeded, TransactionError
@@ -101,14 +102,7 @@ POOL = ("-P", "asyncio", "-c")
 
 @pytest.fixture
 def app(tmp_path: Path) -> PyQueue:
-    """An app beside the module that the workers load."""
-    write_app(tmp_path, APP)
-    os.mkfifo(tmp_path / "gate")
-    return PyQueue(tmp_path / "jobs.db", durability="normal")
-
-
-def send(app: PyQueue, name: str, calls: list[list[Any]], **options: Any) -> list[Any]:
-    return app.enqueue_many([app.signature(name, call, **options) for call in calls])
+    return gated_app(tmp_path, APP)
 
 
 def seconds_for_naps(app: PyQueue, folder: Path, count: int, *flags: str) -> tuple[float, list[Any]]:
@@ -178,9 +172,8 @@ def test_what_can_not_be_cancelled_is_killed_and_the_others_run_again(
         with pytest.raises(TimeLimitExceeded, match="was killed"):
             stuck.get(timeout=20)
         assert children(process.pid) != before
-        gate = os.open(tmp_path / "gate", os.O_RDWR)
-        assert beside.get(timeout=20) is None
-        os.close(gate)
+        with open_gate(tmp_path):
+            assert beside.get(timeout=20) is None
         assert [each.outcome for each in beside.attempts()] == ["lost", "success"]
 
 
@@ -223,7 +216,6 @@ def test_a_warm_stop_lets_all_that_run_end(app: PyQueue, tmp_path: Path) -> None
         until(lambda: all((tmp_path / f"held-{n}").exists() for n in range(10)))
         os.kill(process.pid, signal.SIGTERM)
         process.wait_said("no new jobs")
-        gate = os.open(tmp_path / "gate", os.O_RDWR)
-        assert process.wait(20) == 0
-        os.close(gate)
+        with open_gate(tmp_path):
+            assert process.wait(20) == 0
     assert [app.store.view(result.id).state for result in held] == ["success"] * 10

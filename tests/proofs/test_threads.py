@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import children, until, worker, write_app
+from gates import gated_app, open_gate, send
+from processes import children, until, worker
 
 from pyqueue import PyQueue
 from pyqueue.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
@@ -78,22 +77,7 @@ THREADS = ("-P", "threads", "-c")
 
 @pytest.fixture
 def app(tmp_path: Path) -> PyQueue:
-    """An app beside the module that the workers load."""
-    write_app(tmp_path, APP)
-    os.mkfifo(tmp_path / "gate")
-    return PyQueue(tmp_path / "jobs.db", durability="normal")
-
-
-def send(app: PyQueue, name: str, calls: list[list[Any]], **options: Any) -> list[Any]:
-    return app.enqueue_many([app.signature(name, call, **options) for call in calls])
-
-
-@contextlib.contextmanager
-def open_gate(folder: Path) -> Iterator[None]:
-    """Lets the holding jobs end."""
-    gate = os.open(folder / "gate", os.O_RDWR)
-    yield
-    os.close(gate)
+    return gated_app(tmp_path, APP)
 
 
 def hold(app: PyQueue, folder: Path, count: int, **options: Any) -> list[Any]:
