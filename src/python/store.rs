@@ -55,11 +55,16 @@ impl Store {
         py: Python<'_>,
         call: impl FnOnce(&store::Store) -> Result<T> + Send,
     ) -> PyResult<T> {
-        py.detach(|| call(&self.core)).map_err(|error| match (&error, RAISED.take()) {
-            (Error::Interrupted, Some(raised)) => raised,
-            _ => to_py(error),
-        })
+        away(py, || call(&self.core))
     }
+}
+
+/// Leaves the GIL for a call of the core.
+pub fn away<T: Send>(py: Python<'_>, call: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
+    py.detach(call).map_err(|error| match (&error, RAISED.take()) {
+        (Error::Interrupted, Some(raised)) => raised,
+        _ => to_py(error),
+    })
 }
 
 /// Which attempt, lines before these, and the lines.
@@ -357,7 +362,7 @@ impl Store {
                 started_us: None,
                 usage: None,
                 then: outcome.then(now),
-                beside: outcome.beside.clone(),
+                beside: outcome.said(now),
             })
             .collect();
         let (answers, _) = self.away(py, |store| store.finish(finishes, None))?;

@@ -18,6 +18,11 @@ pub const WALK: i64 = -4;
 /// Counter of the whole file: bytes in `pyqueue_log`.
 pub const LOGGED: i64 = -5;
 
+/// Counter of the whole file: the last node's id.
+pub const NODE: i64 = -6;
+/// Counter of the whole file: jobs of workflows that have ended and are kept.
+pub const KEPT: i64 = -7;
+
 /// A row of `pyqueue_head`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Head {
