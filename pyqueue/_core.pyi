@@ -200,10 +200,19 @@ class Plan:
         """Another node; its number."""
     def forward(self, node: int, to: int, position: int) -> None:
         """Lets the value of a node fill an input of another."""
+    def resize(self, node: int, inputs: int) -> None:
+        """Gives a node another number of inputs."""
     def add(
-        self, job: NewJob, *, after: int | None = None, fills: tuple[int, int], undo: NewJob | None = None
+        self,
+        job: NewJob,
+        *,
+        after: int | None = None,
+        fills: tuple[int, int],
+        lifetime_us: int | None = None,
+        undo: NewJob | None = None,
     ) -> int:
-        """A job; its number. Its delay counts from the moment at which it may start. ``undo`` is stored if this job
+        """A job; its number. Its delay counts from the moment at which it may start; after ``lifetime_us`` from there it
+        expires. ``undo`` is stored if this job
         succeeds and the workflow fails, the undo of whatever succeeded last first; it takes the last input."""
     def check(self) -> None:
         """Raises InvalidJob if an input would never be filled, or twice, or waits for itself."""
