@@ -54,6 +54,8 @@ pub enum Mutant {
     TakenBackTwice,
     NeighboursCharged,
     GivenBackCharged,
+    RevokeUnheard,
+    StandstillUnseen,
 }
 
 #[cfg(feature = "mutants")]
