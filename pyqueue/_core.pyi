@@ -726,6 +726,7 @@ class Worker:
         pool: str = "prefork",
         leeway_us: int = 0,
         start_us: int = 60_000_000,
+        stall_us: int = 30_000_000,
     ) -> Worker:
         """``command`` starts one of ``concurrency`` children; its end of the socket pair is its standard input.
         A child calls ``ChildPipe.recv`` in ``width`` threads, or runs ``width`` jobs of ``try_recv``, and is given as many
@@ -735,7 +736,9 @@ class Worker:
         may have ended that job alone. With ``least`` the number of children follows the load, from there up to
         ``concurrency``. ``beside`` are children of other workers of this process, which share the memory with these. Each
         slot is given ``prefetch`` jobs at once; None leaves that to the core. ``pool`` is shown by ``workers``. A child that
-        is not ready after ``start_us`` is killed, and another is tried. Raises InvalidJob for numbers out of range."""
+        is not ready after ``start_us`` is killed, and another is tried. A supervisor that stands still for ``stall_us`` is told of
+        as "stuck"; one that leaves due jobs where they are so long enters the file anew; 0 is never. Raises InvalidJob for
+        numbers out of range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
     def reload(self) -> None:
@@ -743,6 +746,8 @@ class Worker:
         can't start the old ones stay."""
     def dump(self) -> None:
         """Asks each child for the stacks of its threads; they come as events."""
+    def destroy(self) -> None:
+        """Kills the children, for a process that ends because the supervisor's thread stands still."""
     def stop(self, *, cold: bool = False) -> None:
         """Warm: no new claims, running jobs finish within the grace time. Cold: children are killed."""
 
