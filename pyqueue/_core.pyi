@@ -443,6 +443,9 @@ class QueueStatus:
     def prepared(self) -> int:
         """Half messages whose sender has not spoken."""
     @property
+    def held(self) -> int:
+        """Jobs that wait for others of their workflow."""
+    @property
     def running(self) -> int: ...
     @property
     def succeeded(self) -> int:

@@ -53,6 +53,7 @@ fn count(change: &mut Change, side: Side, step: i64) -> Result<()> {
         AGAIN => head.again += step,
         GATE => head.parked += step,
         LATER => head.later += step,
+        HELD => head.held += step,
         _ => {}
     }
     if side.place == GATE {
@@ -104,6 +105,7 @@ pub fn release(change: &mut Change, id: RowId, run_at: Option<i64>) -> Result<()
         .optional()?;
     if let Some(at) = at {
         change.rings.ready = true;
+        count(change, Side { place: HELD, k: 0, at }, -1)?;
         count(change, Side { place, k: 0, at }, 1)?;
     }
     Ok(())

@@ -16,6 +16,7 @@ CREATE TABLE pyqueue_head(
   again INTEGER NOT NULL DEFAULT 0 CHECK(again >= 0),
   parked INTEGER NOT NULL DEFAULT 0 CHECK(parked >= 0),
   later INTEGER NOT NULL DEFAULT 0 CHECK(later >= 0),
+  held INTEGER NOT NULL DEFAULT 0 CHECK(held >= 0),
   succeeded INTEGER NOT NULL DEFAULT 0 CHECK(succeeded >= 0),
   failed INTEGER NOT NULL DEFAULT 0 CHECK(failed >= 0),
   retried INTEGER NOT NULL DEFAULT 0 CHECK(retried >= 0),
