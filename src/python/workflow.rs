@@ -29,7 +29,7 @@ struct Planned {
     after: Option<u32>,
     lifetime_us: Option<i64>,
     fills: (u32, u32),
-    undo: Option<NewJob>,
+    undo: Option<Box<NewJob>>,
 }
 
 fn node(inputs: u32, values: &str, run: &str) -> PyResult<Node> {
@@ -84,7 +84,7 @@ impl Plan {
         lifetime_us: Option<i64>,
         undo: Option<PyRef<'_, NewJob>>,
     ) -> usize {
-        let undo = undo.map(|undo| NewJob::clone(&undo));
+        let undo = undo.map(|undo| Box::new(NewJob::clone(&undo)));
         self.jobs.push(Planned { job: NewJob::clone(&job), after, lifetime_us, fills, undo });
         self.jobs.len() - 1
     }
@@ -128,7 +128,7 @@ impl Planned {
             after: self.after,
             lifetime_us: self.lifetime_us,
             fills: self.fills,
-            undo: self.undo.map(NewJob::undelayed),
+            undo: self.undo.map(|undo| Box::new(undo.undelayed())),
         }
     }
 }
