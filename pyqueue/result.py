@@ -58,7 +58,7 @@ class AsyncResult(Generic[R]):
         id: str,
         store: Store | None = None,
         created: bool | None = None,
-        parent: AsyncResult[Any] | None = None,
+        parent: Any = None,
         *,
         app: PyQueue | None = None,
     ) -> None:
