@@ -23,6 +23,7 @@ QueueError (also PyQueueError)
 ├── TimeLimitExceeded       the child was killed at the hard time limit
 ├── Retry                   control flow: raised by ``self.retry()``
 ├── ChordError              a member of a chord's header has failed, so its body did not run
+├── IncompleteStream        ``iterdeps`` has come to a job that has not ended
 ├── Ignore                  control flow: the job ends without a result
 │   └── Replaced            control flow: raised by ``self.replace()``
 └── Reject                  control flow: the job is given back, or has failed
@@ -142,6 +143,10 @@ class TaskRevokedError(QueueError):
 
 class ChordError(QueueError):
     """A job that this one waited for has failed; the message says which and why. This one did not run."""
+
+
+class IncompleteStream(QueueError):
+    """What a job makes is not known before it has ended."""
 
 
 class WorkerLostError(QueueError):
