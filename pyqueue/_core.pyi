@@ -200,10 +200,19 @@ class Plan:
         """Another node; its number."""
     def forward(self, node: int, to: int, position: int) -> None:
         """Lets the value of a node fill an input of another."""
+    def resize(self, node: int, inputs: int) -> None:
+        """Gives a node another number of inputs."""
     def add(
-        self, job: NewJob, *, after: int | None = None, fills: tuple[int, int], undo: NewJob | None = None
+        self,
+        job: NewJob,
+        *,
+        after: int | None = None,
+        fills: tuple[int, int],
+        lifetime_us: int | None = None,
+        undo: NewJob | None = None,
     ) -> int:
-        """A job; its number. Its delay counts from the moment at which it may start. ``undo`` is stored if this job
+        """A job; its number. Its delay counts from the moment at which it may start; after ``lifetime_us`` from there it
+        expires. ``undo`` is stored if this job
         succeeds and the workflow fails, the undo of whatever succeeded last first; it takes the last input."""
     def check(self) -> None:
         """Raises InvalidJob if an input would never be filled, or twice, or waits for itself."""
@@ -717,6 +726,7 @@ class Worker:
         pool: str = "prefork",
         leeway_us: int = 0,
         start_us: int = 60_000_000,
+        stall_us: int = 30_000_000,
     ) -> Worker:
         """``command`` starts one of ``concurrency`` children; its end of the socket pair is its standard input.
         A child calls ``ChildPipe.recv`` in ``width`` threads, or runs ``width`` jobs of ``try_recv``, and is given as many
@@ -726,7 +736,9 @@ class Worker:
         may have ended that job alone. With ``least`` the number of children follows the load, from there up to
         ``concurrency``. ``beside`` are children of other workers of this process, which share the memory with these. Each
         slot is given ``prefetch`` jobs at once; None leaves that to the core. ``pool`` is shown by ``workers``. A child that
-        is not ready after ``start_us`` is killed, and another is tried. Raises InvalidJob for numbers out of range."""
+        is not ready after ``start_us`` is killed, and another is tried. A supervisor that stands still for ``stall_us`` is told of
+        as "stuck"; one that leaves due jobs where they are so long enters the file anew; 0 is never. Raises InvalidJob for
+        numbers out of range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
     def reload(self) -> None:
@@ -734,6 +746,8 @@ class Worker:
         can't start the old ones stay."""
     def dump(self) -> None:
         """Asks each child for the stacks of its threads; they come as events."""
+    def destroy(self) -> None:
+        """Kills the children, for a process that ends because the supervisor's thread stands still."""
     def stop(self, *, cold: bool = False) -> None:
         """Warm: no new claims, running jobs finish within the grace time. Cold: children are killed."""
 

@@ -57,6 +57,8 @@ pub enum Mutant {
     TakenBackTwice,
     NeighboursCharged,
     GivenBackCharged,
+    RevokeUnheard,
+    StandstillUnseen,
 }
 
 #[cfg(feature = "mutants")]

@@ -88,6 +88,7 @@ pub(crate) fn plan(out: &mut Vec<u8>, plan: &Plan) {
         new_job(out, &member.job);
         out.maybe(member.after.as_ref(), |out, node| out.u32(*node));
         out.maybe(member.delay_us.as_ref(), |out, time| out.i64(*time));
+        out.maybe(member.lifetime_us.as_ref(), |out, time| out.i64(*time));
         place(out, member.fills.0, member.fills.1);
         out.maybe(member.undo.as_ref(), new_job);
     }
@@ -121,6 +122,7 @@ pub(crate) fn read_plan(from: &mut Cursor<'_>) -> Result<Plan> {
                 job: read_new_job(from)?,
                 after: from.maybe(Cursor::u32)?,
                 delay_us: from.maybe(Cursor::i64)?,
+                lifetime_us: from.maybe(Cursor::i64)?,
                 fills: place(from)?,
                 undo: from.maybe(read_new_job)?,
             })

@@ -43,6 +43,8 @@ pub struct Member {
     pub after: Option<u32>,
     /// Microseconds that it waits longer than for the node, or from the moment of storing.
     pub delay_us: Option<i64>,
+    /// How long after that it may start at all (µs).
+    pub lifetime_us: Option<i64>,
     /// The input that its end fills.
     pub fills: Place,
     /// What is to be done if it succeeds and its workflow fails.

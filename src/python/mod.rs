@@ -1,5 +1,6 @@
 //! The only pyo3. Converts, leaves the GIL, answers signals; decides nothing.
 
+mod away;
 mod exceptions;
 mod foreign;
 mod job;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::away::away;
 use super::exceptions::to_py;
 use super::job::{Failure, Job, NewJob};
-use super::store::{Store, away};
+use super::store::Store;
 use crate::error::Error;
 use crate::job::Payload;
 use crate::plan::{self, Member, Node, Run};
@@ -25,6 +26,7 @@ pub struct Plan {
 struct Planned {
     job: NewJob,
     after: Option<u32>,
+    lifetime_us: Option<i64>,
     fills: (u32, u32),
     undo: Option<NewJob>,
 }
@@ -63,24 +65,26 @@ impl Plan {
     }
 
     fn forward(&mut self, node: usize, to: u32, position: u32) -> PyResult<()> {
-        let count = self.nodes.len();
-        let Some(from) = self.nodes.get_mut(node) else {
-            return Err(to_py(Error::invalid(format!("there is no node {node} in a plan of {count}"))));
-        };
-        from.forwards.push((to, position));
+        self.known(node)?.forwards.push((to, position));
         Ok(())
     }
 
-    #[pyo3(signature = (job, *, after=None, fills, undo=None))]
+    fn resize(&mut self, node: usize, inputs: u32) -> PyResult<()> {
+        self.known(node)?.inputs = inputs;
+        Ok(())
+    }
+
+    #[pyo3(signature = (job, *, after=None, fills, lifetime_us=None, undo=None))]
     fn add(
         &mut self,
         job: PyRef<'_, NewJob>,
         after: Option<u32>,
         fills: (u32, u32),
+        lifetime_us: Option<i64>,
         undo: Option<PyRef<'_, NewJob>>,
     ) -> usize {
         let undo = undo.map(|undo| NewJob::clone(&undo));
-        self.jobs.push(Planned { job: NewJob::clone(&job), after, fills, undo });
+        self.jobs.push(Planned { job: NewJob::clone(&job), after, lifetime_us, fills, undo });
         self.jobs.len() - 1
     }
 
@@ -95,12 +99,20 @@ impl Plan {
 }
 
 impl Plan {
+    fn known(&mut self, node: usize) -> PyResult<&mut Node> {
+        let count = self.nodes.len();
+        self.nodes
+            .get_mut(node)
+            .ok_or_else(|| to_py(Error::invalid(format!("there is no node {node} in a plan of {count}"))))
+    }
+
     /// The plan itself, if it can be stored.
     pub fn sound(&self) -> PyResult<plan::Plan> {
         let jobs = self.jobs.iter().map(|one| Member {
             job: one.job.undelayed(),
             after: one.after,
             delay_us: one.job.delay_us(),
+            lifetime_us: one.lifetime_us,
             fills: one.fills,
             undo: one.undo.as_ref().map(NewJob::undelayed),
         });

@@ -255,32 +255,50 @@ fn start(change: &mut Change, node: &Node, exit: Option<&Exit>, left: &mut usize
     let mut held = change.conn.prepare_cached(concat!(
         "SELECT ",
         columns!(),
-        ", i.delay, i.run_at FROM pyqueue_side s CROSS JOIN pyqueue_job j ON j.id=s.id LEFT JOIN pyqueue_input i ON i.id=j.fills \
+        ", i.delay, i.run_at, i.lifetime FROM pyqueue_side s CROSS JOIN pyqueue_job j ON j.id=s.id LEFT JOIN pyqueue_input i ON i.id=j.fills \
          WHERE s.place=5 AND s.k=?1 ORDER BY s.at, s.id LIMIT ?2"
     ))?;
-    let jobs: Vec<(JobRow, Option<i64>, Option<i64>)> = held
+    let jobs: Vec<(JobRow, [Option<i64>; 3])> = held
         .query_map(params![node.id, *left as i64 + 1], |row| {
-            Ok((JobRow::from(row)?, row.get(22)?, row.get(23)?))
+            Ok((JobRow::from(row)?, [row.get(22)?, row.get(23)?, row.get(24)?]))
         })?
         .collect::<rusqlite::Result<_>>()?;
     let room = *left;
     let all = jobs.len() <= room;
-    for (job, delay, run_at) in jobs.into_iter().take(room) {
+    for (job, waits) in jobs.into_iter().take(room) {
         match exit {
             Some(exit) => leave::leave(change, &job, exit.clone())?,
-            None => {
-                let delayed = delay.map(|delay| change.now.saturating_add(delay));
-                let at = delayed.or(run_at).filter(|at| *at > change.now);
-                side::release(change, job.id, at)?;
-                if job.id.band() == SHELF {
-                    // It may end from here on, and its place must not be given again.
-                    change.heads.vacate_shelf(job.id.0)?;
-                }
-            }
+            None => release(change, &job, waits)?,
         }
         *left -= 1;
     }
     Ok(all)
+}
+
+/// Lets a job start, after its own delay, or at its time, and for so long.
+fn release(change: &mut Change, job: &JobRow, [delay, run_at, lifetime]: [Option<i64>; 3]) -> Result<()> {
+    let after_now = |time: i64| change.now.saturating_add(time);
+    let at = delay.map(after_now).or(run_at).filter(|at| *at > change.now);
+    let expires = lifetime.map(after_now);
+    if delay.or(run_at).or(lifetime).is_some() {
+        // Said once: a job that is replaced later waits for no more than what replaces it.
+        change
+            .conn
+            .prepare_cached("UPDATE pyqueue_input SET delay=NULL, run_at=NULL, lifetime=NULL WHERE id=?")?
+            .execute([job.fills])?;
+    }
+    if expires.is_some() {
+        change
+            .conn
+            .prepare_cached("UPDATE pyqueue_job SET expires=?2 WHERE id=?1")?
+            .execute(params![job.id.0, expires])?;
+    }
+    side::release(change, job.id, at)?;
+    if job.id.band() == SHELF {
+        // It may end from here on, and its place must not be given again.
+        change.heads.vacate_shelf(job.id.0)?;
+    }
+    Ok(())
 }
 
 /// How jobs end that wait for a node with an input that is no success.

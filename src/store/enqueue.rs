@@ -71,6 +71,11 @@ pub fn enqueue(change: &mut Change, job: NewJob) -> Result<Enqueued> {
     store(change, job, Start::Free, Tie::default()).map(|(answer, _)| answer)
 }
 
+/// As `enqueue`, of a job that takes the inputs of a node which is complete.
+pub fn taking(change: &mut Change, job: NewJob, node: Option<i64>) -> Result<Enqueued> {
+    store(change, job, Start::Free, Tie { node, fills: None }).map(|(answer, _)| answer)
+}
+
 /// As `enqueue`, of a job that may not start before somebody says so; its row, if it is a new one.
 pub fn prepared(change: &mut Change, job: NewJob) -> Result<Placed> {
     store(change, job, Start::Withheld, Tie::default())

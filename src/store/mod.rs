@@ -259,7 +259,7 @@ impl Store {
     pub fn replay(&self, id: &str) -> Result<Option<String>> {
         let id = id.to_owned();
         self.take_in(move |change| match replay::replayed(change, &id)? {
-            Some(job) => Ok(Some(enqueue::enqueue(change, job)?.id)),
+            Some((job, node)) => Ok(Some(enqueue::taking(change, job, node)?.id)),
             None => Ok(None),
         })
     }

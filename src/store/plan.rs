@@ -56,7 +56,7 @@ pub fn store(change: &mut Change, plan: Plan) -> Result<(i64, Vec<Enqueued>)> {
     for one in plan.jobs {
         let fills = advance::input(number(one.fills.0), i64::from(one.fills.1));
         let tie = Tie { node: one.after.map(number), fills: Some(fills) };
-        stored.push(member(change, one.job, tie, one.delay_us)?);
+        stored.push(member(change, one.job, tie, (one.delay_us, one.lifetime_us))?);
         if let Some(undo) = one.undo {
             change
                 .conn
@@ -65,21 +65,34 @@ pub fn store(change: &mut Change, plan: Plan) -> Result<(i64, Vec<Enqueued>)> {
         }
     }
     for node in empty {
-        advance::decide(change, node, &mut { usize::MAX >> 1 })?;
+        advance::decide(change, node, &mut { 1 << 40 })?;
     }
     Ok((root, stored))
 }
 
-fn member(change: &mut Change, job: NewJob, tie: Tie, delay_us: Option<i64>) -> Result<Enqueued> {
-    let (run_at, own) = (job.run_at_us.filter(|_| tie.node.is_some()), job.alias.clone());
-    let delayed = delay_us.map(|delay| change.now.saturating_add(delay));
-    let stored = enqueue::member(change, NewJob { run_at_us: delayed.or(job.run_at_us), ..job }, tie)?;
+/// Stores a job of a workflow. What is counted from the moment at which it may start is counted now, if that is now.
+fn member(
+    change: &mut Change,
+    job: NewJob,
+    tie: Tie,
+    (delay_us, lifetime_us): (Option<i64>, Option<i64>),
+) -> Result<Enqueued> {
+    let (held, own) = (tie.node.is_some(), job.alias.clone());
+    let after_now = |time: i64| change.now.saturating_add(time);
+    let (delay, lifetime) = (delay_us.filter(|_| held), lifetime_us.filter(|_| held));
+    let run_at = job.run_at_us.filter(|_| held);
+    let job = NewJob {
+        run_at_us: delay_us.map(after_now).or(job.run_at_us),
+        expires_us: lifetime_us.filter(|_| !held).map(after_now).or(job.expires_us),
+        ..job
+    };
+    let stored = enqueue::member(change, job, tie)?;
     change
         .conn
         .prepare_cached(
-            "INSERT INTO pyqueue_input(id, job, nonce, alias, node, delay, run_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO pyqueue_input(id, job, nonce, alias, node, delay, run_at, lifetime) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
-        .execute(params![tie.fills, stored.row.0, stored.nonce, own, tie.node, delay_us.filter(|_| tie.node.is_some()), run_at])?;
+        .execute(params![tie.fills, stored.row.0, stored.nonce, own, tie.node, delay, run_at, lifetime])?;
     Ok(stored.answer)
 }
 
@@ -138,7 +151,7 @@ pub fn follow(change: &mut Change, end: &Finish, beside: &Beside) -> Result<()> 
     for job in &beside.members {
         match fills.map(|fills| widened(change, advance::node_of(fills))).transpose()?.flatten() {
             Some(fills) => {
-                member(change, job.clone(), Tie { node: None, fills: Some(fills) }, None)?;
+                member(change, job.clone(), Tie { node: None, fills: Some(fills) }, (None, None))?;
             }
             None => errback::follow(change, job.clone())?,
         }

@@ -267,7 +267,8 @@ pub fn prune(change: &mut Change, limit: usize) -> Result<bool> {
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let Some((root, until, size)) = found else { return Ok(false) };
-    let many = change.heads.pos(head::KEPT)? - size > change.options.history_count;
+    let kept = change.heads.pos(head::KEPT)?;
+    let many = kept > change.options.history_count && kept > size;
     if until > change.now && !many {
         return Ok(false);
     }

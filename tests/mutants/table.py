@@ -88,4 +88,10 @@ MUTANTS = {
     "TakenBackTwice": Row("P3", "a started job is offered to another child", "core worker::tests"),
     "NeighboursCharged": Row("P7", "a death is charged to jobs that were not started", "core worker::tests"),
     "GivenBackCharged": Row("P7", "a stop uses up an attempt", "core worker::tests"),
+    "RevokeUnheard": Row(
+        "P23", "a revoked job that runs is not asked to end", "pytest tests/proofs/test_revoke.py"
+    ),
+    "StandstillUnseen": Row(
+        "P24", "nobody watches the worker's own thread", "pytest tests/proofs/test_standstill.py"
+    ),
 }

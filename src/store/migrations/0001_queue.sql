@@ -171,6 +171,7 @@ CREATE TABLE pyqueue_input(
   source INTEGER,                                               -- the node whose value it is
   delay INTEGER,                                                -- how long the job waits when its node is complete (µs)
   run_at INTEGER,
+  lifetime INTEGER,                                             -- how long after that it may start at all (µs)
   turn INTEGER,                                                 -- the newest number of the history when it was filled
   state INTEGER CHECK(state BETWEEN 0 AND 5),                   -- as in the history; 5: skipped. NULL: not filled
   content_type TEXT,
