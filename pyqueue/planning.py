@@ -6,8 +6,8 @@ Nothing here is recursive: a chain may have 100,000 steps and a canvas a thousan
 from __future__ import annotations
 
 import uuid
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Generator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from pyqueue import signals
 from pyqueue._core import Plan
@@ -15,8 +15,9 @@ from pyqueue.canvas import Chain, Composed, chord, group, member
 from pyqueue.exceptions import InvalidJob
 from pyqueue.group_result import GroupResult
 from pyqueue.message import Place, ending_of, usual_job
+from pyqueue.moments import is_instant, length_us
 from pyqueue.result import AsyncResult
-from pyqueue.shape import Member, first_of, is_several, last_of, members, shared, steps_of
+from pyqueue.shape import first_of, is_several, last_of, members, shared, steps_of
 from pyqueue.signature import Signature, several
 
 if TYPE_CHECKING:
@@ -78,12 +79,10 @@ class Planned:
 class Planner:
     """Makes one plan."""
 
-    def __init__(self, app: PyQueue, name: str, whole: Sequence[Member] | None = None) -> None:
+    def __init__(self, app: PyQueue, name: str, values: str = "one") -> None:
         self._app = app
         self._name = name
-        self._whole = whole
-        """The members of the group whose list is the workflow's value."""
-        self.plan = Plan(1, name=name) if whole is None else Plan(len(whole), values="list", name=name)
+        self.plan = Plan(1, values=values, name=name)
         self._handles: list[AsyncResult[Any]] = []
         self._signatures: list[Signature[Any]] | None = [] if signals.after_task_publish else None
         self._store = app.store
@@ -167,33 +166,38 @@ class Planner:
             self._first = (None,) if self._near.takes == "value" else ()
         if self._near.takes != "spread":
             self._app.refuse_misfit(call, self._first)
-        self.plan.add(self._job_of(call, self._near), after=spot.after, fills=fills, **more)
+        job, lifetime_us = self._job_of(call, self._near)
+        self.plan.add(job, after=spot.after, fills=fills, lifetime_us=lifetime_us, **more)
         handle: AsyncResult[Any] = AsyncResult("", self._store, True, spot.parent)
         self._handles.append(handle)
         if self._signatures is not None:
             self._signatures.append(call)
         return handle
 
-    def _job_of(self, call: Signature[Any], place: Place) -> NewJob:
+    def _job_of(self, call: Signature[Any], place: Place) -> tuple[NewJob, int | None]:
+        """Its job, and how long that may wait once it is released."""
         quick = self._quick
         like = None if quick is None or call.options or type(call) is not Signature else quick.get(call.task)
-        if like is None:
-            return self._app.job_of(call, place)
-        ending = self._endings.get(place)
-        if ending is None:
-            ending = self._endings[place] = ending_of(place)
-        return usual_job(like, call, self._max_body, ending)
+        if like is not None:
+            ending = self._endings.get(place)
+            if ending is None:
+                ending = self._endings[place] = ending_of(place)
+            return usual_job(like, call, self._max_body, ending), None
+        job = self._app.job_of(call, place)
+        expires = self._app.options_of(call).expires if place.held else None
+        if expires is None or is_instant(expires):
+            return job, None
+        return job, length_us(cast("float", expires), "an expiry")
 
     def _several(self, signature: Signature[Any], spot: Spot) -> Placing:
         options = spot.options
         name = options.get("task_id") or signature.options.get("task_id")
         if name is not None:
             options = {each: value for each, value in options.items() if each != "task_id"}
-        if spot.whole and self._whole is not None:
-            node, name, inside = ROOT, self._name, self._whole
+        if spot.whole:
+            node, name = ROOT, self._name
         else:
-            inside = list(members(signature))
-            node = self.plan.node(len(inside), values="list", run=spot.run)
+            node = self.plan.node(0, values="list", run=spot.run)
         id = str(name or uuid.uuid4())
         results: list[Any] = []
         whole = GroupResult[Any](id, results, self._store, parent=spot.parent, workflow=spot.whole)
@@ -208,7 +212,8 @@ class Planner:
         )
         links = spot.links
         bare = not given.leads and _is_bare(given, spot)
-        for position, (each, around) in enumerate(inside):
+        # A generator gives its members as they are placed: none is kept.
+        for position, (each, around) in enumerate(members(signature)):
             if bare and type(each) is Signature and not around:
                 # 100,000 of them shall be there in two seconds.
                 results.append(self.job(each, given, (node, position)))
@@ -230,6 +235,7 @@ class Planner:
                 given = given._replace(leads=False)
                 bare = _is_bare(given, spot)
             results.append(handle)
+        self.plan.resize(node, len(results))
         if spot.fills is not None and not spot.whole:
             self.plan.forward(node, *spot.fills)
         return whole, node
@@ -336,7 +342,6 @@ def planned(app: PyQueue, signature: Signature[Any]) -> Planned:
         if each is not None and several_last and each.options.get("task_id") is not None:
             name = each.options["task_id"]
             break
-    whole = list(members(last)) if last is not None and several_last else None
-    planner = Planner(app, str(name or uuid.uuid4()), whole)
+    planner = Planner(app, str(name or uuid.uuid4()), "list" if several_last else "one")
     handle, _ = planner.placed(signature, Spot((ROOT, 0), whole=True))
     return planner.finished(handle)
