@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from pyqueue.canvas import chord as chord
     from pyqueue.canvas import chunks as chunks
     from pyqueue.canvas import group as group
-    from pyqueue.canvas import maybe_signature as maybe_signature
-    from pyqueue.canvas import signature as signature
     from pyqueue.canvas import xmap as xmap
     from pyqueue.canvas import xstarmap as xstarmap
     from pyqueue.celery import Celery as Celery
@@ -44,9 +42,7 @@ __all__ = [
     "chunks",
     "current_task",
     "group",
-    "maybe_signature",
     "shared_task",
-    "signature",
     "xmap",
     "xstarmap",
 ]

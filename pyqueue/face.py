@@ -6,8 +6,6 @@ from pyqueue.canvas import chain as chain
 from pyqueue.canvas import chord as chord
 from pyqueue.canvas import chunks as chunks
 from pyqueue.canvas import group as group
-from pyqueue.canvas import maybe_signature as maybe_signature
-from pyqueue.canvas import signature as signature
 from pyqueue.canvas import xmap as xmap
 from pyqueue.canvas import xstarmap as xstarmap
 from pyqueue.celery import Celery as Celery
