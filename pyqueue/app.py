@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 from pyqueue import joining, publishing, request, shared, signals
 from pyqueue._core import NewJob, Store
-from pyqueue.configured import Configured
 from pyqueue.group_result import GroupResult
 from pyqueue.message import Pattern, new_job, pattern, usual_job
 from pyqueue.middleware import Middleware
@@ -19,6 +18,7 @@ from pyqueue.quick_json import quick_json
 from pyqueue.registry import Registry
 from pyqueue.result import AsyncResult
 from pyqueue.routing import route
+from pyqueue.scheduled import Scheduled
 from pyqueue.signature import Signature
 from pyqueue.task import Task, make_task
 
@@ -39,7 +39,7 @@ R = TypeVar("R")
 _DEFAULTS = CallOptions()
 
 
-class PyQueue(Configured):
+class PyQueue(Scheduled):
     """A task queue in one SQLite file. Makes no file before the first job.
 
     ``path`` is taken against the current directory; without it the file is ``$PYQUEUE_DB``. ``embed`` allows a
@@ -337,7 +337,7 @@ class PyQueue(Configured):
 
                 # What follows its failure names it, and is made before the file could give it an id.
                 options = options._replace(task_id=str(uuid.uuid4()))
-            errback = partial(self._errback_of, str(options.task_id))
+            errback = partial(self.errback_of, str(options.task_id))
         if signals.before_task_publish:
             publishing.before(signature, options)
         job = new_job(signature, options, self.store.now_us, self.max_body, errback)
@@ -346,7 +346,7 @@ class PyQueue(Configured):
             self._patterns[signature.task] = pattern(signature.task, options)
         return job
 
-    def _errback_of(self, id: str, signature: Signature[Any]) -> NewJob:
+    def errback_of(self, id: str, signature: Signature[Any]) -> NewJob:
         """The job that follows if the job ``id`` fails with nobody to say so."""
         options = self.options_of(signature)
         if options.expires is not None and not is_instant(options.expires):

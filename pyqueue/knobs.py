@@ -152,5 +152,6 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "grace": grace,
     "log_bytes": _number(0, 262_144),
     "start_timeout": seconds,
+    "schedule_version": _number(0, 1 << 62),
     "loglevel": _one_of("debug", "info", "warning", "error", "critical"),
 }

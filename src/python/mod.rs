@@ -5,6 +5,7 @@ mod foreign;
 mod job;
 mod load;
 mod pipe;
+mod schedules;
 mod status;
 mod store;
 mod waiting;
@@ -31,6 +32,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<load::Load>()?;
     module.add_class::<store::Store>()?;
     foreign::add(module)?;
+    module.add_class::<schedules::Schedule>()?;
+    module.add_class::<schedules::Schedules>()?;
     module.add_class::<watch::Watch>()?;
     module.add_class::<worker::Event>()?;
     module.add_class::<worker::Worker>()?;

@@ -79,6 +79,14 @@ MUTANTS = {
     "ProducerUnfenced": Row("P22", "a producer that was opened anew may send", "core store::tests::producer"),
     "SequenceIgnored": Row("P22", "a number that was stored is stored again", "core store::tests::producer"),
     "BudgetUncounted": Row("P12", "a retry takes no place of its budget", "core store::tests::budget"),
+    "TickUnclaimed": Row(
+        "P11", "who fires a time does not ask whether it was fired", "pytest tests/schedules/test_ticks.py"
+    ),
+    "TickForgotten": Row(
+        "P11",
+        "a schedule that is taken over anew forgets what it has fired",
+        "pytest tests/schedules/test_ticks.py",
+    ),
     "BellSilent": Row("P6", "nobody is woken", "core wake::bell::tests::the_file_is_private"),
     "ForeignUnheard": Row("P6", "commits of other programs are not noticed", "core worker::tests"),
     "DeathUnseen": Row(
