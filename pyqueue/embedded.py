@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyqueue import request
 from pyqueue.exceptions import ImproperlyConfigured
 from pyqueue.naming import split_file
-from pyqueue.worker.log import tell
+from pyqueue.worker.log import log, tell
 from pyqueue.worker.starting import WorkerOptions, plan, start
 from pyqueue.worker.ticking import Ticker
 
@@ -94,6 +94,11 @@ class EmbeddedWorker:
         elif event.kind == "error":
             self._trouble.append(event.text)
         tell(event, self._app)
+        if event.kind == "stuck":
+            log.error(
+                "this process has more to do than to be a worker, and is not ended; once it is restarted, or its "
+                "leases are over, its jobs are back in line"
+            )
 
     def __enter__(self) -> EmbeddedWorker:
         self.start()

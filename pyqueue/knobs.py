@@ -74,6 +74,14 @@ def grace(value: Any) -> float:
     return 0.0 if value in (0, "0") and value is not False else seconds(value)
 
 
+def _stall(value: Any) -> float:
+    """As ``grace``, and at least 2: a worker that is well may stand still for a second."""
+    length = grace(value)
+    if 0 < length < 2:
+        raise ValueError("a time of at least 2 seconds, or 0")
+    return length
+
+
 _SIZES: Final = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -153,5 +161,6 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "log_bytes": _number(0, 262_144),
     "start_timeout": seconds,
     "schedule_version": _number(0, 1 << 62),
+    "stall_timeout": _stall,
     "loglevel": _one_of("debug", "info", "warning", "error", "critical"),
 }

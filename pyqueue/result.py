@@ -40,7 +40,7 @@ class Raised(Enum):
 
 RAISED: Final = Raised.RAISED
 
-_UNFINISHED = frozenset({"waiting", "delayed", "parked", "prepared", "running", "retrying"})
+_UNFINISHED = frozenset({"waiting", "delayed", "parked", "prepared", "held", "running", "retrying"})
 _LONELY_US = 1_000_000
 
 

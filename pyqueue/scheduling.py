@@ -184,6 +184,7 @@ def periodic_of(app: PyQueue, name: str, entry: Mapping[str, Any]) -> Periodic:
     for key in ("schedule", "task"):
         if entry.get(key) is None:
             raise InvalidSchedule(f"schedule {name} lacks {key!r}")
+    when = when_of(name, entry["schedule"], bool(entry.get("relative")))
     given = entry["task"]
     task = given if isinstance(given, str) else getattr(given, "task", None) or getattr(given, "name", None)
     if not isinstance(task, str):
@@ -204,7 +205,6 @@ def periodic_of(app: PyQueue, name: str, entry: Mapping[str, Any]) -> Periodic:
             raise InvalidSchedule(
                 f"schedule {name} can't have {key}, which would be the same for all of its jobs"
             )
-    when = when_of(name, entry["schedule"], bool(entry.get("relative")))
     rules = rules_of(
         name, {"deadline": app.conf.beat_cron_starting_deadline, **entry}, when.zone or zone_of(app)
     )

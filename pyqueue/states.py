@@ -22,6 +22,7 @@ _SHOWN: Final = {
     "delayed": PENDING,
     "parked": PENDING,
     "prepared": PENDING,
+    "held": PENDING,
     "running": STARTED,
     "retrying": RETRY,
     "success": SUCCESS,

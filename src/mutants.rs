@@ -47,6 +47,9 @@ pub enum Mutant {
     BudgetUncounted,
     TickUnclaimed,
     TickForgotten,
+    OnlySuccessFills,
+    DecidedOneEarly,
+    RestForgotten,
     // wake
     BellSilent,
     ForeignUnheard,
@@ -56,6 +59,8 @@ pub enum Mutant {
     TakenBackTwice,
     NeighboursCharged,
     GivenBackCharged,
+    RevokeUnheard,
+    StandstillUnseen,
 }
 
 #[cfg(feature = "mutants")]

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 RUST = ROOT / "src"
 PYTHON = ROOT / "pyqueue"
 
-RUST_LAYERS = ["error id job clock codec nouns mutants", "sqlite", "wake", "store", "worker", "python"]
+RUST_LAYERS = ["error id job clock codec plan nouns mutants", "sqlite", "wake", "store", "worker", "python"]
 PYTHON_LAYERS = [
     "exceptions states absent misuse moments options naming tags quick_json serialization signature canvas request telling rebuilding eager "
     "einfo arguments hooks middleware retrying retry_rule retry_after rates signals extras callbacks settings knobs config routing "

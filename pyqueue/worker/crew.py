@@ -33,6 +33,12 @@ class Crew:
         for worker in self._workers:
             worker.dump()
 
+    def abandon(self) -> None:
+        """Kills all children, for a process that is about to end because a supervisor stands still."""
+        self.stop(cold=True)
+        for worker in self._workers:
+            worker.destroy()
+
     def listen(self, heard: Callable[[Event], None]) -> None:
         """Hands over every event, one at a time, until all have stopped. They are "ready" once all are.
 

@@ -30,6 +30,7 @@ _OF_EVENTS: Final = {
     "lease_lost": logging.WARNING,
     "unknown_task": logging.WARNING,
     "stacks": logging.WARNING,
+    "stuck": logging.ERROR,
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }

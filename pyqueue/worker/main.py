@@ -29,6 +29,7 @@ SHOWN_TASKS: Final = 20
 
 def run(options: WorkerOptions) -> int:
     """Works until it is told to stop; the exit code."""
+    where = os.getcwd()
     app, target = loading.find(options.target)
     if options.path is not None:
         app.use(options.path)
@@ -65,6 +66,8 @@ def run(options: WorkerOptions) -> int:
             sys.stdout.flush()
         else:
             tell(event, app)
+        if event.kind == "stuck":
+            _start_anew(crew, where)
         if event.kind == "ready":
             signals.worker_ready.send(decided.name)
 
@@ -118,6 +121,18 @@ class _HangUp:
 def _dump(crew: Crew, _number: int, _frame: FrameType | None) -> None:
     faulthandler.dump_traceback(all_threads=True)
     crew.dump()
+
+
+def _start_anew(crew: Crew, where: str) -> None:
+    """Puts a new worker in the place of this process: a thread that stands still can't be ended alone."""
+    faulthandler.dump_traceback(all_threads=True)
+    log.error("the worker starts anew; the jobs that it ran are back in line")
+    crew.abandon()
+    # Relative paths among the arguments begin where it was started.
+    os.chdir(where)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _terminal() -> bool:

@@ -237,6 +237,7 @@ def _start(app: PyQueue, target: str, plan: Plan, log_level: str, part: Part) ->
         grace_us=round(plan.grace * 1e6),
         burst=plan.burst,
         start_us=round(app.config.start_timeout * 1e6),
+        stall_us=round(app.config.stall_timeout * 1e6),
         leeway_us=LEEWAY_US if plan.pool == "asyncio" else 0,
         pool=plan.pool,
         prefetch=plan.prefetch,

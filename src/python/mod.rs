@@ -1,5 +1,6 @@
 //! The only pyo3. Converts, leaves the GIL, answers signals; decides nothing.
 
+mod away;
 mod exceptions;
 mod foreign;
 mod job;
@@ -11,6 +12,7 @@ mod store;
 mod waiting;
 mod watch;
 mod worker;
+mod workflow;
 
 use pyo3::prelude::*;
 
@@ -31,6 +33,11 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<load::TaskLoad>()?;
     module.add_class::<load::Load>()?;
     module.add_class::<store::Store>()?;
+    module.add_class::<workflow::Plan>()?;
+    module.add_class::<workflow::Input>()?;
+    module.add_class::<workflow::WorkflowSummary>()?;
+    module.add_class::<workflow::NodeView>()?;
+    module.add_class::<workflow::Workflows>()?;
     foreign::add(module)?;
     module.add_class::<schedules::Schedule>()?;
     module.add_class::<schedules::Schedules>()?;

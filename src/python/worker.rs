@@ -17,7 +17,7 @@ pub struct Event {
 
 #[pymethods]
 impl Event {
-    /// ready child_started reload revoked stacks child_lost child_replaced job_lost lease_lost reaped stopping stopped warning error
+    /// ready child_started reload revoked stacks stuck child_lost child_replaced job_lost lease_lost reaped stopping stopped warning error
     #[getter]
     fn kind(&self) -> &'static str {
         self.inner.kind.name()
@@ -55,7 +55,7 @@ impl Worker {
     #[new]
     #[pyo3(signature = (store, command, *, name, concurrency, width=1, queues=None, tasks=None, visibility_us=30_000_000, grace_us=25_000_000, burst=false,
         max_tasks=None, max_memory=None, memory_limit=None, time_limit_us=None, soft_time_limit_us=None, least=None, beside=0, prefetch=None, pool="prefork",
-        leeway_us=0, start_us=60_000_000))]
+        leeway_us=0, start_us=60_000_000, stall_us=30_000_000))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python class")]
     fn new(
         py: Python<'_>,
@@ -80,6 +80,7 @@ impl Worker {
         pool: &str,
         leeway_us: i64,
         start_us: i64,
+        stall_us: i64,
     ) -> PyResult<Worker> {
         let queues = queues.map(Arc::from);
         let tasks = tasks.map(|tasks| Arc::new(tasks.into_iter().collect()));
@@ -102,6 +103,7 @@ impl Worker {
             burst,
             leeway_us,
             start_us,
+            stall_us,
         };
         let core = store.core();
         let started = py.detach(|| worker::Worker::start(core, options));
@@ -133,6 +135,11 @@ impl Worker {
     /// Asks each child for the stacks of its threads; they come as events.
     fn dump(&self) {
         self.inner.dump();
+    }
+
+    /// Kills the children, for a process that ends because the supervisor's thread stands still.
+    fn destroy(&self, py: Python<'_>) {
+        py.detach(|| self.inner.destroy());
     }
 
     /// Warm: no new claims, running jobs finish within the grace time. Cold: children are killed.

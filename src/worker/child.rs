@@ -71,7 +71,7 @@ pub(super) enum Fate {
 pub(super) struct Child {
     process: std::process::Child,
     pub pid: u32,
-    pub pidfd: OwnedFd,
+    pub pidfd: Arc<OwnedFd>,
     pub socket: OwnedFd,
     inbound: Inbound,
     outbound: VecDeque<u8>,
@@ -147,7 +147,7 @@ impl Child {
         Ok(Child {
             process,
             pid,
-            pidfd,
+            pidfd: Arc::new(pidfd),
             socket: ours,
             inbound: Inbound::default(),
             outbound: VecDeque::new(),

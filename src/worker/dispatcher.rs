@@ -144,6 +144,7 @@ impl Supervisor {
             }
         }
         let count = batch.count();
+        self.overlooked.quiet_us = now;
         match batch.close() {
             Ok(bytes) => child.send(&bytes),
             // The job is beyond what a frame can carry: the child is not told of it.

@@ -179,6 +179,10 @@ impl Supervisor {
         if self.ledger.trouble.is_some() && !self.ledger.ends.is_empty() {
             return None;
         }
+        #[cfg(test)]
+        if self.overlooked.blind {
+            return None;
+        }
         let due = self.ledger.next_us.is_some_and(|at| at <= self.clock.wall_us());
         if self.ledger.dry && rings == self.ledger.seen && !due {
             return None;

@@ -78,6 +78,7 @@ impl Supervisor {
             self.tick_us = now + TICK_US;
             self.tick(now);
             self.watch(now);
+            self.look_for_overlooked(now);
             if std::mem::take(&mut self.revoking.missed) {
                 self.look_for_wishes(now);
             }

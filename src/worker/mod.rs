@@ -1,6 +1,6 @@
 //! The supervisor and its children. Calls no Python.
 //!
-//! One thread per worker decides everything (`supervisor`); it waits in one poll for children, the bell, other
+//! One thread per worker decides everything (`supervisor`), and another sees whether it does (`standstill`); it waits in one poll for children, the bell, other
 //! programs' commits, peers' deaths and requests. Children are processes that speak `wire` over a socket pair
 //! and share a `page` with it.
 
@@ -16,10 +16,12 @@ pub mod liveness;
 mod machine;
 mod member;
 mod outside;
+mod overlooked;
 mod pace;
 pub mod page;
 mod pinned;
 pub mod pipe;
+mod pulse;
 mod recycling;
 mod reloading;
 mod revoking;
@@ -27,6 +29,7 @@ mod scaling;
 pub mod shown;
 pub mod signals;
 mod stacks;
+mod standstill;
 mod starting;
 mod stopping;
 mod supervisor;
@@ -44,7 +47,9 @@ use std::thread::JoinHandle;
 pub use machine::{cpus, memory};
 pub use outside::{Event, Kind, Next};
 use outside::{Order, Outside};
+use pulse::Step;
 pub use recycling::Bounds;
+use standstill::Sentry;
 use supervisor::Supervisor;
 
 use crate::error::{Error, Result};
@@ -55,6 +60,9 @@ const MOST_WIDE: u32 = page::MOST_ENTRIES / 2;
 /// Jobs that one slot is given at once, by a user who wants it so, and so all slots of one child.
 const MOST_AHEAD: u32 = 128;
 const MOST_GIVEN: u32 = 256;
+
+/// The loop turns once a second at the least.
+const LEAST_STALL_US: i64 = 2_000_000;
 
 /// What a worker is.
 #[derive(Debug, Clone)]
@@ -93,6 +101,9 @@ pub struct Options {
     pub start_us: i64,
     /// How long a child has beyond a job's hard time limit to end that job alone, before it is killed (µs).
     pub leeway_us: i64,
+    /// After this time a loop that stands still, or that claims none of the jobs that are due, is told of and started
+    /// anew (µs); 0 is never.
+    pub stall_us: i64,
 }
 
 impl Options {
@@ -119,6 +130,8 @@ impl Options {
             .is_some_and(|jobs| !(1..=MOST_AHEAD).contains(&jobs) || jobs * self.width > MOST_GIVEN)
         {
             "a slot is given between 1 and 128 jobs at once, and one process no more than 256"
+        } else if self.stall_us != 0 && self.stall_us < LEAST_STALL_US {
+            "a loop may stand still for a second: more than two are needed to tell"
         } else if self.grace_us < 0 || self.leeway_us < 0 || self.start_us < 0 {
             "times must not be negative"
         } else {
@@ -179,6 +192,11 @@ impl Worker {
         self.outside.dump();
     }
 
+    /// Kills the children of a supervisor whose thread stands still, for a process that is about to end.
+    pub fn destroy(&self) {
+        standstill::destroy(&self.outside);
+    }
+
     /// Waits until the supervisor's thread has ended.
     pub fn join(&self) {
         // Taken out first: two that wait must not both hold the lock.
@@ -199,16 +217,39 @@ impl Drop for Worker {
     }
 }
 
+/// A supervisor that is in the file, and who watches it.
+fn enter(
+    store: &Arc<Store>,
+    options: &Options,
+    outside: &Arc<Outside>,
+) -> Result<(Supervisor, Option<Sentry>)> {
+    outside.pulse.at(Step::Entering);
+    let sentry = Sentry::start(outside, &store.env().clock, options.stall_us)?;
+    Ok((Supervisor::new(Arc::clone(store), options.clone(), Arc::clone(outside))?, sentry))
+}
+
 /// A panic ends the worker and is told; the children end with the thread, and whoever reaps the worker finds its
 /// lock free.
 fn supervise(store: Arc<Store>, options: Options, outside: &Arc<Outside>, report: &mpsc::Sender<Result<()>>) {
-    let run = AssertUnwindSafe(|| match Supervisor::new(store, options, Arc::clone(outside)) {
-        Ok(supervisor) => {
-            let _ = report.send(Ok(()));
-            supervisor.run();
-        }
-        Err(error) => {
-            let _ = report.send(Err(error));
+    let run = AssertUnwindSafe(|| {
+        let again = || enter(&store, &options, outside);
+        let mut entered = again();
+        loop {
+            match entered {
+                Ok((supervisor, _sentry)) => {
+                    let _ = report.send(Ok(()));
+                    if !supervisor.run() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    // Nobody reads it who has read that it had begun.
+                    outside.tell(Kind::Error, error.to_string());
+                    let _ = report.send(Err(error));
+                    return;
+                }
+            }
+            entered = again();
         }
     });
     if catch_unwind(run).is_err() {

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::pulse::Pulse;
 use crate::error::{Error, Result};
 
 /// Events nobody has asked for are kept up to this number; then the oldest go.
@@ -28,6 +29,7 @@ pub enum Kind {
     Reload,
     Revoked,
     Stacks,
+    Stuck,
     Stopping,
     Stopped,
     Warning,
@@ -49,6 +51,7 @@ impl Kind {
             Kind::Reload => "reload",
             Kind::Revoked => "revoked",
             Kind::Stacks => "stacks",
+            Kind::Stuck => "stuck",
             Kind::Stopping => "stopping",
             Kind::Stopped => "stopped",
             Kind::UnknownTask => "unknown_task",
@@ -101,6 +104,7 @@ pub(super) struct Outside {
     order: AtomicU8,
     reloads: AtomicU32,
     dumps: AtomicU32,
+    pub pulse: Pulse,
     wake: OwnedFd,
     letters: Mutex<Letters>,
     told: OwnedFd,
@@ -126,6 +130,7 @@ impl Outside {
             order: AtomicU8::new(0),
             reloads: AtomicU32::new(0),
             dumps: AtomicU32::new(0),
+            pulse: Pulse::default(),
             wake: bell()?,
             letters: Mutex::default(),
             told: bell()?,

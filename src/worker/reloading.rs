@@ -39,6 +39,13 @@ pub(super) struct Reload {
     under_way: bool,
 }
 
+impl Reload {
+    /// What was ordered so far is done: the children that are started now have that code.
+    pub fn after(orders: u32) -> Reload {
+        Reload { seen: orders, ..Reload::default() }
+    }
+}
+
 impl Supervisor {
     /// Does the next step.
     pub fn reload(&mut self, now: i64) {

@@ -9,6 +9,7 @@ use super::outside::{Event, Kind};
 use super::page::{REVOKED, State};
 use super::supervisor::Supervisor;
 use crate::job::Outcome;
+use crate::mutants::{self, Mutant};
 use crate::store::Wish;
 
 /// The exception is raised again after so long: a task may swallow it (µs).
@@ -53,7 +54,7 @@ impl Supervisor {
     pub fn look_for_wishes(&mut self, now: i64) {
         let holds =
             |slot: &super::supervisor::Slot| slot.child.as_ref().is_some_and(|child| !child.held.is_empty());
-        if self.hand.is_empty() && !self.slots.iter().any(holds) {
+        if self.hand.is_empty() && !self.slots.iter().any(holds) || mutants::on(Mutant::RevokeUnheard) {
             return;
         }
         match self.store.wishes() {

@@ -2,12 +2,13 @@
 //! supervisor has given it, from C and without the interpreter's lock.
 
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::fs::MemfdFlags;
 use rustix::process::Signal;
 
 use super::child::Child;
-use super::outside::{Event, Kind};
+use super::outside::{Event, Kind, Outside};
 use super::supervisor::Supervisor;
 
 /// A child has so long to write them (µs).
@@ -19,7 +20,7 @@ const MOST: usize = 64 * 1024;
 
 /// The file of one child.
 pub(super) struct Stacks {
-    file: OwnedFd,
+    pub file: Arc<OwnedFd>,
     /// Since when they are awaited (boot time).
     pub asked_us: Option<i64>,
 }
@@ -28,20 +29,34 @@ impl Stacks {
     /// A new file; `None` where it can't be had.
     pub fn new() -> Option<Stacks> {
         let file = rustix::fs::memfd_create("pyqueue-stacks", MemfdFlags::CLOEXEC).ok()?;
-        Some(Stacks { file, asked_us: None })
+        Some(Stacks { file: Arc::new(file), asked_us: None })
     }
 
     /// The number under which the child finds it among the supervisor's descriptors.
     pub fn number(&self) -> i32 {
         self.file.as_raw_fd()
     }
+}
 
-    fn text(&self) -> Option<String> {
-        let mut bytes = vec![0; MOST];
-        let count = rustix::io::pread(&self.file, &mut bytes, 0).ok()?;
-        let text = String::from_utf8_lossy(&bytes[..count]).trim_end().to_owned();
-        (!text.is_empty()).then_some(text)
-    }
+/// Has the process write them anew.
+pub(super) fn ask(file: &OwnedFd, pidfd: &OwnedFd) {
+    let _ = rustix::fs::ftruncate(file, 0);
+    let _ = rustix::process::pidfd_send_signal(pidfd, Signal::USR1);
+}
+
+/// What a child has written into its file.
+pub(super) fn written(file: &OwnedFd) -> Option<String> {
+    let mut bytes = vec![0; MOST];
+    let count = rustix::io::pread(file, &mut bytes, 0).ok()?;
+    let text = String::from_utf8_lossy(&bytes[..count]).trim_end().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+/// Tells what a child has written, or that it has not.
+pub(super) fn tell(outside: &Outside, pid: u32, stacks: Option<String>) {
+    let stacks = stacks.unwrap_or_else(|| "it has written no stacks".into());
+    let text = format!("the stacks of child {pid}:\n{stacks}");
+    outside.event(Event { kind: Kind::Stacks, text, job: None, pid: Some(pid) });
 }
 
 impl Child {
@@ -51,8 +66,7 @@ impl Child {
         let Some(stacks) = self.stacks.as_mut().filter(|_| self.greeted) else { return false };
         if stacks.asked_us.is_none() {
             stacks.asked_us = Some(now);
-            let _ = rustix::fs::ftruncate(&stacks.file, 0);
-            self.signal(Signal::USR1);
+            ask(&stacks.file, &self.pidfd);
         }
         true
     }
@@ -64,7 +78,7 @@ impl Child {
 
     /// What it wrote, if it was asked.
     pub fn told_stacks(&self) -> Option<String> {
-        self.stacks.as_ref().filter(|stacks| stacks.asked_us.is_some())?.text()
+        written(&self.stacks.as_ref().filter(|stacks| stacks.asked_us.is_some())?.file)
     }
 
     fn forget_stacks(&mut self) {
@@ -93,9 +107,7 @@ impl Supervisor {
             }
             if !child.told && child.writes_until().is_some_and(|until| until <= now) {
                 child.told = true;
-                let text = child.told_stacks().unwrap_or_else(|| "it has written no stacks".into());
-                let text = format!("the stacks of child {}:\n{text}", child.pid);
-                self.outside.event(Event { kind: Kind::Stacks, text, job: None, pid: Some(child.pid) });
+                tell(&self.outside, child.pid, child.told_stacks());
                 child.forget_stacks();
             }
         }

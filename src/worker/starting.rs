@@ -43,6 +43,7 @@ impl Supervisor {
             match Child::spawn(command, page, number as u32, self.reload.generation) {
                 Ok(mut child) => {
                     child.born_us = now;
+                    self.outside.pulse.born(&child);
                     self.slots[number].child = Some(child);
                     room -= 1;
                 }

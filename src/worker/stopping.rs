@@ -36,8 +36,7 @@ impl Supervisor {
         let order = self.outside.ordered();
         if self.stage == Stage::Running && order != Order::Run {
             self.outside.tell(Kind::Stopping, "no new jobs; those that run may end");
-            self.retract_all();
-            self.stage = Stage::Draining(now.saturating_add(self.options.grace_us));
+            self.drain(now);
         }
         let Stage::Draining(until) = self.stage else { return };
         // A child's death may bring jobs back into the hand.
@@ -56,6 +55,12 @@ impl Supervisor {
                 child.close();
             }
         }
+    }
+
+    /// No more jobs are claimed or given to children.
+    pub fn drain(&mut self, now: i64) {
+        self.retract_all();
+        self.stage = Stage::Draining(now.saturating_add(self.options.grace_us));
     }
 
     /// Whether nothing is left to wait for.

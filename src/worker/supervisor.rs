@@ -15,7 +15,9 @@ use super::housekeeping::{Keeper, Peer};
 use super::machine;
 pub(super) use super::member::{Member, Slot};
 use super::outside::{Kind, Order, Outside};
+use super::overlooked::Overlooked;
 use super::pace::Pace;
+use super::pulse::Step;
 use super::recycling::Size;
 use super::reloading::{self, Reload};
 use super::revoking::Revoking;
@@ -79,6 +81,7 @@ pub(super) struct Supervisor {
     pub revoking: Revoking,
     /// How often the stacks of the children were asked for.
     pub dumps: u32,
+    pub overlooked: Overlooked,
 }
 
 /// Whom a descriptor of the poll set belongs to.
@@ -117,6 +120,9 @@ impl Supervisor {
         let slots = reloading::slots(options.concurrency);
         Ok(Supervisor {
             keeper: Keeper::start(&store, wal, Arc::clone(&outside))?,
+            dumps: outside.dumps(),
+            overlooked: Overlooked::new(now, &options.name),
+            reload: Reload::after(outside.reloads()),
             slots: (0..slots).map(|number| Slot::new(options.width, number >= least)).collect(),
             scaler: options.least.map(|least| Scaler::new(least, options.concurrency)),
             cpus: machine::cpus() as usize,
@@ -146,31 +152,36 @@ impl Supervisor {
             bell,
             ear,
             foreign,
-            reload: Reload::default(),
             revoking: Revoking::default(),
-            dumps: 0,
         })
     }
 
-    /// Runs until the worker has stopped.
-    pub fn run(mut self) {
+    /// Runs until the worker has stopped; whether it is to begin anew.
+    pub fn run(mut self) -> bool {
         // Before the first claim: whatever died before this start comes first.
         self.meet_peers(self.clock.boot_us());
         loop {
             let now = self.clock.boot_us();
             self.turn.begin(now);
+            self.at(Step::Orders);
             self.follow_orders(now);
+            self.at(Step::House);
             self.keep_house(now);
+            self.at(Step::Spawning);
             self.scale(now);
             self.reload(now);
             self.spawn(now);
+            self.at(Step::Children);
             self.watch_limits(now);
             self.end_revoked(now);
             self.dump(now);
             self.recycle(now);
+            self.at(Step::Handing);
             self.take_back(now);
             self.dispatch(now);
+            self.at(Step::Exchanging);
             self.exchange(now);
+            self.at(Step::Handing);
             self.dispatch(now);
             if self.over(now) {
                 break;
@@ -179,7 +190,14 @@ impl Supervisor {
             self.wait();
         }
         self.turn.begin(self.clock.boot_us());
+        self.at(Step::Leaving);
+        let anew = self.overlooked.anew && self.outside.ordered() == Order::Run;
         self.sign_off();
+        anew
+    }
+
+    fn at(&self, step: Step) {
+        self.outside.pulse.at(step);
     }
 
     /// Children that take jobs.
@@ -225,6 +243,7 @@ impl Supervisor {
             sources.push(Source::Peer(id));
             set.push(PollFd::from_borrowed_fd(OwnedFd::as_fd(fd), PollFlags::IN));
         }
+        self.at(Step::Waiting);
         let fired: Vec<(Source, PollFlags)> = match poll(&mut set, Some(&timeout)) {
             Ok(0) | Err(_) => Vec::new(),
             Ok(_) => sources
@@ -233,6 +252,7 @@ impl Supervisor {
                 .filter(|(_, what)| !what.is_empty())
                 .collect(),
         };
+        self.at(Step::Children);
         let now = self.clock.boot_us();
         let mut deaths = Vec::new();
         for (source, what) in fired {

@@ -87,6 +87,13 @@ MUTANTS = {
         "a schedule that is taken over anew forgets what it has fired",
         "pytest tests/schedules/test_ticks.py",
     ),
+    "OnlySuccessFills": Row(
+        "P10", "what waits for a job that died waits for ever", "core store::tests::workflow"
+    ),
+    "DecidedOneEarly": Row("P10", "a callback does not wait for the last", "core store::tests::workflow"),
+    "RestForgotten": Row(
+        "P10", "what one transaction could not let start never does", "core store::tests::workflow"
+    ),
     "BellSilent": Row("P6", "nobody is woken", "core wake::bell::tests::the_file_is_private"),
     "ForeignUnheard": Row("P6", "commits of other programs are not noticed", "core worker::tests"),
     "DeathUnseen": Row(
@@ -96,4 +103,10 @@ MUTANTS = {
     "TakenBackTwice": Row("P3", "a started job is offered to another child", "core worker::tests"),
     "NeighboursCharged": Row("P7", "a death is charged to jobs that were not started", "core worker::tests"),
     "GivenBackCharged": Row("P7", "a stop uses up an attempt", "core worker::tests"),
+    "RevokeUnheard": Row(
+        "P23", "a revoked job that runs is not asked to end", "pytest tests/proofs/test_revoke.py"
+    ),
+    "StandstillUnseen": Row(
+        "P24", "nobody watches the worker's own thread", "pytest tests/proofs/test_standstill.py"
+    ),
 }

@@ -18,6 +18,7 @@ mod schedule;
 mod verbs;
 mod virtual_env;
 mod watch;
+mod workflow;
 
 use std::sync::Arc;
 

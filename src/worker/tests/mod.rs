@@ -7,6 +7,7 @@ use crate::clock::{Clock, Env, SystemClock};
 use crate::job::{ClaimedJob, Failure, NewJob, Outcome, Payload, State};
 use crate::sqlite::Durability;
 
+mod overlooked;
 mod peers;
 mod threads;
 
@@ -101,6 +102,7 @@ fn options(concurrency: u32) -> Options {
         burst: false,
         leeway_us: 0,
         start_us: 60_000_000,
+        stall_us: 30_000_000,
     }
 }
 
