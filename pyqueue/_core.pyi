@@ -25,6 +25,7 @@ __all__ = [
     "Event",
     "Failure",
     "FileRefused",
+    "Input",
     "InvalidJob",
     "Job",
     "JobSummary",
@@ -32,8 +33,10 @@ __all__ = [
     "LeaseLost",
     "Load",
     "NewJob",
+    "NodeView",
     "OutOfSequence",
     "Outcome",
+    "Plan",
     "ProducerFenced",
     "QueueError",
     "QueueStatus",
@@ -42,6 +45,8 @@ __all__ = [
     "Watch",
     "Worker",
     "WorkerStatus",
+    "WorkflowSummary",
+    "Workflows",
     "__version__",
     "sqlite_version",
     "usable_cpus",
@@ -151,15 +156,157 @@ class Outcome:
         ``budget`` (how many, in how many microseconds): the delay begins once the retries of its task leave room.
         ``queue``: in another queue, unless the job's dedup key is taken there.
         """
-    def beside(self, *, log: tuple[int, bytes] | None = None, keep_us: int | None = None) -> Outcome:
+    def beside(
+        self,
+        *,
+        log: tuple[int, bytes] | None = None,
+        keep_us: int | None = None,
+        plans: Sequence[Plan] = ...,
+        members: Sequence[NewJob] = ...,
+    ) -> Outcome:
         """The same, with what the attempt has logged (lines left out before it, lines), and how long a success is
-        kept whatever the store's own bounds are."""
+        kept whatever the store's own bounds are. ``plans`` are stored in the transaction that ends the job.
+        ``members``: with a success, each fills one more input of the list that this job fills an input of; where there
+        is none they are jobs by themselves. Raises InvalidJob for a plan that can't be stored."""
+    @staticmethod
+    def replaced(plan: Plan, task: str, body: bytes, content_type: str | None = None) -> Outcome:
+        """The plan is stored, and the job, with its id and its place in its own workflow, goes on as a job of ``task``
+        with this message once the plan's workflow has ended; its root is then the node that the job waited for. No
+        retry is charged. Raises InvalidJob for a plan that can't be stored."""
     @staticmethod
     def lost(reason: str, charged: bool = True) -> Outcome:
         """Its process died; ``charged`` counts against ``max_losses``."""
     @staticmethod
     def given_back() -> Outcome:
         """It was not started; back in line without using up an attempt."""
+
+@final
+class Plan:
+    """Jobs that wait for each other, to be stored in one transaction.
+
+    A node waits for ``inputs``. Each job fills one input of one node when it ends, and may wait for a node itself; a node
+    may forward its value to inputs of others. Node 0, made here, is the root: once its inputs are filled the workflow has
+    ended. The value of a node is the "list" of its inputs, or that of its only "one".
+
+    ``run`` says when the jobs that wait for a node run: after "success" of all inputs (else they fail unrun: with a
+    ChordError if it is a list, else with the failure itself), "always", or after a "failure" (else they are cancelled
+    unrun). ``name`` is the workflow's, one in the file.
+    """
+
+    def __new__(
+        cls, inputs: int, *, values: str = "one", run: str = "success", name: str | None = None
+    ) -> Plan: ...
+    def node(self, inputs: int, *, values: str = "one", run: str = "success") -> int:
+        """Another node; its number."""
+    def forward(self, node: int, to: int, position: int) -> None:
+        """Lets the value of a node fill an input of another."""
+    def resize(self, node: int, inputs: int) -> None:
+        """Gives a node another number of inputs."""
+    def add(
+        self,
+        job: NewJob,
+        *,
+        after: int | None = None,
+        fills: tuple[int, int],
+        lifetime_us: int | None = None,
+        undo: NewJob | None = None,
+    ) -> int:
+        """A job; its number. Its delay counts from the moment at which it may start; after ``lifetime_us`` from there it
+        expires. ``undo`` is stored if this job
+        succeeds and the workflow fails, the undo of whatever succeeded last first; it takes the last input."""
+    def check(self) -> None:
+        """Raises InvalidJob if an input would never be filled, or twice, or waits for itself."""
+    def __len__(self) -> int:
+        """How many jobs it has."""
+
+@final
+class Input:
+    """What a node waits for."""
+
+    @property
+    def state(self) -> str:
+        """success failed dead cancelled expired skipped; empty while it is not filled"""
+    @property
+    def id(self) -> str:
+        """The job that fills it; empty where a node does."""
+    @property
+    def body(self) -> bytes | None:
+        """The result of a success."""
+    @property
+    def content_type(self) -> str | None: ...
+    @property
+    def failure(self) -> Failure | None: ...
+    @property
+    def node(self) -> int | None:
+        """Its value is the list of this node's inputs."""
+
+@final
+class WorkflowSummary:
+    """A workflow in a list."""
+
+    @property
+    def root(self) -> int: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def state(self) -> str:
+        """running undoing success failed"""
+    @property
+    def jobs(self) -> int:
+        """How many it was stored with."""
+    @property
+    def made_us(self) -> int: ...
+    @property
+    def ended_us(self) -> int | None: ...
+
+@final
+class NodeView:
+    """A node of a workflow."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def inputs(self) -> int: ...
+    @property
+    def waits(self) -> int:
+        """How many of them are not filled."""
+    @property
+    def failed(self) -> int: ...
+    @property
+    def list(self) -> bool:
+        """Whether its value is one."""
+    @property
+    def filled(self) -> Sequence[tuple[str, str, str, int | None]]:
+        """The first of its inputs: id, task and state of the job, and the node that it waited for. Where a node fills
+        it, id and task are empty."""
+
+@final
+class Workflows:
+    """The workflows of a file."""
+
+    def __new__(cls, store: Store) -> Workflows: ...
+    def enqueue(self, plan: Plan) -> Sequence[tuple[str, bool]]:
+        """Stores a plan, all or nothing; id and "is new" of its jobs in order. It takes the jobs out of the plan. Raises InvalidJob, DuplicateJob."""
+    def inputs(self, job: Job, start: int = 0, limit: int = 1000) -> Sequence[Input]:
+        """What the node gives that a running job waited for, from a position on."""
+    def kind(self, job: Job) -> str:
+        """Whether the value of that node is a "list" or "one"."""
+    def values(self, node: int, start: int = 0, limit: int = 1000) -> Sequence[Input]:
+        """What a node waits for, from a position on."""
+    def progress(self, name: str) -> tuple[int, int, int] | None:
+        """Of the root: inputs, those not filled, those that were filled by an end that was no success."""
+    def members(self, name: str, start: int = 0, limit: int = 1000) -> Sequence[Input]:
+        """What the root waits for, from a position on."""
+    def tree(self, id: str) -> tuple[WorkflowSummary, Sequence[NodeView]] | None:
+        """A workflow by its name or the id of a job in it."""
+    def list(self, limit: int = 100) -> Sequence[WorkflowSummary]:
+        """The newest first."""
+    def cancel(self, id: str) -> Sequence[str] | None:
+        """Cancels all that has not run; the ids of the jobs that run now. None: it is not in the file."""
+    def step(self, job: Job, name: str) -> tuple[bytes, str | None] | None:
+        """What a step of a job returned earlier."""
+    def keep_step(self, job: Job, name: str, body: bytes, content_type: str | None = None) -> None:
+        """Keeps what a step returned, unless that is kept already. Raises LeaseLost for a stale token."""
 
 @final
 class Job:
@@ -203,7 +350,7 @@ class JobView:
 
     @property
     def state(self) -> str:
-        """waiting delayed parked prepared running retrying success failed dead cancelled expired unknown"""
+        """waiting delayed parked prepared held running retrying success failed dead cancelled expired unknown"""
     @property
     def body(self) -> bytes | None:
         """The result of a success; None with a failure where it was damaged in the file."""
@@ -262,7 +409,7 @@ class Attempt:
     def number(self) -> int: ...
     @property
     def outcome(self) -> str:
-        """success failure retry cancelled expired lost"""
+        """success failure retry cancelled expired lost replaced"""
     @property
     def started_us(self) -> int | None: ...
     @property
@@ -295,6 +442,9 @@ class QueueStatus:
     @property
     def prepared(self) -> int:
         """Half messages whose sender has not spoken."""
+    @property
+    def held(self) -> int:
+        """Jobs that wait for others of their workflow."""
     @property
     def running(self) -> int: ...
     @property

@@ -22,6 +22,7 @@ _SHOWN: Final = {
     "delayed": PENDING,
     "parked": PENDING,
     "prepared": PENDING,
+    "held": PENDING,
     "running": STARTED,
     "retrying": RETRY,
     "success": SUCCESS,
@@ -29,6 +30,7 @@ _SHOWN: Final = {
     "dead": FAILURE,
     "cancelled": REVOKED,
     "expired": REVOKED,
+    "skipped": REVOKED,
     "unknown": UNKNOWN,
 }
 

@@ -1,6 +1,7 @@
 //! The nouns of a job's life as plain values: a new job, a claimed job, an outcome, a view. No SQL, no Python.
 
 use crate::id::RowId;
+use crate::plan::Plan;
 
 /// Opaque bytes with the name of their encoding; the core never looks inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,6 +185,21 @@ pub struct Beside {
     pub log: Option<Log>,
     /// Of a success: how long it is kept (µs), whatever the store's own bounds are.
     pub keep_us: Option<i64>,
+    /// Workflows to be stored in the same transaction if the job has ended with this attempt.
+    pub plans: Vec<Plan>,
+    /// Of a success: jobs that each fill one more input of the node that this job fills.
+    pub members: Vec<NewJob>,
+    /// Of a retry: the job goes on as one of another task, once this workflow has ended, and takes what came of it.
+    pub instead: Option<Box<Instead>>,
+}
+
+/// What a job goes on as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instead {
+    /// The task.
+    pub task: String,
+    /// The workflow that it waits for.
+    pub plan: Plan,
 }
 
 /// Lines that an attempt has logged.
@@ -235,6 +251,8 @@ pub enum State {
     Parked,
     /// Not before its sender says so.
     Prepared,
+    /// Not before other jobs of its workflow have ended.
+    Held,
     /// Under a lease.
     Running,
     /// Waiting for its next attempt after an error.
@@ -257,12 +275,12 @@ impl State {
     /// The state of a name.
     pub fn of(name: &str) -> Option<State> {
         use State::{
-            Cancelled, Dead, Delayed, Expired, Failed, Parked, Prepared, Retrying, Running, Success, Unknown,
-            Waiting,
+            Cancelled, Dead, Delayed, Expired, Failed, Held, Parked, Prepared, Retrying, Running, Success,
+            Unknown, Waiting,
         };
         let all = [
-            Waiting, Delayed, Parked, Prepared, Running, Retrying, Success, Failed, Dead, Cancelled, Expired,
-            Unknown,
+            Waiting, Delayed, Parked, Prepared, Held, Running, Retrying, Success, Failed, Dead, Cancelled,
+            Expired, Unknown,
         ];
         all.into_iter().find(|state| state.name() == name)
     }
@@ -274,6 +292,7 @@ impl State {
             State::Delayed => "delayed",
             State::Parked => "parked",
             State::Prepared => "prepared",
+            State::Held => "held",
             State::Running => "running",
             State::Retrying => "retrying",
             State::Success => "success",

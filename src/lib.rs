@@ -2,7 +2,7 @@
 //!
 //! Layers import from left to right only: nouns → sqlite → wake → store → worker → python.
 //!
-//! * nouns (`error`, `id`, `job`, `clock`, `codec`, `nouns`, `mutants`): plain values, also as bytes; no SQL, no Python
+//! * nouns (`error`, `id`, `job`, `clock`, `codec`, `plan`, `nouns`, `mutants`): plain values, also as bytes; no SQL, no Python
 //! * `sqlite`: our copy of SQLite made safe (locks, fork, busy, group commit); knows no table of ours
 //! * `wake`: ring a sleeper, wait for a ring; knows no SQL
 //! * `store`: all SQL; one verb a file
@@ -20,6 +20,7 @@ pub mod id;
 pub mod job;
 pub mod mutants;
 mod nouns;
+pub mod plan;
 #[cfg(feature = "python")]
 mod python;
 pub mod sqlite;

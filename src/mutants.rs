@@ -45,6 +45,9 @@ pub enum Mutant {
     ProducerUnfenced,
     SequenceIgnored,
     BudgetUncounted,
+    OnlySuccessFills,
+    DecidedOneEarly,
+    RestForgotten,
     // wake
     BellSilent,
     ForeignUnheard,

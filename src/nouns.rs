@@ -2,7 +2,8 @@
 
 use crate::codec::{Cursor, Put};
 use crate::error::{Error, Result};
-use crate::job::{Beside, Budget, Dedup, Errback, Failure, Log, NewJob, Payload};
+use crate::job::{Beside, Budget, Dedup, Errback, Failure, Instead, Log, NewJob, Payload};
+use crate::plan::{Member, Node, Plan, Run};
 
 /// Content type and body.
 pub(crate) fn payload(out: &mut Vec<u8>, payload: &Payload) {
@@ -45,6 +46,14 @@ pub(crate) fn beside(out: &mut Vec<u8>, beside: &Beside) {
         out.bytes(&log.text);
     });
     out.maybe(beside.keep_us.as_ref(), |out, time| out.i64(*time));
+    out.u32(beside.plans.len() as u32);
+    beside.plans.iter().for_each(|each| plan(out, each));
+    out.u32(beside.members.len() as u32);
+    beside.members.iter().for_each(|job| new_job(out, job));
+    out.maybe(beside.instead.as_deref(), |out, instead| {
+        out.text(&instead.task);
+        plan(out, &instead.plan);
+    });
 }
 
 /// What `beside` put.
@@ -52,7 +61,73 @@ pub(crate) fn read_beside(from: &mut Cursor<'_>) -> Result<Box<Beside>> {
     let budget = from.maybe(|from| Ok(Budget { most: from.u32()?, period_us: from.i64()? }))?;
     let queue = from.maybe(Cursor::text)?;
     let log = from.maybe(|from| Ok(Log { dropped: from.u32()?, text: from.bytes()?.to_vec() }))?;
-    Ok(Box::new(Beside { budget, queue, log, keep_us: from.maybe(Cursor::i64)? }))
+    Ok(Box::new(Beside {
+        budget,
+        queue,
+        log,
+        keep_us: from.maybe(Cursor::i64)?,
+        plans: from.several(read_plan)?,
+        members: from.several(read_new_job)?,
+        instead: from.maybe(|from| Ok(Box::new(Instead { task: from.text()?, plan: read_plan(from)? })))?,
+    }))
+}
+
+/// Jobs that wait for each other.
+pub(crate) fn plan(out: &mut Vec<u8>, plan: &Plan) {
+    out.maybe(plan.name.as_deref(), |out, name| out.text(name));
+    out.u32(plan.nodes.len() as u32);
+    for node in &plan.nodes {
+        out.u32(node.inputs);
+        out.u8(u8::from(node.list));
+        out.u8(node.run as u8);
+        out.u32(node.forwards.len() as u32);
+        node.forwards.iter().for_each(|(to, position)| place(out, *to, *position));
+    }
+    out.u32(plan.jobs.len() as u32);
+    for member in &plan.jobs {
+        new_job(out, &member.job);
+        out.maybe(member.after.as_ref(), |out, node| out.u32(*node));
+        out.maybe(member.delay_us.as_ref(), |out, time| out.i64(*time));
+        out.maybe(member.lifetime_us.as_ref(), |out, time| out.i64(*time));
+        place(out, member.fills.0, member.fills.1);
+        out.maybe(member.undo.as_deref(), new_job);
+    }
+}
+
+fn place(out: &mut Vec<u8>, node: u32, position: u32) {
+    out.u32(node);
+    out.u32(position);
+}
+
+/// What `plan` put.
+pub(crate) fn read_plan(from: &mut Cursor<'_>) -> Result<Plan> {
+    let place = |from: &mut Cursor<'_>| Ok((from.u32()?, from.u32()?));
+    Ok(Plan {
+        name: from.maybe(Cursor::text)?,
+        nodes: from.several(|from| {
+            Ok(Node {
+                inputs: from.u32()?,
+                list: from.flag()?,
+                run: match from.u8()? {
+                    0 => Run::Success,
+                    1 => Run::Always,
+                    2 => Run::Failure,
+                    other => return Err(Error::Wire(format!("unknown condition {other}"))),
+                },
+                forwards: from.several(place)?,
+            })
+        })?,
+        jobs: from.several(|from| {
+            Ok(Member {
+                job: read_new_job(from)?,
+                after: from.maybe(Cursor::u32)?,
+                delay_us: from.maybe(Cursor::i64)?,
+                lifetime_us: from.maybe(Cursor::i64)?,
+                fills: place(from)?,
+                undo: from.maybe(read_new_job)?.map(Box::new),
+            })
+        })?,
+    })
 }
 
 /// A job to be stored.

@@ -10,12 +10,12 @@ ROOT = Path(__file__).parent.parent
 RUST = ROOT / "src"
 PYTHON = ROOT / "pyqueue"
 
-RUST_LAYERS = ["error id job clock codec nouns mutants", "sqlite", "wake", "store", "worker", "python"]
+RUST_LAYERS = ["error id job clock codec plan nouns mutants", "sqlite", "wake", "store", "worker", "python"]
 PYTHON_LAYERS = [
-    "exceptions states absent misuse moments options naming tags quick_json serialization signature canvas request telling rebuilding eager "
+    "exceptions states absent misuse moments options naming tags quick_json serialization signature canvas folding forms mapped shape graph request telling rebuilding eager "
     "einfo arguments hooks middleware retrying retry_rule retry_after rates signals extras callbacks settings knobs config routing "
     "plain redaction check asked",
-    "face message waiting replaying result group_result attempt publishing transaction joining foreign task shared registry half producer configured app celery loading",
+    "face message waiting replaying related result result_set group_result graph_result planning applying composing composer own_tasks attempt publishing transaction joining foreign task shared registry half producer configured app celery loading",
     "worker testing embedded",
     "cli demo bench doctor __main__",
 ]

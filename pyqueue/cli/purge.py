@@ -28,7 +28,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         commands,
         shared,
         "purge",
-        "Cancels every job of a queue that is waiting, delayed, parked or prepared; running ones go on.",
+        "Cancels every job of a queue that is waiting, delayed, parked, prepared or held; running ones go on.",
         ("pyqueue purge mail", "pyqueue purge mail --force"),
     )
     parser.add_argument("queue", metavar="QUEUE", help="the queue")
@@ -60,7 +60,9 @@ def run(arguments: Namespace) -> int:
 
 def _in_line(store: Store, name: str) -> int | None:
     queue = next((each for each in store.queues() if each.name == name), None)
-    return None if queue is None else queue.waiting + queue.delayed + queue.parked + queue.prepared
+    return (
+        None if queue is None else queue.waiting + queue.delayed + queue.parked + queue.prepared + queue.held
+    )
 
 
 def _agreed(jobs: int, queue: str) -> bool:

@@ -21,6 +21,7 @@ COUNTS: Final = (
     "delayed",
     "parked",
     "prepared",
+    "held",
     "running",
     "succeeded",
     "failed",
@@ -94,7 +95,11 @@ def _queues(queues: list[QueueStatus], now_us: int) -> str:
     if not queues:
         return "no jobs yet"
     # Half messages are rare, and without their column a line fits into 80.
-    shown = [key for key in COUNTS if key != "prepared" or any(queue.prepared for queue in queues)]
+    shown = [
+        key
+        for key in COUNTS
+        if key not in ("prepared", "held") or any(getattr(queue, key) for queue in queues)
+    ]
     rows = [
         _row(
             queue.name + (" (paused)" if queue.paused else ""),

@@ -17,6 +17,7 @@ STATES: Final = (
     "delayed",
     "parked",
     "prepared",
+    "held",
     "running",
     "retrying",
     "success",

@@ -25,6 +25,7 @@ _COLOURS: Final = {
     "warning": 33,
     "parked": 33,
     "prepared": 33,
+    "held": 33,
     "failure": 31,
     "problem": 31,
     "failed": 31,

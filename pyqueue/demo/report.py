@@ -72,7 +72,7 @@ def _wrong_counts(store: Store) -> list[str]:
     return [
         f"queue {queue.name} still has {count:,} jobs {state}"
         for queue in store.queues()
-        for state in ("waiting", "delayed", "parked", "prepared", "running")
+        for state in ("waiting", "delayed", "parked", "prepared", "held", "running")
         if (count := getattr(queue, state))
     ]
 

@@ -4,8 +4,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::exceptions::to_py;
+use super::workflow::Plan;
 use crate::error::Error;
-use crate::job::{self, Beside, Budget, Dedup, Errback, Log, Payload};
+use crate::job::{self, Beside, Budget, Dedup, Errback, Instead, Log, Payload};
 use crate::worker::pipe::Offer;
 
 /// A call to be stored.
@@ -99,6 +100,16 @@ impl NewJob {
         Errback { delay_us: self.delay_us, job: job::NewJob { errbacks: Vec::new(), ..self.inner.clone() } }
     }
 
+    /// How long it is to wait, relative to a moment (µs).
+    pub fn delay_us(&self) -> Option<i64> {
+        self.delay_us
+    }
+
+    /// The job without that.
+    pub fn undelayed(self) -> job::NewJob {
+        self.inner
+    }
+
     /// The job with its delay counted from `now_us`, wall time.
     pub fn at(&self, now_us: i64) -> job::NewJob {
         let run_at_us =
@@ -151,12 +162,14 @@ pub struct Outcome {
     pub inner: job::Outcome,
     /// Jobs to be stored in the transaction that writes it.
     then: Vec<NewJob>,
-    pub beside: Option<Box<Beside>>,
+    /// Jobs that each fill one more input of the node that this job fills.
+    members: Vec<NewJob>,
+    beside: Option<Box<Beside>>,
 }
 
 impl From<job::Outcome> for Outcome {
     fn from(inner: job::Outcome) -> Self {
-        Outcome { inner, then: Vec::new(), beside: None }
+        Outcome { inner, then: Vec::new(), members: Vec::new(), beside: None }
     }
 }
 
@@ -164,6 +177,16 @@ impl Outcome {
     /// The jobs that follow, with their delays counted from `now_us`, wall time.
     pub fn then(&self, now_us: i64) -> Vec<job::NewJob> {
         self.then.iter().map(|job| job.at(now_us)).collect()
+    }
+
+    /// What is said beside it, with delays counted from `now_us`, wall time.
+    pub fn said(&self, now_us: i64) -> Option<Box<Beside>> {
+        let mut beside = self.beside.clone();
+        if !self.members.is_empty() {
+            let members = self.members.iter().map(|job| job.at(now_us)).collect();
+            beside.get_or_insert_default().members = members;
+        }
+        beside
     }
 }
 
@@ -177,14 +200,14 @@ impl Outcome {
     #[pyo3(signature = (body=None, content_type=None, then=Vec::new()))]
     fn success(body: Option<Vec<u8>>, content_type: Option<String>, then: Vec<PyRef<'_, NewJob>>) -> Self {
         let inner = job::Outcome::Success(body.map(|body| Payload { content_type, body }));
-        Outcome { inner, then: following(then), beside: None }
+        Outcome { then: following(then), ..inner.into() }
     }
 
     #[staticmethod]
     #[pyo3(signature = (failure, then=Vec::new()))]
     fn failure(failure: &Failure, then: Vec<PyRef<'_, NewJob>>) -> Self {
         let inner = job::Outcome::Failure(failure.inner.clone());
-        Outcome { inner, then: following(then), beside: None }
+        Outcome { then: following(then), ..inner.into() }
     }
 
     #[staticmethod]
@@ -202,15 +225,40 @@ impl Outcome {
         let budget = budget.map(|(most, period_us)| Budget { most, period_us });
         let said = budget.is_some() || queue.is_some();
         let beside = said.then(|| Box::new(Beside { budget, queue, ..Beside::default() }));
-        Outcome { inner, then: Vec::new(), beside }
+        Outcome { beside, ..inner.into() }
     }
 
-    #[pyo3(signature = (*, log=None, keep_us=None))]
-    fn beside(&self, log: Option<(u32, Vec<u8>)>, keep_us: Option<i64>) -> Self {
+    #[pyo3(signature = (*, log=None, keep_us=None, plans=Vec::new(), members=Vec::new()))]
+    fn beside(
+        &self,
+        log: Option<(u32, Vec<u8>)>,
+        keep_us: Option<i64>,
+        plans: Vec<PyRef<'_, Plan>>,
+        members: Vec<PyRef<'_, NewJob>>,
+    ) -> PyResult<Self> {
         let mut beside = self.beside.clone().unwrap_or_default();
-        beside.log = log.map(|(dropped, text)| Log { dropped, text });
-        beside.keep_us = keep_us;
-        Outcome { beside: Some(beside), ..self.clone() }
+        beside.log = log.map(|(dropped, text)| Log { dropped, text }).or(beside.log);
+        beside.keep_us = keep_us.or(beside.keep_us);
+        for plan in plans {
+            beside.plans.push(plan.sound()?);
+        }
+        let members = self.members.iter().cloned().chain(following(members)).collect();
+        Ok(Outcome { beside: Some(beside), members, ..self.clone() })
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (plan, task, body, content_type=None))]
+    fn replaced(
+        plan: PyRef<'_, Plan>,
+        task: String,
+        body: Vec<u8>,
+        content_type: Option<String>,
+    ) -> PyResult<Self> {
+        let payload = Some(Payload { content_type, body });
+        let inner = job::Outcome::Retry { delay_us: 0, payload, failure: job::Failure::default() };
+        let instead = Some(Box::new(Instead { task, plan: plan.sound()? }));
+        let beside = Some(Box::new(Beside { instead, ..Beside::default() }));
+        Ok(Outcome { beside, ..inner.into() })
     }
 
     #[staticmethod]

@@ -1,5 +1,6 @@
 //! The only pyo3. Converts, leaves the GIL, answers signals; decides nothing.
 
+mod away;
 mod exceptions;
 mod foreign;
 mod job;
@@ -10,6 +11,7 @@ mod store;
 mod waiting;
 mod watch;
 mod worker;
+mod workflow;
 
 use pyo3::prelude::*;
 
@@ -30,6 +32,11 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<load::TaskLoad>()?;
     module.add_class::<load::Load>()?;
     module.add_class::<store::Store>()?;
+    module.add_class::<workflow::Plan>()?;
+    module.add_class::<workflow::Input>()?;
+    module.add_class::<workflow::WorkflowSummary>()?;
+    module.add_class::<workflow::NodeView>()?;
+    module.add_class::<workflow::Workflows>()?;
     foreign::add(module)?;
     module.add_class::<watch::Watch>()?;
     module.add_class::<worker::Event>()?;

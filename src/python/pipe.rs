@@ -69,7 +69,7 @@ impl ChildPipe {
     fn send(&self, py: Python<'_>, job: PyRef<'_, Job>, outcome: PyRef<'_, Outcome>) -> PyResult<()> {
         let offer = job.offer.ok_or_else(|| to_py(Error::invalid("the job did not come from this pipe")))?;
         let then = outcome.then(self.inner.now_us());
-        let (job, outcome, beside) = (&job.inner, outcome.inner.clone(), outcome.beside.clone());
+        let (job, outcome, beside) = (&job.inner, outcome.inner.clone(), outcome.said(self.inner.now_us()));
         py.detach(|| self.inner.send(job, offer, outcome, then, beside)).map_err(to_py)
     }
 }

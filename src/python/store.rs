@@ -1,41 +1,23 @@
 //! The store as a Python class.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
+use super::away::{PythonSignals, away};
 use super::exceptions::to_py;
 use super::foreign;
 use super::job::{Job, NewJob, Outcome};
 use super::load::Load;
 use super::status::{self, Attempt, JobSummary, JobView, QueueStatus, WorkerStatus};
 use super::waiting;
-use crate::clock::{Env, Signals};
+use crate::clock::Env;
 use crate::error::{Error, Result};
 use crate::job::{Finish, Finished, Log};
 use crate::sqlite::Durability;
 use crate::store::{self, Ask, Filter, NewWorker, Options, Revoked, Scope, Verdict};
 use crate::worker::liveness;
-
-thread_local! {
-    /// What a signal's Python handler raised while the core waited.
-    static RAISED: Cell<Option<PyErr>> = const { Cell::new(None) };
-}
-
-/// Python's signal handlers, run while the core waits for others.
-struct PythonSignals;
-
-impl Signals for PythonSignals {
-    fn arrived(&self) -> bool {
-        // Python runs handlers in its main thread only; the supervisor's threads must not ask for the GIL.
-        if rustix::thread::gettid() != rustix::process::getpid() {
-            return false;
-        }
-        Python::attach(|py| py.check_signals().map_err(|raised| RAISED.set(Some(raised))).is_err())
-    }
-}
 
 /// One queue file.
 #[pyclass(frozen, module = "pyqueue._core")]
@@ -55,10 +37,7 @@ impl Store {
         py: Python<'_>,
         call: impl FnOnce(&store::Store) -> Result<T> + Send,
     ) -> PyResult<T> {
-        py.detach(|| call(&self.core)).map_err(|error| match (&error, RAISED.take()) {
-            (Error::Interrupted, Some(raised)) => raised,
-            _ => to_py(error),
-        })
+        away(py, || call(&self.core))
     }
 }
 
@@ -357,7 +336,7 @@ impl Store {
                 started_us: None,
                 usage: None,
                 then: outcome.then(now),
-                beside: outcome.beside.clone(),
+                beside: outcome.said(now),
             })
             .collect();
         let (answers, _) = self.away(py, |store| store.finish(finishes, None))?;

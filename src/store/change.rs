@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::Options;
+use super::advance::{self, Filled};
 use super::head::{Heads, TOKEN};
 use super::receipt;
 use super::rules::Rules;
@@ -52,6 +53,8 @@ pub struct Change<'t> {
     pub rings: Rings,
     /// Errbacks to be stored once every job of the change has its new place.
     pub follows: Vec<Errback>,
+    /// What has been filled and not counted yet.
+    pub filled: Vec<Filled>,
     /// The last place given in each band that this transaction has enqueued to.
     pub tails: Vec<(i64, i64)>,
     /// The newest sequence number of the history, once this transaction has appended to it.
@@ -75,6 +78,7 @@ impl<'t> Change<'t> {
             file: context.file,
             rings: Rings::default(),
             follows: Vec::new(),
+            filled: Vec::new(),
             tails: Vec::new(),
             appended: Cell::new(0),
             folding: false,
@@ -90,6 +94,7 @@ impl<'t> Change<'t> {
 
     /// Writes what was gathered; the transaction may commit now.
     pub fn close(mut self) -> Result<Rings> {
+        advance::settle(&mut self)?;
         self.heads.flush()?;
         Ok(self.rings)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
 
+use super::advance;
 use super::change::Change;
 use super::gate;
 use super::lease::{self, Lease};
@@ -76,6 +77,7 @@ struct Taking<'a> {
 pub fn claim(change: &mut Change, ask: &Ask) -> Result<Claimed> {
     owner::check(change, ask.owner)?;
     let mut more = inbox::fold(change, PASS_LIMIT)?;
+    more |= advance::go_on(change)?;
     more |= side::promote(change, ask.limit.max(64))?;
     let queues = wanted(change, ask);
     let mut taking = Taking {
@@ -210,7 +212,7 @@ fn listed(change: &Change, place: i64, k: i64, low: i64, high: i64, limit: usize
          WHERE s.place=?1 AND s.k=?2 AND s.at>=?3 AND s.at<=?4 ORDER BY s.at, s.id LIMIT ?5"
     ))?;
     let rows = statement.query_map(params![place, k, low, high, limit], |row| {
-        Ok(Candidate { at: row.get(19)?, job: JobRow::from(row)?, fresh: false })
+        Ok(Candidate { at: row.get(22)?, job: JobRow::from(row)?, fresh: false })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -287,7 +289,7 @@ fn damaged() -> Failure {
 fn take(change: &mut Change, taking: &mut Taking, job: JobRow, fresh: bool) {
     let place = job.id.0;
     let shifted = job.home.is_some() && job.id.band() != id::SHELF;
-    let plain = job.dedup.is_none() && !job.errbacks && !shifted;
+    let plain = job.dedup.is_none() && !job.errbacks && !job.steps && job.fills.is_none() && !shifted;
     let joins = taking.leases.last().is_some_and(|lease| {
         place == lease.last.saturating_add(1)
             || (fresh && !taking.broken && place > lease.last && RowId(lease.last).band() == job.id.band())

@@ -68,12 +68,42 @@ pub fn all(change: &mut Change, jobs: Vec<NewJob>) -> Result<Vec<Enqueued>> {
 
 /// Stores a job, or finds the unfinished one with its dedup key or its own id.
 pub fn enqueue(change: &mut Change, job: NewJob) -> Result<Enqueued> {
-    store(change, job, Start::Free).map(|(answer, _)| answer)
+    store(change, job, Start::Free, Tie::default()).map(|(answer, _)| answer)
+}
+
+/// As `enqueue`, of a job that takes the inputs of a node which is complete.
+pub fn taking(change: &mut Change, job: NewJob, node: Option<i64>) -> Result<Enqueued> {
+    store(change, job, Start::Free, Tie { node, fills: None }).map(|(answer, _)| answer)
 }
 
 /// As `enqueue`, of a job that may not start before somebody says so; its row, if it is a new one.
-pub fn prepared(change: &mut Change, job: NewJob) -> Result<(Enqueued, Option<RowId>)> {
-    store(change, job, Start::Withheld)
+pub fn prepared(change: &mut Change, job: NewJob) -> Result<Placed> {
+    store(change, job, Start::Withheld, Tie::default())
+}
+
+/// As `enqueue`, of a job of a workflow; its row. What is there already can't take its place.
+pub fn member(change: &mut Change, job: NewJob, tie: Tie) -> Result<Stored> {
+    let start = tie.node.map_or(Start::Free, Start::Held);
+    match store(change, job, start, tie)? {
+        (answer, Some((row, nonce))) => Ok(Stored { answer, row, nonce }),
+        (answer, None) => Err(Error::Duplicate { id: answer.id }),
+    }
+}
+
+/// A job of a workflow that was stored.
+pub struct Stored {
+    pub answer: Enqueued,
+    pub row: RowId,
+    pub nonce: i64,
+}
+
+/// A job's place in a workflow.
+#[derive(Clone, Copy, Default)]
+pub struct Tie {
+    /// The node it waits for.
+    pub node: Option<i64>,
+    /// The input that its end fills.
+    pub fills: Option<i64>,
 }
 
 /// Whether a new job may start by itself.
@@ -81,9 +111,13 @@ pub fn prepared(change: &mut Change, job: NewJob) -> Result<(Enqueued, Option<Ro
 enum Start {
     Free,
     Withheld,
+    Held(i64),
 }
 
-fn store(change: &mut Change, job: NewJob, start: Start) -> Result<(Enqueued, Option<RowId>)> {
+/// The answer, and row and nonce of a job that is new.
+pub type Placed = (Enqueued, Option<(RowId, i64)>);
+
+fn store(change: &mut Change, job: NewJob, start: Start, tie: Tie) -> Result<Placed> {
     let queue = rules::queue(change, &job.queue)?;
     if let Some(own) = &job.alias
         && alias::find(change.conn, own)?.is_some()
@@ -98,14 +132,15 @@ fn store(change: &mut Change, job: NewJob, start: Start) -> Result<(Enqueued, Op
     }
     let band = id::band(queue, job.priority);
     let later = job.run_at_us.filter(|at| *at > change.now);
-    let shelved = later.is_some() || start == Start::Withheld;
+    let shelved = later.is_some() || start != Start::Free;
     let row = place(change, if shelved { SHELF } else { band })?;
     let nonce = change.nonce();
-    insert(change, &job, row, nonce, shelved.then_some(band))?;
-    match later {
-        _ if start == Start::Withheld => side::put_prepared(change, row, id::floor(band))?,
-        Some(run_at) => side::put_later(change, row, run_at, id::floor(band))?,
-        None => {}
+    insert(change, &job, row, nonce, shelved.then_some(band), tie)?;
+    match (start, later) {
+        (Start::Withheld, _) => side::put_prepared(change, row, id::floor(band))?,
+        (Start::Held(node), _) => side::put_held(change, row, node, id::floor(band))?,
+        (Start::Free, Some(run_at)) => side::put_later(change, row, run_at, id::floor(band))?,
+        (Start::Free, None) => {}
     }
     if let Some(key) = &job.dedup_key {
         let until = job.dedup_window_us.map(|window| change.now.saturating_add(window));
@@ -118,7 +153,7 @@ fn store(change: &mut Change, job: NewJob, start: Start) -> Result<(Enqueued, Op
         errback::insert(change.conn, row, &job.errbacks)?;
     }
     change.rings.ready = true;
-    Ok((Enqueued { id: change.public(row, nonce, job.alias), created: true }, Some(row)))
+    Ok((Enqueued { id: change.public(row, nonce, job.alias), created: true }, Some((row, nonce))))
 }
 
 /// Stores what can't be a job as a dead one. Its names are cut to what can be stored; without one, or with that of
@@ -145,7 +180,7 @@ pub fn dead(change: &mut Change, job: NewJob, failure: Failure) -> Result<()> {
     };
     let row = place(change, id::band(queue, job.priority))?;
     let nonce = change.nonce();
-    insert(change, &job, row, nonce, None)?;
+    insert(change, &job, row, nonce, None, Tie::default())?;
     if let Some(own) = &job.alias {
         alias::insert(change.conn, own, row)?;
     }
@@ -172,12 +207,19 @@ fn place(change: &mut Change, band: i64) -> Result<RowId> {
     Ok(RowId(tail + 1))
 }
 
-fn insert(change: &mut Change, job: &NewJob, row: RowId, nonce: i64, home: Option<i64>) -> Result<()> {
+fn insert(
+    change: &mut Change,
+    job: &NewJob,
+    row: RowId,
+    nonce: i64,
+    home: Option<i64>,
+    tie: Tie,
+) -> Result<()> {
     change
         .conn
         .prepare_cached(
             "INSERT INTO pyqueue_job(id, nonce, home, max_losses, errbacks, task, dedup, alias, expires, enqueued, time_limit, \
-             soft_time_limit, content_type, checksum, payload) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+             soft_time_limit, content_type, checksum, payload, fills, node) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
         )?
         .execute(params![
             row.0,
@@ -194,7 +236,9 @@ fn insert(change: &mut Change, job: &NewJob, row: RowId, nonce: i64, home: Optio
             job.soft_time_limit_us,
             job.payload.content_type,
             crc32fast::hash(&job.payload.body),
-            job.payload.body
+            job.payload.body,
+            tie.fills,
+            tie.node
         ])?;
     Ok(())
 }

@@ -65,6 +65,16 @@ pub fn read(list: &[u8]) -> Result<Vec<Errback>> {
     }
 }
 
+/// A single job as it is stored.
+pub fn one(job: NewJob) -> Vec<u8> {
+    written(&[Errback { delay_us: None, job }])
+}
+
+/// What `one` wrote.
+pub fn read_one(list: &[u8]) -> Option<NewJob> {
+    read(list).ok()?.pop().map(|errback| errback.job)
+}
+
 /// Stores a job that follows from the end of another. One that is refused is dropped: the end stands.
 pub fn follow(change: &mut Change, job: NewJob) -> Result<()> {
     match enqueue::enqueue(change, job) {

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::error::Result;
 
 /// What must not be found: a sentence, and how often it is.
-const NEVER: [(&str, &str); 13] = [
+const NEVER: [(&str, &str); 17] = [
     (
         "jobs that nothing speaks for: they would never start",
         "SELECT count(*) FROM pyqueue_head h JOIN pyqueue_job j ON j.id>(h.band<<43) AND j.id<=h.pos \
@@ -44,13 +44,13 @@ const NEVER: [(&str, &str); 13] = [
     ),
     (
         "queues with wrong counts",
-        "WITH beside AS (SELECT at>>43 AS band, sum(place=1) AS again, sum(place=2) AS parked, sum(place=3) AS later \
+        "WITH beside AS (SELECT at>>43 AS band, sum(place=1) AS again, sum(place=2) AS parked, sum(place=3) AS later, sum(place=5) AS held \
            FROM pyqueue_side GROUP BY 1), \
          marked AS (SELECT h.band, count(*) AS spoken FROM pyqueue_head h JOIN pyqueue_job j \
            ON j.id>h.pos AND j.id<((h.band+1)<<43) WHERE h.band>0 AND j.mark>0 GROUP BY 1) \
          SELECT count(*) FROM pyqueue_head h LEFT JOIN beside b ON b.band=h.band LEFT JOIN marked m ON m.band=h.band \
          WHERE h.band>0 AND (h.again<>ifnull(b.again, 0) OR h.parked<>ifnull(b.parked, 0) \
-           OR h.later<>ifnull(b.later, 0) OR h.spoken<>ifnull(m.spoken, 0))",
+           OR h.later<>ifnull(b.later, 0) OR h.held<>ifnull(b.held, 0) OR h.spoken<>ifnull(m.spoken, 0))",
     ),
     (
         "prepared jobs that nobody would ask about",
@@ -70,6 +70,25 @@ const NEVER: [(&str, &str); 13] = [
     (
         "errbacks of jobs that are gone",
         "SELECT count(*) FROM pyqueue_errback e WHERE NOT EXISTS(SELECT 1 FROM pyqueue_job j WHERE j.id=e.id AND j.errbacks=1)",
+    ),
+    (
+        "what was kept of steps of jobs that are gone",
+        "SELECT count(*) FROM pyqueue_step t WHERE NOT EXISTS(SELECT 1 FROM pyqueue_job j WHERE j.id=t.job AND j.steps=1)",
+    ),
+    (
+        "nodes of workflows with a wrong count",
+        "SELECT count(*) FROM pyqueue_node n WHERE max(n.waits, 0)<> \
+         (SELECT count(*) FROM pyqueue_input i WHERE i.id>=(n.id<<20) AND i.id<((n.id+1)<<20) AND i.state IS NULL)",
+    ),
+    (
+        "inputs of workflows that nothing will fill: what waits for them would wait for ever",
+        "SELECT count(*) FROM pyqueue_input i WHERE i.state IS NULL \
+         AND NOT EXISTS(SELECT 1 FROM pyqueue_job j WHERE j.id=i.job AND j.fills=i.id) \
+         AND NOT EXISTS(SELECT 1 FROM pyqueue_node n JOIN pyqueue_edge e ON e.node=n.id WHERE n.id=i.source AND e.input=i.id AND n.waits>=0)",
+    ),
+    (
+        "jobs that wait for a node of a workflow that will not let them start",
+        "SELECT count(*) FROM pyqueue_side s WHERE s.place=5 AND NOT EXISTS(SELECT 1 FROM pyqueue_node n WHERE n.id=s.k AND n.waits>=0)",
     ),
 ];
 /// How many findings of SQLite are shown.

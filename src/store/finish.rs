@@ -9,10 +9,10 @@ use super::claim::{self, Ask, Claimed};
 use super::history::{self, Run, Success};
 use super::lease::{self, Lease};
 use super::row::{self, JobRow};
-use super::{Store, budget, dedup, errback, leave, log, progress, revoke, shift, side};
+use super::{Store, advance, budget, dedup, errback, leave, log, plan, progress, revoke, shift, side, step};
 use crate::error::{Error, Result};
 use crate::id::{RowId, SHELF};
-use crate::job::{Beside, Failure, Finish, Finished, Outcome, Payload, State};
+use crate::job::{Beside, Failure, Finish, Finished, Instead, Outcome, Payload, State};
 use crate::mutants::{self, Mutant};
 use crate::sqlite::Durability;
 
@@ -119,6 +119,9 @@ pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
             for job in &end.then {
                 errback::follow(change, job.clone())?;
             }
+            if let Some(beside) = &end.beside {
+                plan::follow(change, end, beside)?;
+            }
         }
         if let Some(said) = end.beside.as_deref()
             && *answer != Finished::LeaseLost
@@ -126,6 +129,7 @@ pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
             beside(change, end, said)?;
         }
     }
+    advance::settle(change)?;
     if !ends.is_empty() {
         // History stays inside its bound while it is written: twice as fast out as in.
         history::prune_surplus(change, 2 * ends.len() as i64 + 16)?;
@@ -157,6 +161,7 @@ fn repeated(change: &Change, end: &Finish) -> Result<Finished> {
     let outcome = match &end.outcome {
         Outcome::Success(_) => history::SUCCESS,
         Outcome::Failure(_) => history::FAILURE,
+        Outcome::Retry { .. } if instead(end).is_some() => history::REPLACED,
         Outcome::Retry { .. } => history::RETRY,
         Outcome::Lost { .. } => history::LOST,
         Outcome::GivenBack => return Ok(Finished::LeaseLost),
@@ -204,6 +209,7 @@ fn succeed(change: &mut Change, lease: &Lease, ends: &[Finish], run: &[usize]) -
     if !lease.plain {
         dedup::release_range(change, first, last)?;
         errback::drop_range(change.conn, first, last)?;
+        step::drop_range(change.conn, first, last)?;
         progress::clear(change.conn, first, last)?;
         revoke::take(change.conn, first, last)?;
     }
@@ -245,6 +251,9 @@ fn ran(lease: &Lease, end: &Finish) -> Run {
 /// Ends one attempt; its place is cut out of the lease already.
 fn one(change: &mut Change, job: &JobRow, lease: &Lease, end: &Finish) -> Result<()> {
     let run = ran(lease, end);
+    if let (Outcome::Retry { payload, .. }, Some(instead)) = (&end.outcome, instead(end)) {
+        return plan::go_on_as(change, job, run, instead, payload.as_ref());
+    }
     match &end.outcome {
         Outcome::Success(result) => {
             history::append_successes(change, &[Success { id: job.id, run, result: result.as_ref() }])?;
@@ -328,8 +337,12 @@ pub fn lose(change: &mut Change, job: &JobRow, run: Run, reason: &str, charged: 
     side::put_again(change, job.id, job.at())
 }
 
+fn instead(end: &Finish) -> Option<&Instead> {
+    end.beside.as_ref()?.instead.as_deref()
+}
+
 /// The job goes on with other arguments, at its place.
-fn replace(change: &Change, id: RowId, payload: &Payload) -> Result<()> {
+pub fn replace(change: &Change, id: RowId, payload: &Payload) -> Result<()> {
     change
         .conn
         .prepare_cached("UPDATE pyqueue_job SET content_type=?2, checksum=?3, payload=?4 WHERE id=?1")?
@@ -337,7 +350,7 @@ fn replace(change: &Change, id: RowId, payload: &Payload) -> Result<()> {
     Ok(())
 }
 
-fn charge(change: &Change, id: RowId, retries: u32, losses: u32) -> Result<()> {
+pub fn charge(change: &Change, id: RowId, retries: u32, losses: u32) -> Result<()> {
     change
         .conn
         .prepare_cached(

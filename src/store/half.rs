@@ -10,7 +10,7 @@ use super::leave::{self, Exit};
 use super::{enqueue, errback, row, side, view};
 use crate::error::Result;
 use crate::id::{RowId, SHELF};
-use crate::job::{Enqueued, Errback, NewJob};
+use crate::job::{Enqueued, NewJob};
 use crate::mutants::{self, Mutant};
 
 /// How often a check-back is asked before it is given up, as in RocketMQ.
@@ -48,8 +48,8 @@ impl Store {
 pub fn prepare(change: &mut Change, job: NewJob, question: NewJob, pause_us: i64) -> Result<Enqueued> {
     let run_at = job.run_at_us;
     let (answer, row) = enqueue::prepared(change, job)?;
-    let Some(row) = row else { return Ok(answer) };
-    let question = errback::written(&[Errback { delay_us: None, job: question }]);
+    let Some((row, _)) = row else { return Ok(answer) };
+    let question = errback::one(question);
     change
         .conn
         .prepare_cached(
@@ -139,7 +139,7 @@ pub fn ask(change: &mut Change, limit: usize) -> Result<Asked> {
             continue;
         }
         // A question that can't be read must not keep the others from being asked.
-        for Errback { job, .. } in errback::read(question).unwrap_or_default() {
+        if let Some(job) = errback::read_one(question) {
             errback::follow(change, job)?;
         }
     }

@@ -18,6 +18,11 @@ pub const WALK: i64 = -4;
 /// Counter of the whole file: bytes in `pyqueue_log`.
 pub const LOGGED: i64 = -5;
 
+/// Counter of the whole file: the last node's id.
+pub const NODE: i64 = -6;
+/// Counter of the whole file: jobs of workflows that have ended and are kept.
+pub const KEPT: i64 = -7;
+
 /// A row of `pyqueue_head`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Head {
@@ -27,6 +32,7 @@ pub struct Head {
     pub again: i64,
     pub parked: i64,
     pub later: i64,
+    pub held: i64,
     pub succeeded: i64,
     pub failed: i64,
     pub retried: i64,
@@ -92,11 +98,11 @@ impl<'t> Heads<'t> {
             if differs(head, read) {
                 self.conn
                     .prepare_cached(
-                        "INSERT INTO pyqueue_head VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10) ON CONFLICT(band) DO UPDATE \
-                         SET pos=?2, spoken=?3, again=?4, parked=?5, later=?6, succeeded=?7, failed=?8, retried=?9, lost=?10",
+                        "INSERT INTO pyqueue_head VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) ON CONFLICT(band) DO UPDATE \
+                         SET pos=?2, spoken=?3, again=?4, parked=?5, later=?6, held=?7, succeeded=?8, failed=?9, retried=?10, lost=?11",
                     )?
                     .execute(params![
-                        entry.band, head.pos, head.spoken, head.again, head.parked, head.later, head.succeeded,
+                        entry.band, head.pos, head.spoken, head.again, head.parked, head.later, head.held, head.succeeded,
                         head.failed, head.retried, head.lost
                     ])?;
                 entry.read = entry.head;
@@ -107,15 +113,15 @@ impl<'t> Heads<'t> {
 }
 
 fn differs(a: &Head, b: &Head) -> bool {
-    (a.pos, a.spoken, a.again, a.parked, a.later, a.succeeded, a.failed, a.retried, a.lost)
-        != (b.pos, b.spoken, b.again, b.parked, b.later, b.succeeded, b.failed, b.retried, b.lost)
+    (a.pos, a.spoken, a.again, a.parked, a.later, a.held, a.succeeded, a.failed, a.retried, a.lost)
+        != (b.pos, b.spoken, b.again, b.parked, b.later, b.held, b.succeeded, b.failed, b.retried, b.lost)
 }
 
 /// The head of a band as the file has it.
 pub fn read(conn: &Connection, band: i64) -> Result<Head> {
     let row = conn
         .prepare_cached(
-            "SELECT pos, spoken, again, parked, later, succeeded, failed, retried, lost FROM pyqueue_head WHERE band=?",
+            "SELECT pos, spoken, again, parked, later, held, succeeded, failed, retried, lost FROM pyqueue_head WHERE band=?",
         )?
         .query_row([band], |row| {
             Ok(Head {
@@ -124,10 +130,11 @@ pub fn read(conn: &Connection, band: i64) -> Result<Head> {
                 again: row.get(2)?,
                 parked: row.get(3)?,
                 later: row.get(4)?,
-                succeeded: row.get(5)?,
-                failed: row.get(6)?,
-                retried: row.get(7)?,
-                lost: row.get(8)?,
+                held: row.get(5)?,
+                succeeded: row.get(6)?,
+                failed: row.get(7)?,
+                retried: row.get(8)?,
+                lost: row.get(9)?,
             })
         })
         .optional()?;
@@ -139,6 +146,7 @@ pub fn read(conn: &Connection, band: i64) -> Result<Head> {
         head.again,
         head.parked,
         head.later,
+        head.held,
         head.succeeded,
         head.failed,
         head.retried,

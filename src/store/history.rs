@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::change::Change;
 use super::head::WALK;
 use super::row::JobRow;
-use super::{alias, log};
+use super::{advance, alias, log};
 use crate::error::Result;
 use crate::id::RowId;
 use crate::job::{Failure, Payload, State, Usage};
@@ -19,10 +19,11 @@ pub const RETRY: i64 = 2;
 pub const CANCELLED: i64 = 3;
 pub const EXPIRED: i64 = 4;
 pub const LOST: i64 = 5;
+pub const REPLACED: i64 = 6;
 
 /// The name of an outcome's code.
 pub fn outcome_name(code: i64) -> &'static str {
-    ["success", "failure", "retry", "cancelled", "expired", "lost"]
+    ["success", "failure", "retry", "cancelled", "expired", "lost", "replaced"]
         .get(code as usize)
         .copied()
         .unwrap_or("unknown")
@@ -74,15 +75,16 @@ pub struct Success<'a> {
 ///
 /// Not by `INSERT … SELECT`: a statement that may write several rows keeps a copy of each page it touches, to be able
 /// to undo its own half, and that was a twelfth of the supervisor's time.
-pub fn append_successes(change: &Change, successes: &[Success]) -> Result<()> {
+pub fn append_successes(change: &mut Change, successes: &[Success]) -> Result<()> {
     let (Some(first), Some(last)) = (successes.first(), successes.last()) else { return Ok(()) };
-    let mut jobs = change.conn.prepare_cached(
-        "SELECT id, nonce, alias, ifnull(home, id>>43), task, attempts+1, retries, enqueued FROM pyqueue_job \
+    let conn = change.conn;
+    let mut jobs = conn.prepare_cached(
+        "SELECT id, nonce, alias, ifnull(home, id>>43), task, attempts+1, retries, enqueued, fills FROM pyqueue_job \
          WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
     )?;
-    let mut insert = change.conn.prepare_cached(
+    let mut insert = conn.prepare_cached(
         "INSERT INTO pyqueue_history(job, nonce, alias, band, task, attempt, outcome, state, retries, token, owner, \
-         enqueued, started, finished, cpu, memory, content_type, result, checksum) VALUES(?,?,?,?,?,?,0,0,?,?,?,?,?,?,?,?,?,?,?)",
+         enqueued, started, finished, cpu, memory, content_type, result, checksum, fills) VALUES(?,?,?,?,?,?,0,0,?,?,?,?,?,?,?,?,?,?,?,?)",
     )?;
     let mut rows = jobs.query([first.id.0, last.id.0])?;
     let mut of = successes.iter();
@@ -107,16 +109,20 @@ pub fn append_successes(change: &Change, successes: &[Success]) -> Result<()> {
             run.usage.map(|used| used.peak),
             result.and_then(|payload| payload.content_type.as_deref()),
             result.map(|payload| payload.body.as_slice()),
-            result.map(|payload| crc32fast::hash(&payload.body))
+            result.map(|payload| crc32fast::hash(&payload.body)),
+            known(8)?
         ])?;
-        change.appended.set(change.conn.last_insert_rowid());
+        change.appended.set(conn.last_insert_rowid());
+        if let Some(input) = row.get(8)? {
+            advance::fill(change, input, advance::End::Success(*result))?;
+        }
     }
     Ok(())
 }
 
 /// Appends an attempt that did not succeed. `ended` is the state in which the job ended, if it did.
 pub fn append(
-    change: &Change,
+    change: &mut Change,
     job: &JobRow,
     outcome: i64,
     ended: Option<State>,
@@ -131,7 +137,7 @@ pub fn append(
         .prepare_cached(
             "INSERT INTO pyqueue_history(job, nonce, alias, band, task, attempt, outcome, state, retries, token, owner, \
              enqueued, started, finished, cpu, memory, content_type, result, error, message, traceback, max_losses, time_limit, \
-             soft_time_limit, expires, dedup, payload, checksum) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+             soft_time_limit, expires, dedup, payload, checksum, node, fills) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         )?
         .execute(params![
             job.id.0,
@@ -163,8 +169,13 @@ pub fn append(
             kept.and_then(|job| job.payload.as_deref()),
             // That of the enqueue: arguments that were damaged since stay known as such.
             kept.and_then(|job| job.checksum),
+            kept.and_then(|job| job.node),
+            job.fills,
         ])?;
     change.appended.set(change.conn.last_insert_rowid());
+    if let (Some(input), Some(state)) = (job.fills, ended) {
+        advance::fill(change, input, advance::End::Other(state, failure))?;
+    }
     Ok(())
 }
 

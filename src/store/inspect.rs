@@ -22,6 +22,8 @@ pub struct QueueView {
     pub parked: i64,
     /// Jobs that wait for the word of their sender.
     pub prepared: i64,
+    /// Jobs that wait for others of their workflow.
+    pub held: i64,
     /// Jobs under leases.
     pub running: i64,
     /// Jobs that succeeded since the file was made.
@@ -56,6 +58,7 @@ fn count(conn: &Connection, num: i64, mut view: QueueView) -> Result<QueueView> 
         view.waiting += in_line(conn, band, &head)?;
         view.delayed += head.later;
         view.parked += head.parked;
+        view.held += head.held;
         view.succeeded += head.succeeded;
         view.failed += head.failed;
         view.retried += head.retried;

@@ -19,8 +19,8 @@ pub struct Lease {
     pub owner: i64,
     /// Boot time (µs); `None`: the owner's.
     pub deadline: Option<i64>,
-    /// No row has a dedup key, errbacks, another queue than its id says, has told of its progress, or was revoked: range
-    /// statements finish it.
+    /// No row has a dedup key, errbacks, steps, a place in a workflow, another queue than its id says, has told
+    /// of its progress, or was revoked: range statements finish it.
     pub plain: bool,
 }
 

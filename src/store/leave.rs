@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::change::Change;
 use super::history::{self, Run};
 use super::row::{HUSK, JobRow};
-use super::{dedup, errback, side};
+use super::{advance, dedup, errback, side, step};
 use crate::error::Result;
 use crate::id::{self, SHELF};
 use crate::job::{Failure, State};
@@ -18,6 +18,10 @@ pub enum Exit {
     Expired,
     /// It can't be run at all.
     Dead(Failure),
+    /// What it waited for has failed. Whether those who follow its failure hear of that.
+    Upstream(Failure, bool),
+    /// It has no reason to run.
+    Skipped,
 }
 
 /// Writes the job's end and takes it out.
@@ -27,9 +31,14 @@ pub fn leave(change: &mut Change, job: &JobRow, exit: Exit) -> Result<()> {
         Exit::Cancelled => (history::CANCELLED, State::Cancelled, None),
         Exit::Expired => (history::EXPIRED, State::Expired, None),
         Exit::Dead(failure) => (history::FAILURE, State::Dead, Some(failure)),
+        Exit::Upstream(failure, _) => (history::FAILURE, State::Failed, Some(failure)),
+        Exit::Skipped => (history::CANCELLED, State::Cancelled, None),
     };
+    if let (Exit::Skipped, Some(input)) = (&exit, job.fills) {
+        advance::fill(change, input, advance::End::Skipped)?;
+    }
     history::append(change, job, outcome, Some(state), Run::default(), failure)?;
-    if state == State::Dead {
+    if state == State::Dead || matches!(exit, Exit::Upstream(_, true)) {
         errback::release(change, job)?;
     }
     remove(change, job)?;
@@ -44,6 +53,9 @@ pub fn remove(change: &mut Change, job: &JobRow) -> Result<()> {
     }
     if job.errbacks {
         errback::drop_range(change.conn, job.id, job.id)?;
+    }
+    if job.steps {
+        step::drop_range(change.conn, job.id, job.id)?;
     }
     change.rings.ended.push(job.id);
     let place = job.id.0;

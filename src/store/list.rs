@@ -65,6 +65,7 @@ fn source(state: Option<State>) -> &'static str {
     match state {
         Some(State::Parked) => "pyqueue_side s JOIN pyqueue_job j ON j.id=s.id WHERE s.place=2",
         Some(State::Prepared) => "pyqueue_side s JOIN pyqueue_job j ON j.id=s.id WHERE s.place=4",
+        Some(State::Held) => "pyqueue_side s JOIN pyqueue_job j ON j.id=s.id WHERE s.place=5",
         Some(State::Delayed | State::Retrying) => {
             "pyqueue_side s JOIN pyqueue_job j ON j.id=s.id WHERE s.place IN (1, 3)"
         }

@@ -1,6 +1,7 @@
 //! All SQL. One verb a file; each verb is a function over one open transaction. This file alone opens
 //! transactions and rings the bell after they are committed.
 
+mod advance;
 mod alias;
 mod budget;
 mod change;
@@ -16,6 +17,7 @@ mod half;
 mod head;
 mod history;
 mod inbox;
+mod inputs;
 mod inspect;
 mod lease;
 mod leave;
@@ -24,6 +26,7 @@ mod load;
 mod log;
 mod open;
 mod owner;
+mod plan;
 mod producer;
 mod progress;
 mod purge;
@@ -39,11 +42,14 @@ mod schema;
 mod shape;
 mod shift;
 mod side;
+mod step;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod upkeep;
 mod view;
 mod watch;
+mod workflow;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -253,7 +259,7 @@ impl Store {
     pub fn replay(&self, id: &str) -> Result<Option<String>> {
         let id = id.to_owned();
         self.take_in(move |change| match replay::replayed(change, &id)? {
-            Some(job) => Ok(Some(enqueue::enqueue(change, job)?.id)),
+            Some((job, node)) => Ok(Some(enqueue::taking(change, job, node)?.id)),
             None => Ok(None),
         })
     }

@@ -10,7 +10,7 @@ use crate::mutants::{self, Mutant};
 macro_rules! columns {
     () => {
         "j.id, j.mark, j.nonce, j.home, j.attempts, j.retries, j.losses, j.max_losses, j.task, j.dedup, j.alias, \
-         j.expires, j.enqueued, j.time_limit, j.soft_time_limit, j.content_type, j.checksum, j.errbacks, j.payload"
+         j.expires, j.enqueued, j.time_limit, j.soft_time_limit, j.content_type, j.checksum, j.errbacks, j.steps, j.fills, j.node, j.payload"
     };
 }
 pub(super) use columns;
@@ -40,6 +40,12 @@ pub struct JobRow {
     pub checksum: Option<u32>,
     /// It brought some along, in `pyqueue_errback`.
     pub errbacks: bool,
+    /// It has rows in `pyqueue_step`.
+    pub steps: bool,
+    /// The input of a workflow's node that its end fills.
+    pub fills: Option<i64>,
+    /// The node that it waited for.
+    pub node: Option<i64>,
     pub payload: Option<Vec<u8>>,
 }
 
@@ -64,7 +70,10 @@ impl JobRow {
             content_type: row.get(15)?,
             checksum: row.get(16)?,
             errbacks: row.get(17)?,
-            payload: row.get(18)?,
+            steps: row.get(18)?,
+            fills: row.get(19)?,
+            node: row.get(20)?,
+            payload: row.get(21)?,
         })
     }
 

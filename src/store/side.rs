@@ -18,11 +18,14 @@ pub const LATER: i64 = 3;
 /// Waits for its sender's word.
 pub const PREPARED: i64 = 4;
 
+/// Waits for a node of its workflow.
+pub const HELD: i64 = 5;
+
 /// A row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Side {
     pub place: i64,
-    /// 0, the gate, or the wall time (µs).
+    /// 0, the gate, the wall time (µs), or the node.
     pub k: i64,
     /// The place in the order; its band is the job's.
     pub at: i64,
@@ -50,6 +53,7 @@ fn count(change: &mut Change, side: Side, step: i64) -> Result<()> {
         AGAIN => head.again += step,
         GATE => head.parked += step,
         LATER => head.later += step,
+        HELD => head.held += step,
         _ => {}
     }
     if side.place == GATE {
@@ -84,6 +88,27 @@ pub fn put_later(change: &mut Change, id: RowId, run_at: i64, at: i64) -> Result
 /// Sets a job aside until its sender says that it may start.
 pub fn put_prepared(change: &mut Change, id: RowId, at: i64) -> Result<()> {
     put(change, id, Side { place: PREPARED, k: 0, at })
+}
+
+/// Sets a job aside until a node of its workflow is complete.
+pub fn put_held(change: &mut Change, id: RowId, node: i64, at: i64) -> Result<()> {
+    put(change, id, Side { place: HELD, k: node, at })
+}
+
+/// Lets a job that was held start, at a time if one is given.
+pub fn release(change: &mut Change, id: RowId, run_at: Option<i64>) -> Result<()> {
+    let place = if run_at.is_some() { LATER } else { AGAIN };
+    let at: Option<i64> = change
+        .conn
+        .prepare_cached("UPDATE pyqueue_side SET place=?2, k=?3 WHERE id=?1 AND place=5 RETURNING at")?
+        .query_row(params![id.0, place, run_at.unwrap_or(0)], |row| row.get(0))
+        .optional()?;
+    if let Some(at) = at {
+        change.rings.ready = true;
+        count(change, Side { place: HELD, k: 0, at }, -1)?;
+        count(change, Side { place, k: 0, at }, 1)?;
+    }
+    Ok(())
 }
 
 /// Takes a job out; true if it was here.

@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::change::Change;
 use super::leave::{self, Exit};
 use super::row::{JobRow, columns};
-use super::{dedup, half, history, lease, reap};
+use super::{dedup, half, history, lease, reap, workflow};
 use crate::error::Result;
 
 /// How many rows one step looks at.
@@ -35,6 +35,7 @@ pub fn upkeep(change: &mut Change) -> Result<Upkeep> {
     more |= history::prune_successes(change, LIMIT as i64)?;
     more |= history::prune_failures(change, LIMIT as i64)?;
     more |= history::prune_timed(change, LIMIT as i64)?;
+    more |= workflow::prune(change, LIMIT)?;
     let lease: Option<i64> = change
         .conn
         .prepare_cached("SELECT min(deadline) FROM pyqueue_lease")?

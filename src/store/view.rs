@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{alias, budget, half, history, lease, progress, row, side};
+use super::{alias, budget, half, history, lease, progress, row, side, workflow};
 use crate::error::Result;
 use crate::id::{self, PublicId, RowId};
 use crate::job::{AttemptView, Failure, JobView, Payload, State};
@@ -72,6 +72,7 @@ pub fn state(conn: &Connection, job: &row::JobRow) -> Result<State> {
         return Ok(match side.place {
             side::GATE => State::Parked,
             side::PREPARED => State::Prepared,
+            side::HELD => State::Held,
             _ if job.retries > 0 => State::Retrying,
             side::LATER => State::Delayed,
             _ => State::Waiting,
@@ -187,6 +188,7 @@ pub fn why(conn: &Connection, file: u32, text: &str, now: i64) -> Result<String>
             side::PREPARED => {
                 Ok("It is prepared: it starts once its sender, or its check-back, says so.".into())
             }
+            side::HELD => workflow::why(conn, side.k),
             side::LATER => {
                 let seconds = side.k.saturating_sub(now) as f64 / 1e6;
                 let turn = if job.retries > 0 { budget::turn(conn, &job.task)? } else { None };

@@ -66,8 +66,9 @@ fn besides() -> impl Strategy<Value = Box<Beside>> {
         .prop_map(|(dropped, text)| crate::job::Log { dropped, text });
     let keep = proptest::option::of(any::<i64>());
     let queue = proptest::option::of(".{0,20}");
-    (proptest::option::of(budget), queue, proptest::option::of(log), keep)
-        .prop_map(|(budget, queue, log, keep_us)| Box::new(Beside { budget, queue, log, keep_us }))
+    (proptest::option::of(budget), queue, proptest::option::of(log), keep).prop_map(
+        |(budget, queue, log, keep_us)| Box::new(Beside { budget, queue, log, keep_us, ..Beside::default() }),
+    )
 }
 
 fn new_jobs() -> impl Strategy<Value = NewJob> {

@@ -79,6 +79,13 @@ MUTANTS = {
     "ProducerUnfenced": Row("P22", "a producer that was opened anew may send", "core store::tests::producer"),
     "SequenceIgnored": Row("P22", "a number that was stored is stored again", "core store::tests::producer"),
     "BudgetUncounted": Row("P12", "a retry takes no place of its budget", "core store::tests::budget"),
+    "OnlySuccessFills": Row(
+        "P10", "what waits for a job that died waits for ever", "core store::tests::workflow"
+    ),
+    "DecidedOneEarly": Row("P10", "a callback does not wait for the last", "core store::tests::workflow"),
+    "RestForgotten": Row(
+        "P10", "what one transaction could not let start never does", "core store::tests::workflow"
+    ),
     "BellSilent": Row("P6", "nobody is woken", "core wake::bell::tests::the_file_is_private"),
     "ForeignUnheard": Row("P6", "commits of other programs are not noticed", "core worker::tests"),
     "DeathUnseen": Row(

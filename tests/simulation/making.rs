@@ -85,7 +85,7 @@ pub fn beside(dice: &mut Dice, scene: Scene) -> Option<Box<Beside>> {
     let log = Log { dropped: 0, text: vec![b'x'; dice.below(200) as usize] };
     let (budget, log) = (dice.one_in(2).then_some(budget), dice.one_in(2).then_some(log));
     let queue = dice.one_in(4).then(|| queue(dice, scene));
-    dice.one_in(2).then(|| Box::new(Beside { budget, queue, log, keep_us: None }))
+    dice.one_in(2).then(|| Box::new(Beside { budget, queue, log, ..Beside::default() }))
 }
 
 pub fn outcome(dice: &mut Dice) -> Outcome {

@@ -16,6 +16,7 @@ CREATE TABLE pyqueue_head(
   again INTEGER NOT NULL DEFAULT 0 CHECK(again >= 0),
   parked INTEGER NOT NULL DEFAULT 0 CHECK(parked >= 0),
   later INTEGER NOT NULL DEFAULT 0 CHECK(later >= 0),
+  held INTEGER NOT NULL DEFAULT 0 CHECK(held >= 0),
   succeeded INTEGER NOT NULL DEFAULT 0 CHECK(succeeded >= 0),
   failed INTEGER NOT NULL DEFAULT 0 CHECK(failed >= 0),
   retried INTEGER NOT NULL DEFAULT 0 CHECK(retried >= 0),
@@ -37,6 +38,9 @@ CREATE TABLE pyqueue_job(
   losses INTEGER NOT NULL DEFAULT 0 CHECK(losses >= 0),
   max_losses INTEGER NOT NULL DEFAULT 5 CHECK(max_losses > 0),
   errbacks INTEGER NOT NULL DEFAULT 0 CHECK(errbacks BETWEEN 0 AND 1),  -- 1: it has a row in pyqueue_errback
+  steps INTEGER NOT NULL DEFAULT 0 CHECK(steps BETWEEN 0 AND 1),        -- 1: it has rows in pyqueue_step
+  fills INTEGER,                                                -- the input of a workflow's node that its end fills
+  node INTEGER,                                                 -- the node it waited for, and whose inputs it takes
   task TEXT NOT NULL,
   dedup TEXT,
   alias TEXT,
@@ -59,7 +63,7 @@ CREATE TABLE pyqueue_lease(
   token INTEGER NOT NULL,
   owner INTEGER NOT NULL,
   deadline INTEGER,                                             -- boot time; NULL: the owner's
-  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key, errbacks, another queue than its id says, has told of its progress, or was revoked
+  plain INTEGER NOT NULL CHECK(plain BETWEEN 0 AND 1),          -- 1: no row has a dedup key, errbacks, steps, a place in a workflow, another queue than its id says, has told of its progress, or was revoked
   CHECK(last >= first)
 ) STRICT;
 
@@ -73,14 +77,15 @@ CREATE TABLE pyqueue_owner(
   joined INTEGER NOT NULL
 ) STRICT;
 
--- Where a job is that is not simply ready: place 1 again, 2 waits for a gate, 3 later, 4 prepared. k: 0, gate, run_at, 0.
+-- Where a job is that is not simply ready: place 1 again, 2 waits for a gate, 3 later, 4 prepared, 5 held until a
+-- workflow's node is complete. k: 0, gate, run_at, 0, node.
 -- at is its place in the order, a position like an id.
 CREATE TABLE pyqueue_side(
   id INTEGER PRIMARY KEY,
-  place INTEGER NOT NULL CHECK(place BETWEEN 1 AND 4),
+  place INTEGER NOT NULL CHECK(place BETWEEN 1 AND 5),
   k INTEGER NOT NULL,
   at INTEGER NOT NULL,
-  CHECK(place IN (2, 3) OR k = 0)
+  CHECK(place IN (2, 3, 5) OR k = 0)
 ) STRICT;
 CREATE UNIQUE INDEX pyqueue_side_order ON pyqueue_side(place, k, at, id);
 
@@ -134,6 +139,71 @@ CREATE TABLE pyqueue_errback(
   jobs BLOB NOT NULL
 ) STRICT;
 
+-- Workflows: jobs that wait for each other. A node waits for its inputs; jobs that wait for a node are on its list in
+-- pyqueue_side. What ends a job fills its input in the same transaction, and the last one decides the node. The first
+-- node of a workflow is its root, which its last jobs fill; the others have the ids that follow.
+CREATE TABLE pyqueue_node(
+  id INTEGER PRIMARY KEY CHECK(id BETWEEN 1 AND 8796093022207),
+  root INTEGER,                                                 -- NULL: it is one
+  name TEXT UNIQUE,                                             -- of a root
+  size INTEGER,                                                 -- of a root: its jobs
+  inputs INTEGER NOT NULL CHECK(inputs BETWEEN 0 AND 1048575),
+  waits INTEGER NOT NULL CHECK(waits BETWEEN -1 AND inputs),    -- inputs that nothing has filled yet; -1: it is decided
+  failed INTEGER NOT NULL DEFAULT 0 CHECK(failed >= 0),         -- inputs that were filled by an end that was no success
+  skipped INTEGER NOT NULL DEFAULT 0 CHECK(skipped >= 0),       -- inputs of jobs that had no reason to run
+  list INTEGER NOT NULL CHECK(list BETWEEN 0 AND 1),            -- its value: 1 the list of its inputs, 0 its only one
+  run INTEGER NOT NULL CHECK(run BETWEEN 0 AND 3),              -- its jobs run: 0 after successes only, 1 always, 2 after a failure only; 3: the end of what undoes a workflow
+  cancelled INTEGER NOT NULL DEFAULT 0 CHECK(cancelled BETWEEN 0 AND 1),  -- of a root: nothing more of it may start
+  made INTEGER NOT NULL,
+  ended INTEGER,
+  until INTEGER                                                 -- of a root that has ended: how long it is kept
+) STRICT;
+CREATE INDEX pyqueue_node_root ON pyqueue_node(root) WHERE root IS NOT NULL;
+CREATE INDEX pyqueue_node_due ON pyqueue_node(id) WHERE waits=0;
+CREATE INDEX pyqueue_node_until ON pyqueue_node(until) WHERE until IS NOT NULL;
+
+-- id: node 43 bits | position 20. Filled by the end of a job, or by the value of another node.
+CREATE TABLE pyqueue_input(
+  id INTEGER PRIMARY KEY CHECK(id > 0),
+  job INTEGER,
+  nonce INTEGER,
+  alias TEXT,
+  node INTEGER,                                                 -- which the job waits for
+  source INTEGER,                                               -- the node whose value it is
+  delay INTEGER,                                                -- how long the job waits when its node is complete (µs)
+  run_at INTEGER,
+  lifetime INTEGER,                                             -- how long after that it may start at all (µs)
+  turn INTEGER,                                                 -- the newest number of the history when it was filled
+  state INTEGER CHECK(state BETWEEN 0 AND 5),                   -- as in the history; 5: skipped. NULL: not filled
+  content_type TEXT,
+  value BLOB,                                                   -- of a success; of another end why, in the core's own form
+  checksum INTEGER
+) STRICT;
+
+CREATE TABLE pyqueue_edge(
+  node INTEGER NOT NULL,
+  input INTEGER NOT NULL,                                       -- gets the value of the node
+  PRIMARY KEY(node, input)
+) STRICT, WITHOUT ROWID;
+
+-- What a job must do if its workflow fails although it succeeded itself; a list of the core's own.
+CREATE TABLE pyqueue_undo(
+  input INTEGER PRIMARY KEY,                                    -- which that job fills
+  root INTEGER NOT NULL,
+  job BLOB NOT NULL
+) STRICT;
+CREATE INDEX pyqueue_undo_root ON pyqueue_undo(root);
+
+-- What durable steps have returned, as long as their job has not ended.
+CREATE TABLE pyqueue_step(
+  job INTEGER NOT NULL,
+  name TEXT NOT NULL CHECK(length(name) BETWEEN 1 AND 255),
+  content_type TEXT,
+  value BLOB NOT NULL,
+  checksum INTEGER NOT NULL,
+  PRIMARY KEY(job, name)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE pyqueue_alias(
   name TEXT PRIMARY KEY,
   id INTEGER NOT NULL
@@ -148,8 +218,9 @@ CREATE TABLE pyqueue_history(
   alias TEXT,
   band INTEGER NOT NULL,
   task TEXT NOT NULL,
+  fills INTEGER,                                                -- as in pyqueue_job
   attempt INTEGER NOT NULL,
-  outcome INTEGER NOT NULL CHECK(outcome BETWEEN 0 AND 5),      -- success failure retry cancelled expired lost
+  outcome INTEGER NOT NULL CHECK(outcome BETWEEN 0 AND 6),      -- success failure retry cancelled expired lost replaced
   state INTEGER CHECK(state BETWEEN 0 AND 4),                   -- success failed dead cancelled expired; NULL: it went on
   retries INTEGER NOT NULL,
   token INTEGER,
@@ -171,6 +242,7 @@ CREATE TABLE pyqueue_history(
   soft_time_limit INTEGER,
   expires INTEGER,
   dedup TEXT,
+  node INTEGER,
   payload BLOB,
   until INTEGER                                                 -- of a success that is kept for a time of its own (wall time, µs)
 ) STRICT;

@@ -17,6 +17,7 @@ mod revoked;
 mod verbs;
 mod virtual_env;
 mod watch;
+mod workflow;
 
 use std::sync::Arc;
 
