@@ -17,6 +17,9 @@ import pytest
 
 from pyqueue import PyQueue, _core, loading
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts so what runs in the background, and every process of the tests would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 assert hasattr(_core, "MUTANTS") or not os.environ.get("PYQUEUE_MUTANT"), "this build has no mutants"
 
 
