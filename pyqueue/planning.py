@@ -280,8 +280,8 @@ class Planner:
         run = "always" if whole.options.get("on_error") == "run" else "success"
         options = {name: value for name, value in spot.options.items() if name not in _DELAYS}
         after = spot._replace(args=(), kwargs={}, options=options)
-        header: group[Any] = group(whole.kwargs["header"])
-        if header.first() is None or next(members(header), None) is None:
+        header: group[Any] = group(whole.tasks)
+        if next(members(header), None) is None:
             # Nobody to wait for but what the chord itself waits for.
             return (yield self._place(body, after._replace(args=([],), takes=False)))
         task = last_of(body)
