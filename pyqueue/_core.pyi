@@ -40,6 +40,8 @@ __all__ = [
     "ProducerFenced",
     "QueueError",
     "QueueStatus",
+    "Schedule",
+    "Schedules",
     "Store",
     "TaskLoad",
     "Watch",
@@ -672,6 +674,99 @@ class Store:
     def reap(self) -> int:
         """Takes back the jobs of dead and hung workers; how many."""
     def close(self) -> None: ...
+
+@final
+class Schedule:
+    """A schedule as the file has it. Its times are computed in Python; the core keeps which one comes next."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def definition(self) -> bytes:
+        """What it says, opaque to the core."""
+    @property
+    def source(self) -> str | None:
+        """The program whose code it stands in; None for one made at run time."""
+    @property
+    def mark(self) -> str | None:
+        """Of what the code said when it was last taken over."""
+    @property
+    def gone(self) -> bool:
+        """Whether it was removed; then only its last time counts."""
+    @property
+    def paused(self) -> bool: ...
+    @property
+    def next_us(self) -> int | None:
+        """The time that comes next; None where none will."""
+    @property
+    def due_us(self) -> int | None:
+        """When that is fired."""
+    @property
+    def last_us(self) -> int | None:
+        """The last time that was fired or left out."""
+    @property
+    def job(self) -> str | None:
+        """The id of the last job."""
+    @property
+    def fired(self) -> int:
+        """Jobs made at its times."""
+    @property
+    def skipped(self) -> int:
+        """Times that were left out."""
+
+@final
+class Schedules:
+    """The schedules of one file. ``next`` is a pair: the next time, and when that is fired; None where none will come.
+    ``seen_us`` is the row's ``last_us`` when it was computed. Times of one schedule only grow."""
+
+    def __new__(cls, store: Store) -> Schedules: ...
+    def all(self) -> list[Schedule]:
+        """In the order of names."""
+    def get(self, name: str) -> Schedule | None:
+        """One of them, removed ones included."""
+    def due(self, now_us: int, limit: int) -> list[Schedule]:
+        """Those to be fired by then, the longest due first."""
+    def next_due(self) -> int | None:
+        """When the next one is to be fired."""
+    def put(self, name: str, definition: bytes, next: tuple[int, int] | None, seen_us: int | None) -> bool:
+        """Makes one at run time, or changes one; False if it was fired since."""
+    def declare(
+        self,
+        source: str,
+        version: int,
+        entries: Sequence[tuple[str, str, bytes, tuple[int, int] | None, int | None]],
+    ) -> tuple[str, list[str]]:
+        """Takes over what a program's code says: name, mark, definition, next, seen_us. One whose mark is known is left as
+        it is; those of the program that are missing are removed. "done" with the names that were somebody else's,
+        "stale" where one was fired meanwhile, or "older" with the newest version that has been here."""
+    def remove(self, name: str) -> bool:
+        """False if there is none."""
+    def pause(self, name: str) -> bool:
+        """Lets its times pass without a job; False if there is none."""
+    def resume(self, name: str, next: tuple[int, int] | None, seen_us: int | None) -> bool:
+        """False if there is none, or it was fired since."""
+    def fire(
+        self,
+        name: str,
+        expected_us: int,
+        tick_us: int,
+        next: tuple[int, int] | None,
+        job: NewJob | None,
+        *,
+        skipped: int = 0,
+        overlap: str = "allow",
+    ) -> tuple[str, str | None]:
+        """Stores the job of a time and moves the row on, in one transaction, if its next time still is
+        ``expected_us``. ``job`` None leaves the time out. "job" with its id, "skipped", "held" where ``overlap`` is "queue"
+        and the last job has not ended, or "lost" where somebody else was first."""
+    def run(self, name: str, job: NewJob) -> str | None:
+        """Stores a job beside its times; the id, or None if there is no such schedule."""
+    def rung(self) -> int:
+        """How often something was changed; to be asked before a look at the schedules, and given to ``wait``."""
+    def wait(self, rung: int, timeout_us: int | None = None) -> None:
+        """Sleeps until something is changed, or the time is over. Answers no signals: not for the main thread."""
+    def ring(self) -> None:
+        """Ends the waits."""
 
 @final
 class Watch:

@@ -7,7 +7,7 @@ from typing import Final
 _CONTROL = (
     "result.revoke() and `pyqueue cancel` stop what is not running, `pyqueue status` and `list` show the rest"
 )
-_BEAT = "schedules are not fired yet; let cron call `pyqueue call TASK`"
+_BEAT = "any worker fires schedules; `pyqueue beat` does that alone"
 _WORKER = "use `pyqueue worker`, or `with app.worker():` inside of a process"
 _FILE = "nothing is connected to; jobs and results are in one file, and app.store reads it"
 _QUEUES = "there are no exchanges, only queues; use queue="
@@ -15,7 +15,6 @@ _QUEUES = "there are no exchanges, only queues; use queue="
 APP: Final = {
     "control": _CONTROL,
     "events": _CONTROL,
-    "add_periodic_task": _BEAT,
     "Beat": _BEAT,
     "Worker": _WORKER,
     "WorkController": _WORKER,
@@ -29,9 +28,6 @@ APP: Final = {
     "connection_for_write": _FILE,
     "pool": _FILE,
     "producer_or_acquire": _FILE,
-    "on_configure": "settings may be given at any time, with app.conf",
-    "on_after_configure": "settings may be given at any time, with app.conf",
-    "on_after_finalize": "tasks may be registered at any time",
     "log": "use logging; a worker leaves it alone where it is set up",
     "register_task": "use @app.task(base=YourTask) on a function",
     "subtask": "use app.signature",

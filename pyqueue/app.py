@@ -18,6 +18,7 @@ from pyqueue.quick_json import quick_json
 from pyqueue.registry import Registry
 from pyqueue.result import AsyncResult
 from pyqueue.routing import route
+from pyqueue.scheduled import Scheduled
 from pyqueue.signature import Signature
 from pyqueue.task import Task, make_task
 
@@ -38,7 +39,7 @@ R = TypeVar("R")
 _DEFAULTS = CallOptions()
 
 
-class PyQueue(Composer):
+class PyQueue(Composer, Scheduled):
     """A task queue in one SQLite file. Makes no file before the first job.
 
     ``path`` is taken against the current directory; without it the file is ``$PYQUEUE_DB``. ``embed`` allows a
@@ -329,7 +330,7 @@ class PyQueue(Composer):
 
                 # What follows its failure names it, and is made before the file could give it an id.
                 options = options._replace(task_id=str(uuid.uuid4()))
-            errback = partial(self._errback_of, str(options.task_id))
+            errback = partial(self.errback_of, str(options.task_id))
         if signals.before_task_publish:
             publishing.before(signature, options)
         if (
@@ -346,7 +347,7 @@ class PyQueue(Composer):
             self._patterns[signature.task] = pattern(signature.task, options)
         return job
 
-    def _errback_of(self, id: str, signature: Signature[Any]) -> NewJob:
+    def errback_of(self, id: str, signature: Signature[Any]) -> NewJob:
         """The job that follows if the job ``id`` fails with nobody to say so."""
         if is_composed(signature):
             signature = wrapped(signature)

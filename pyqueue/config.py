@@ -68,6 +68,8 @@ class Config(NamedTuple):
     """The most bytes that are kept with a job of what an attempt logs; 0 keeps none."""
     start_timeout: float = 60.0
     """How long a child may take to load the app."""
+    schedule_version: int = 0
+    """Of the schedules in the code: workers with a lower one leave the file's as they are."""
     stall_timeout: float = 30.0
     """After this time a worker that stands still, or leaves due jobs where they are, starts anew; 0 is never."""
 

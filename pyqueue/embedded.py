@@ -14,6 +14,7 @@ from pyqueue.exceptions import ImproperlyConfigured
 from pyqueue.naming import split_file
 from pyqueue.worker.log import log, tell
 from pyqueue.worker.starting import WorkerOptions, plan, start
+from pyqueue.worker.ticking import Ticker
 
 if TYPE_CHECKING:
     from pyqueue._core import Event
@@ -47,10 +48,13 @@ class EmbeddedWorker:
         self._app.finalize()
         decided = plan(self._app, self._options)
         target = self._options.target or target_of(self._app)
+        ticker = Ticker(self._app, target)
+        ticker.declare()
         self._worker = start(self._app, target, decided, decided.level)
+        ticker.start()
         # A daemon: a process that ends without leaving the block takes its children along.
         threading.Thread(
-            target=self._listen, args=(self._worker,), name="pyqueue-worker", daemon=True
+            target=self._listen, args=(self._worker, ticker), name="pyqueue-worker", daemon=True
         ).start()
         try:
             while not self._ready.wait(0.1) and not self._over.is_set():
@@ -77,10 +81,11 @@ class EmbeddedWorker:
             self._over.wait()
             raise
 
-    def _listen(self, worker: Crew) -> None:
+    def _listen(self, worker: Crew, ticker: Ticker) -> None:
         try:
             worker.listen(self._heard)
         finally:
+            ticker.stop()
             self._over.set()
 
     def _heard(self, event: Event) -> None:

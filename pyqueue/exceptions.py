@@ -4,6 +4,7 @@ QueueError (also PyQueueError)
 ├── LeaseLost, InvalidJob, DuplicateJob, FileRefused, DiskFull,
 │   DatabaseBusy, DatabaseIOError, DatabaseCorrupt    raised by the core
 ├── ImproperlyConfigured    the app can't be found or has no file
+│   └── InvalidSchedule     no schedule can be had so
 ├── CannotJoin              nothing can be enqueued through this connection
 ├── TransactionError        misuse of ``transaction()``
 ├── NotRegistered           the task is unknown here
@@ -79,6 +80,10 @@ PyQueueError = QueueError
 
 class ImproperlyConfigured(QueueError):
     """The app can't be found, or lacks what it needs; the message says what to do."""
+
+
+class InvalidSchedule(ImproperlyConfigured, ValueError):
+    """No schedule can be had so; the message says what is wrong with it."""
 
 
 class CannotJoin(QueueError):

@@ -160,6 +160,7 @@ CHECKS: Final[dict[str, Callable[[Any], Any]]] = {
     "grace": grace,
     "log_bytes": _number(0, 262_144),
     "start_timeout": seconds,
+    "schedule_version": _number(0, 1 << 62),
     "stall_timeout": _stall,
     "loglevel": _one_of("debug", "info", "warning", "error", "critical"),
 }

@@ -22,7 +22,7 @@ class Setting(NamedTuple):
     @property
     def missed(self) -> bool:
         """Whether what it asks for is not there yet: not one that has nothing to say here."""
-        return self.because in (_NO_BEAT, _NOT_YET)
+        return self.because == _NOT_YET
 
 
 def _table(*rows: tuple[Any, ...]) -> tuple[Setting, ...]:
@@ -32,7 +32,6 @@ def _table(*rows: tuple[Any, ...]) -> tuple[Setting, ...]:
 _FILE = "jobs, results and schedules are in one file, and nothing is connected to"
 _JSON = "messages and results are JSON"
 _ALWAYS = "it is always so"
-_NO_BEAT = "schedules are kept and not fired yet"
 _NOT_YET = "it is not there yet"
 
 # fmt: off
@@ -40,7 +39,7 @@ SETTINGS: Final = _table(
     ("broker_url", "BROKER_URL", None, "file", "the queue file: sqlite:///jobs.db, sqlite:////absolute/jobs.db or a path"),
     ("task_always_eager", "CELERY_ALWAYS_EAGER", False, "flag", "jobs run in the caller, on a temporary file"),
     ("task_eager_propagates", "CELERY_EAGER_PROPAGATES_EXCEPTIONS", False, "flag", "a job that is run in the caller raises there"),
-    ("beat_schedule", "CELERYBEAT_SCHEDULE", {}, "table", "schedules by name", _NO_BEAT),
+    ("beat_schedule", "CELERYBEAT_SCHEDULE", {}, "table", "schedules by name"),
     ("timezone", "CELERY_TIMEZONE", "UTC", "zone", "the zone of app.now() and of schedules"),
     ("task_routes", "CELERY_ROUTES", None, "table", "queue and priority by task name or pattern"),
     ("task_default_queue", "CELERY_DEFAULT_QUEUE", "default", "queue", "the queue of a call that names none"),
@@ -127,9 +126,11 @@ SETTINGS: Final = _table(
     ("worker_state_db", "CELERYD_STATE_DB", None, "file", "revoked ids", _FILE),
     ("worker_eta_task_limit", "CELERYD_ETA_TASK_LIMIT", None, "number", "delayed jobs held by a worker", "delayed jobs wait in the file"),
     ("worker_cancel_long_running_tasks_on_connection_loss", "CELERYD_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS", False, "flag", "cancel jobs", _FILE),
-    ("beat_scheduler", "CELERYBEAT_SCHEDULER", None, "class", "who keeps schedules", _NO_BEAT),
-    ("beat_schedule_filename", "CELERYBEAT_SCHEDULE_FILENAME", None, "file", "where schedules are", _NO_BEAT),
-    ("beat_max_loop_interval", "CELERYBEAT_MAX_LOOP_INTERVAL", 0, "seconds", "how long beat sleeps", _NO_BEAT),
+    ("beat_scheduler", "CELERYBEAT_SCHEDULER", None, "class", "who keeps schedules", "the file keeps them, and any worker fires them"),
+    ("beat_schedule_filename", "CELERYBEAT_SCHEDULE_FILENAME", None, "file", "where schedules are", _FILE),
+    ("beat_max_loop_interval", "CELERYBEAT_MAX_LOOP_INTERVAL", 0, "seconds", "how long beat sleeps", "it is woken when a schedule is changed"),
+    ("beat_sync_every", "CELERYBEAT_SYNC_EVERY", 0, "number", "how often schedules are saved", _ALWAYS),
+    ("beat_cron_starting_deadline", "CELERYBEAT_CRON_STARTING_DEADLINE", None, "seconds", "a time that could not be fired for so long is left out"),
 )
 # fmt: on
 

@@ -45,6 +45,8 @@ pub enum Mutant {
     ProducerUnfenced,
     SequenceIgnored,
     BudgetUncounted,
+    TickUnclaimed,
+    TickForgotten,
     OnlySuccessFills,
     DecidedOneEarly,
     RestForgotten,

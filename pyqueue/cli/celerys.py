@@ -18,7 +18,6 @@ WORDS: Final = {
     "--app": "the command comes first: pyqueue worker --app APP",
     "-b": "the command comes first: pyqueue worker --db FILE",
     "--broker": "the command comes first: pyqueue worker --db FILE",
-    "beat": "schedules are not fired yet; let cron run pyqueue call TASK",
     "control": _CONTROL,
     "events": _LOOK,
     "flower": _LOOK,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = {
     "worker": "run jobs",
+    "beat": "fire schedules, and run no jobs",
     "status": "show queues and workers",
     "list": "list the newest jobs",
     "show": "show everything about a job",
@@ -34,6 +35,7 @@ COMMANDS: Final = {
     "purge": "cancel every job of a queue that is in line",
     "pause": "let no job of a task or a queue start",
     "resume": "let them start again",
+    "schedule": "show, pause, run schedules, and the times that come",
     "sql": "print SQL for clients of any language",
     "config": "show the configuration and where each value is from",
     "completion": "print a completion script for bash or zsh",
@@ -49,6 +51,10 @@ def load(name: str) -> Command:
             from pyqueue.cli import worker
 
             return worker
+        case "beat":
+            from pyqueue.cli import beat
+
+            return beat
         case "status":
             from pyqueue.cli import status
 
@@ -109,6 +115,10 @@ def load(name: str) -> Command:
             from pyqueue.cli import resume
 
             return resume
+        case "schedule":
+            from pyqueue.cli import schedule
+
+            return schedule
         case "sql":
             from pyqueue.cli import sql
 

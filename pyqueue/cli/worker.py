@@ -20,7 +20,7 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 # Flags of Celery's worker that scripts have.
 WITHOUT_EFFECT = {
     "-E --task-events": "-E has no effect: the file is the record of what happens",
-    "-B --beat": "-B has no effect: schedules are kept and not fired yet",
+    "-B --beat": "-B has no effect: every worker fires schedules, and each time once",
     "--without-gossip": "--without-gossip has no effect: workers don't gossip",
     "--without-mingle": "--without-mingle has no effect: workers don't mingle",
     "--without-heartbeat": "--without-heartbeat has no effect: the kernel tells of a worker's death",
@@ -131,6 +131,9 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
     )
     parser.add_argument("--burst", action="store_true", help="end when no job may start now")
     parser.add_argument(
+        "--no-beat", action="store_true", help="fire no schedules: pyqueue beat or other workers do"
+    )
+    parser.add_argument(
         "--reload",
         action="store_true",
         help="replace the children when the app's source changes, as SIGHUP does: the old ones end their jobs",
@@ -171,6 +174,7 @@ def run(arguments: Namespace) -> int:
             memory_limit=arguments.memory_limit,
             time_limit=arguments.time_limit,
             soft_time_limit=arguments.soft_time_limit,
+            beat=not arguments.no_beat,
         )
     )
 

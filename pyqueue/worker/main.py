@@ -15,6 +15,7 @@ from pyqueue._core import __version__, sqlite_version
 from pyqueue.settings import BY_NAME
 from pyqueue.worker.log import JSON, log, set_up, tell
 from pyqueue.worker.starting import Plan, WorkerOptions, plan, start
+from pyqueue.worker.ticking import Ticker
 
 if TYPE_CHECKING:
     from pyqueue._core import Event
@@ -37,6 +38,9 @@ def run(options: WorkerOptions) -> int:
     level = decided.level + (JSON if options.json_logs else "")
     set_up(level)
     # Before it says what it serves: a file that is refused is all there is to say.
+    ticker = Ticker(app, target) if options.beat and not options.burst else None
+    if ticker is not None:
+        ticker.declare()
     crew = start(app, target, decided, level)
     if options.json_logs:
         log.info("starting", extra={"event": "starting", "fields": _facts(app, decided)})
@@ -67,7 +71,11 @@ def run(options: WorkerOptions) -> int:
         if event.kind == "ready":
             signals.worker_ready.send(decided.name)
 
+    if ticker is not None:
+        ticker.start()
     crew.listen(heard)
+    if ticker is not None:
+        ticker.stop()
     signals.worker_shutdown.send(decided.name)
     return EXIT_COLD if stop.cold or failed else EXIT_WARM
 

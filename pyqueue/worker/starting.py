@@ -58,6 +58,7 @@ class WorkerOptions(NamedTuple):
     memory_limit: int | None = None
     time_limit: float | None = None
     soft_time_limit: float | None = None
+    beat: bool = True
 
 
 class Part(NamedTuple):

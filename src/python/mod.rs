@@ -6,6 +6,7 @@ mod foreign;
 mod job;
 mod load;
 mod pipe;
+mod schedules;
 mod status;
 mod store;
 mod waiting;
@@ -38,6 +39,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<workflow::NodeView>()?;
     module.add_class::<workflow::Workflows>()?;
     foreign::add(module)?;
+    module.add_class::<schedules::Schedule>()?;
+    module.add_class::<schedules::Schedules>()?;
     module.add_class::<watch::Watch>()?;
     module.add_class::<worker::Event>()?;
     module.add_class::<worker::Worker>()?;

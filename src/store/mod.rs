@@ -38,6 +38,7 @@ mod revoke;
 mod room;
 mod row;
 mod rules;
+mod schedule;
 mod schema;
 mod shape;
 mod shift;
@@ -70,6 +71,7 @@ pub use owner::{NewWorker, WorkerView};
 pub use producer::{Parcel, Producer};
 pub use reap::Evidence;
 pub use revoke::{Revoked, Wish};
+pub use schedule::{Declared, Entry, Fire, Fired, Overlap, ScheduleView};
 pub use upkeep::Upkeep;
 pub use watch::Watch;
 

@@ -79,6 +79,14 @@ MUTANTS = {
     "ProducerUnfenced": Row("P22", "a producer that was opened anew may send", "core store::tests::producer"),
     "SequenceIgnored": Row("P22", "a number that was stored is stored again", "core store::tests::producer"),
     "BudgetUncounted": Row("P12", "a retry takes no place of its budget", "core store::tests::budget"),
+    "TickUnclaimed": Row(
+        "P11", "who fires a time does not ask whether it was fired", "pytest tests/schedules/test_ticks.py"
+    ),
+    "TickForgotten": Row(
+        "P11",
+        "a schedule that is taken over anew forgets what it has fired",
+        "pytest tests/schedules/test_ticks.py",
+    ),
     "OnlySuccessFills": Row(
         "P10", "what waits for a job that died waits for ever", "core store::tests::workflow"
     ),

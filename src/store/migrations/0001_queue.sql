@@ -342,3 +342,24 @@ CREATE TABLE pyqueue_producer(
   sequence INTEGER NOT NULL CHECK(sequence >= 0),
   position BLOB
 ) STRICT, WITHOUT ROWID;
+
+-- Schedules: what makes a job at certain times. When that is, is computed outside; here stands which time is next, so that
+-- of all who fire a time one does.
+CREATE TABLE pyqueue_schedule(
+  name TEXT PRIMARY KEY CHECK(length(name) BETWEEN 1 AND 255),
+  definition BLOB NOT NULL,                                     -- not the core's
+  source TEXT,                                                  -- the program whose code it stands in; NULL: made at run time
+  mark TEXT,                                                    -- of what the code said when it was last taken over
+  version INTEGER NOT NULL DEFAULT 0,                           -- of the code; an older one changes nothing
+  gone INTEGER NOT NULL DEFAULT 0 CHECK(gone BETWEEN 0 AND 1),  -- 1: removed; kept so that no time is fired again
+  paused INTEGER NOT NULL DEFAULT 0 CHECK(paused BETWEEN 0 AND 1),
+  next INTEGER,                                                 -- the time that comes next (wall time, µs); NULL: none will
+  due INTEGER,                                                  -- when that is fired: jitter comes on top
+  last INTEGER,                                                 -- the last time that was fired or left out
+  job TEXT,                                                     -- the id of the last job
+  fired INTEGER NOT NULL DEFAULT 0 CHECK(fired >= 0),
+  skipped INTEGER NOT NULL DEFAULT 0 CHECK(skipped >= 0),
+  CHECK((next IS NULL) = (due IS NULL)),
+  CHECK(next > last)                                            -- times only grow, whatever the clock does
+) STRICT;
+CREATE INDEX pyqueue_schedule_due ON pyqueue_schedule(due) WHERE due IS NOT NULL AND paused=0 AND gone=0;

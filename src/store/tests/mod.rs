@@ -14,6 +14,7 @@ mod pages;
 mod producer;
 mod retries;
 mod revoked;
+mod schedule;
 mod verbs;
 mod virtual_env;
 mod watch;
