@@ -14,7 +14,7 @@ RUST_LAYERS = ["error id job clock codec plan nouns mutants", "sqlite", "wake", 
 PYTHON_LAYERS = [
     "exceptions states absent misuse moments options naming tags quick_json serialization signature canvas request telling rebuilding eager "
     "einfo arguments hooks middleware retrying retry_rule retry_after rates signals extras callbacks settings knobs config routing "
-    "plain redaction check asked cron_fields wall_times schedules periodic planning",
+    "plain redaction check asked cron_fields wall_times schedules periodic missed",
     "face message waiting replaying result group_result attempt publishing transaction joining foreign task shared registry half producer configured scheduling scheduled app celery loading",
     "worker testing embedded",
     "cli demo bench doctor __main__",

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from pyqueue import signals
 from pyqueue._core import Schedules
 from pyqueue.exceptions import DatabaseBusy, DatabaseIOError, DiskFull, InvalidSchedule, QueueError
+from pyqueue.missed import Step, steps
 from pyqueue.naming import split_file
 from pyqueue.periodic import Periodic
-from pyqueue.planning import Step, steps
 from pyqueue.publishing import after
 from pyqueue.scheduling import begin, job_of
 from pyqueue.signature import Signature

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from pyqueue.missed import MOST, Step, steps
 from pyqueue.options import CallOptions
 from pyqueue.periodic import Periodic, Rules
-from pyqueue.planning import MOST, Step, steps
 from pyqueue.schedules import schedule
 
 SECOND = 1_000_000
