@@ -288,7 +288,7 @@ class Workflows:
 
     def __new__(cls, store: Store) -> Workflows: ...
     def enqueue(self, plan: Plan) -> Sequence[tuple[str, bool]]:
-        """Stores a plan, all or nothing; id and "is new" of its jobs in order. Raises InvalidJob, DuplicateJob."""
+        """Stores a plan, all or nothing; id and "is new" of its jobs in order. It takes the jobs out of the plan. Raises InvalidJob, DuplicateJob."""
     def inputs(self, job: Job, start: int = 0, limit: int = 1000) -> Sequence[Input]:
         """What the node gives that a running job waited for, from a position on."""
     def kind(self, job: Job) -> str:

@@ -30,8 +30,6 @@ APP: Final = {
     "producer_or_acquire": _FILE,
     "log": "use logging; a worker leaves it alone where it is set up",
     "register_task": "use @app.task(base=YourTask) on a function",
-    "ResultSet": "use pyqueue.GroupResult",
-    "GroupResult": "use pyqueue.GroupResult with a list of results",
     "subtask": "use app.signature",
 }
 
@@ -43,8 +41,8 @@ CALL: Final = {
     "producer": _FILE,
     "correlation_id": "put it into headers=",
     "reply_to": "results are in the file",
-    "group_id": "there are no groups with a callback yet",
-    "chord": "there are no chords yet",
+    "group_id": "a group names its members itself",
+    "chord": "write chord(header, body), or group(…) | body",
     "add_to_parent": "a job made inside a job always knows it",
 }
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 from pyqueue import joining, publishing, request, shared, signals
 from pyqueue._core import NewJob, Store
-from pyqueue.group_result import GroupResult
-from pyqueue.message import Pattern, new_job, pattern, usual_job
+from pyqueue.composer import Composer, is_composed, wrapped
+from pyqueue.message import Pattern, Place, new_job, pattern, usual_job
 from pyqueue.middleware import Middleware
 from pyqueue.moments import before_us, is_instant
 from pyqueue.options import CallOptions, merge, task_options
@@ -39,7 +39,7 @@ R = TypeVar("R")
 _DEFAULTS = CallOptions()
 
 
-class PyQueue(Scheduled):
+class PyQueue(Composer, Scheduled):
     """A task queue in one SQLite file. Makes no file before the first job.
 
     ``path`` is taken against the current directory; without it the file is ``$PYQUEUE_DB``. ``embed`` allows a
@@ -73,7 +73,7 @@ class PyQueue(Scheduled):
                 "max_db_bytes": max_db_bytes,
             }
         )
-        self._registry = Registry()
+        self._registry = Registry(self)
         self.middleware: list[Middleware] = []
         self._defaults: dict[str, CallOptions] = {}
         self._patterns: dict[str, Pattern | None] = {}
@@ -176,7 +176,9 @@ class PyQueue(Scheduled):
         return testing(self, propagate)
 
     def send(self, signature: Signature[R]) -> AsyncResult[R]:
-        """Makes the job of a signature."""
+        """Makes the job of a signature, or all jobs of a canvas; the handle."""
+        if is_composed(signature):
+            return self.send_composed(signature)  # type: ignore[no-any-return]
         self.refuse_misfit(signature)
         return self._sent([signature])[0]
 
@@ -205,12 +207,15 @@ class PyQueue(Scheduled):
 
         return Producer(self, name)
 
-    def refuse_misfit(self, signature: Signature[Any]) -> None:
-        """Raises the TypeError of a call with arguments that its task doesn't take, as far as that is known here."""
+    def refuse_misfit(self, signature: Signature[Any], first: tuple[Any, ...] = ()) -> None:
+        """Raises the TypeError of a call with arguments that its task doesn't take, as far as that is known here.
+
+        ``first`` stands for what it will take of others.
+        """
         # The subclasses hold the arguments of several calls. 0.6 µs a call.
         task = self._registry.get_task(signature.task) if type(signature) is Signature else None
         if task is not None and (self.strict_typing if task.options.typing is None else task.options.typing):
-            task.refuse_misfit(signature.args, signature.kwargs)
+            task.refuse_misfit((*first, *signature.args) if first else signature.args, signature.kwargs)
 
     def failures(
         self,
@@ -266,15 +271,21 @@ class PyQueue(Scheduled):
 
     def _jobs_of(self, several: list[Signature[R]]) -> list[NewJob]:
         # What the calls of a batch share is asked once: a sixth of the instructions of a large one.
-        if signals.before_task_publish.connected or not request.outside() or self._sends_to is not self.store:
+        patterns, max_body = self.quick_patterns(), self.max_body
+        if patterns is None:
             return [self.job_of(each) for each in several]
-        patterns, max_body = self._patterns, self.max_body
 
         def job_of(each: Signature[R]) -> NewJob:
             like = patterns.get(each.task) if not each.options and type(each) is Signature else None
             return self.job_of(each) if like is None else usual_job(like, each, max_body)
 
         return [job_of(each) for each in several]
+
+    def quick_patterns(self) -> dict[str, Pattern | None] | None:
+        """What calls share that say nothing of their own, by task; None where each has to be looked at."""
+        if signals.before_task_publish.connected or not request.outside() or self._sends_to is not self.store:
+            return None
+        return self._patterns
 
     def using(self, connection: Any) -> joining.Joined:
         """For a ``with`` block: what is sent in it is stored by ``connection``, in its transaction.
@@ -286,10 +297,6 @@ class PyQueue(Scheduled):
 
         return joining.Joined(self, host_of(connection))
 
-    def send_group(self, signatures: Iterable[Signature[R]]) -> GroupResult[R]:
-        """As ``enqueue_many``, with one handle for all."""
-        return GroupResult(self.enqueue_many(signatures))
-
     def send_task(
         self,
         name: str,
@@ -300,29 +307,15 @@ class PyQueue(Scheduled):
         """Makes a job of a task by its name; the task need not be known here, so its arguments aren't checked."""
         return self._sent([Signature(name, args, kwargs, options)])[0]
 
-    def signature(
-        self,
-        name: str | Mapping[str, Any],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-        **options: Unpack[CallOptionsDict],
-    ) -> Signature[Any]:
-        """A call of a task by its name, or of Celery's signature dictionary; not made yet."""
-        if isinstance(name, Mapping):
-            return Signature.from_dict(name, self)
-        return Signature(name, args, kwargs, options, sender=self)
-
     @property
     def current_task(self) -> request.CurrentTask | None:
         """``pyqueue.current_task`` while a task runs here, else None."""
         return request.current_task or None
 
-    def AsyncResult(self, id: str) -> AsyncResult[Any]:
-        """The handle of a job by its id."""
-        return AsyncResult(id, self.store)
-
-    def job_of(self, signature: Signature[Any]) -> NewJob:
-        """The job of a signature, not stored yet."""
+    def job_of(self, signature: Signature[Any], place: Place | None = None) -> NewJob:
+        """The job of a signature, not stored yet; of a canvas one that becomes it. ``place`` is that in a workflow."""
+        if is_composed(signature):
+            signature = wrapped(signature)
         target = request.being_loaded()
         if target is not None:
             raise RuntimeError(
@@ -340,7 +333,15 @@ class PyQueue(Scheduled):
             errback = partial(self.errback_of, str(options.task_id))
         if signals.before_task_publish:
             publishing.before(signature, options)
-        job = new_job(signature, options, self.store.now_us, self.max_body, errback)
+        if (
+            place is not None
+            and place.held
+            and options.expires is not None
+            and not is_instant(options.expires)
+        ):
+            # A length of time would be counted from here, not from its release.
+            options = options._replace(expires=None)
+        job = new_job(signature, options, self.store.now_us, self.max_body, errback, place)
         if options is self._defaults.get(signature.task) and signature.task not in self._patterns:
             # Only now: options that can't be had have been told of, as of this call.
             self._patterns[signature.task] = pattern(signature.task, options)
@@ -348,6 +349,8 @@ class PyQueue(Scheduled):
 
     def errback_of(self, id: str, signature: Signature[Any]) -> NewJob:
         """The job that follows if the job ``id`` fails with nobody to say so."""
+        if is_composed(signature):
+            signature = wrapped(signature)
         options = self.options_of(signature)
         if options.expires is not None and not is_instant(options.expires):
             # A length of time would be counted from here, not from the failure.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pyqueue import request, signals
 from pyqueue.einfo import ExceptionInfo
-from pyqueue.exceptions import Ignore, Reject, Retry, Terminated
+from pyqueue.exceptions import Ignore, Reject, Replaced, Retry, Terminated
 from pyqueue.middleware import Middleware, through
 from pyqueue.moments import seconds_until
 from pyqueue.retrying import delay_after
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 
 IGNORED: Final = "IGNORED"
 REJECTED: Final = "REJECTED"
+REPLACED: Final = "REPLACED"
 
 
 class Ended(NamedTuple):
     """How an attempt ended."""
 
     state: str
-    """SUCCESS, FAILURE, RETRY, IGNORED or REJECTED."""
+    """SUCCESS, FAILURE, RETRY, IGNORED, REJECTED or REPLACED."""
     value: Any = None
     """What it returned."""
     kept: Any = None
-    """What is kept of that; of a retry with other arguments, its message."""
+    """What is kept of that; of a retry with other arguments, its message; of what was replaced, what it becomes."""
     error: BaseException | None = None
     delay: float = 0.0
     """Seconds until the next attempt."""
@@ -58,6 +59,10 @@ class Attempt(request.Running, ABC):
     @abstractmethod
     def rewrite(self, anew: Signature[Any]) -> Any:
         """The message of a retry with other arguments. What this raises fails the attempt."""
+
+    def replacement(self, signature: Signature[Any]) -> Any:
+        """What the job becomes. What this raises fails the attempt."""
+        raise NotImplementedError
 
     def settled(self, ended: Ended) -> Ended:
         """How it ended, where more is known of it than what it raised or returned."""
@@ -136,12 +141,17 @@ async def _ended_here(run: Attempt, called: Callable[[], Awaitable[Any]]) -> End
         return _raised(run, error)
 
 
-def _raised(run: Attempt, error: BaseException) -> Ended:
+def _raised(run: Attempt, error: BaseException) -> Ended:  # noqa: PLR0911  one for each way to end
     if isinstance(error, Retry):
         try:
             kept = None if error.sig is None else run.rewrite(error.sig)
             return Ended(RETRY, kept=kept, error=error, delay=seconds_until(error.when))
         except Exception as wrong:  # noqa: BLE001  both are the user's and may be anything
+            return Ended(FAILURE, error=wrong)
+    if isinstance(error, Replaced):
+        try:
+            return Ended(REPLACED, kept=run.replacement(error.sig))
+        except Exception as wrong:  # noqa: BLE001  as above
             return Ended(FAILURE, error=wrong)
     if isinstance(error, Ignore):
         return Ended(IGNORED)

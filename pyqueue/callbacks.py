@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyqueue.exceptions import InvalidJob
-from pyqueue.signature import Signature
+from pyqueue.signature import Signature, several
 
 Callback = Signature[Any] | Mapping[str, Any]
 
@@ -15,8 +15,7 @@ def as_dicts(given: Callback | Sequence[Callback] | None) -> list[dict[str, Any]
     """One signature or several as dictionaries. Raises InvalidJob for what is none."""
     if given is None:
         return None
-    several = (given,) if isinstance(given, (Signature, Mapping, str)) else given
-    return [_as_dict(each) for each in several]
+    return [_as_dict(each) for each in several(given)]
 
 
 def following(callbacks: Sequence[Mapping[str, Any]] | None, first: Any) -> list[Signature[Any]]:

@@ -1,79 +1,371 @@
-"""Calls composed of calls."""
+"""Calls composed of calls: ``chain``, ``group``, ``chord``, with Celery's meaning."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain as chain_of
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
-from pyqueue.signature import Pending, Signature
+from pyqueue.exceptions import InvalidJob
+from pyqueue.forms import signature_of
+from pyqueue.mapped import Chunks as Chunks
+from pyqueue.mapped import Starmap as Starmap
+from pyqueue.mapped import Xmap as Xmap
+from pyqueue.signature import NEWEST, Pending, Sender, Signature, several
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing import Self, Unpack
 
     from pyqueue.options import CallOptionsDict
+    from pyqueue.signature import Callback
 
 R = TypeVar("R")
+
+POLICIES: Final = ("fail", "run")
 
 
 class PendingGroup(Protocol[R]):
     """What sending several returns; ``group_result.GroupResult`` is one."""
 
     @property
+    def id(self) -> str | None: ...
+    @property
     def results(self) -> Sequence[Pending[R]]: ...
+    @property
+    def children(self) -> Sequence[Pending[R]]: ...
     def get(self, timeout: float | None = None, propagate: bool = True) -> list[R]: ...
+    def ready(self) -> bool: ...
+    def successful(self) -> bool: ...
+    def failed(self) -> bool: ...
+    def completed_count(self) -> int: ...
+    def revoke(self) -> Any: ...
+    def save(self) -> Any: ...
 
 
-class GroupSender(Protocol):
-    """Who makes jobs of many signatures in one transaction; the app is one."""
+class Lazily:
+    """Members that a generator gives when they are first wanted."""
 
-    def send_group(self, signatures: Iterable[Signature[R]]) -> PendingGroup[R]: ...
+    __slots__ = ("_known", "_source")
+
+    def __init__(self, source: Iterator[Any]) -> None:
+        self._source: Iterator[Any] | None = source
+        self._known: tuple[Signature[Any], ...] | None = None
+
+    def all(self) -> tuple[Signature[Any], ...]:
+        """The members, kept from now on."""
+        if self._known is None:
+            self._known = tuple(self.passing())
+        return self._known
+
+    def first(self) -> Signature[Any] | None:
+        """The first member; the generator goes on with it."""
+        if self._known is None and self._source is not None:
+            found = next(self._source, None)
+            self._source = iter(()) if found is None else chain_of((found,), self._source)
+            return None if found is None else member(found)
+        return next(iter(self._known or ()), None)
+
+    def passing(self) -> Iterator[Signature[Any]]:
+        """The members one by one. They aren't kept: a generator gives them once."""
+        if self._known is not None:
+            yield from self._known
+            return
+        source, self._source = self._source, None
+        if source is None:
+            raise InvalidJob(
+                "the generator of this group has been used up; make the group of a list to use it again"
+            )
+        yield from map(member, source)
 
 
-class Starmap(Signature[list[R]]):
-    """One job that calls the task once for each of its argument lists and returns the list of results."""
+def member(given: Signature[Any] | Mapping[str, Any]) -> Signature[Any]:
+    """A signature, or Celery's dictionary of one. Raises TypeError for anything else."""
+    if isinstance(given, Signature):
+        return given
+    if isinstance(given, Mapping):
+        return signature_of(given)
+    raise TypeError(f"a workflow is made of signatures, such as add.s(1), not of {given!r:.80}")
+
+
+def _members(tasks: tuple[Any, ...]) -> tuple[Signature[Any], ...] | Lazily:
+    """Of ``group(a, b)``, ``group([a, b])`` or ``group(of a generator)``."""
+    given = tasks[0] if len(tasks) == 1 else tasks
+    if isinstance(given, (Signature, Mapping)):
+        return (member(given),)
+    if isinstance(given, Lazily):
+        return given
+    if isinstance(given, Sequence):
+        return tuple(map(member, given))
+    if not isinstance(given, Iterable):
+        raise TypeError(f"a workflow is made of signatures, such as add.s(1), not of {given!r:.80}")
+    return Lazily(iter(given))
+
+
+class Composed(Signature[R]):
+    """What the three have in common. ``args`` and ``more`` go to those that start first."""
 
     __slots__ = ()
-    subtask_type: ClassVar[str | None] = "starmap"
+    name: ClassVar[str]
+    holds: ClassVar[str] = "tasks"
 
+    def _compose(self, parts: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        Signature.__init__(self, f"celery.{self.name}", (), parts, options)
 
-class Chunks(Generic[R]):
-    """Many calls of one task, ``size`` to a job. A job is retried whole, under the task's own options."""
+    @property
+    def tasks(self) -> tuple[Signature[Any], ...]:
+        """The steps or members."""
+        held = self.kwargs[self.holds]
+        return held.all() if isinstance(held, Lazily) else held
 
-    __slots__ = ("_options", "_sender", "calls", "size", "task")
+    @property
+    def more(self) -> Mapping[str, Any]:
+        """Keywords for those that start first."""
+        more: Mapping[str, Any] = self.kwargs.get("kwargs") or {}
+        return more
 
-    def __init__(
+    @property
+    def sender(self) -> Sender | None:
+        """Who would send it: who would send its first signature."""
+        if self._sender is not None:
+            return self._sender
+        each: Signature[Any] | None = self
+        while isinstance(each, Composed):
+            if each._sender is not None:
+                return each._sender
+            each = each.first() or each.follower
+        return next(iter(NEWEST), None) if each is None else each.sender
+
+    def first(self) -> Signature[Any] | None:
+        """The first of ``tasks``; a generator is asked for no more."""
+        held = self.kwargs[self.holds]
+        return held.first() if isinstance(held, Lazily) else next(iter(held), None)
+
+    @property
+    def follower(self) -> Signature[Any] | None:
+        """What waits for all of ``tasks``."""
+        return None
+
+    def clone(
         self,
-        task: str,
-        calls: Iterable[Iterable[Any]],
-        size: int,
-        sender: GroupSender,
-        options: CallOptionsDict,
-    ) -> None:
-        if size < 1:
-            raise ValueError(f"a chunk needs at least one call, not {size}")
-        self.task = task
-        self.calls = [tuple(call) for call in calls]
-        self.size = size
-        self._sender = sender
-        self._options = options
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Unpack[CallOptionsDict],
+    ) -> Self:
+        """Another one; ``args`` and ``kwargs`` go to those that start first, unless it is immutable."""
+        if self.immutable:
+            args, kwargs = (), None
+        parts = {**self.kwargs, "kwargs": {**self.more, **kwargs}} if kwargs else self.kwargs
+        return self._again((*args, *self.args), parts, {**self.options, **options}, self.immutable)
 
-    def set(self, **options: Unpack[CallOptionsDict]) -> Chunks[R]:
-        """Another one with these options put over ours."""
-        return Chunks(self.task, self.calls, self.size, self._sender, {**self._options, **options})
+    def holding(self, **parts: Any) -> Self:
+        """Another one with other parts."""
+        return self._again(self.args, {**self.kwargs, **parts}, self.options, self.immutable)
 
-    def delay(self) -> PendingGroup[list[R]]:
-        """Makes the jobs, in one transaction; ``get`` gives one list of results per job."""
-        return self.apply_async()
+    def _hold(self, **parts: Any) -> None:
+        object.__setattr__(self, "kwargs", MappingProxyType({**self.kwargs, **parts}))
 
-    def apply_async(self, **options: Unpack[CallOptionsDict]) -> PendingGroup[list[R]]:
-        """As ``delay``, with options for each job."""
-        return self._sender.send_group(self.set(**options) if options else self)
-
-    __call__ = apply_async
-
-    def __iter__(self) -> Iterator[Starmap[R]]:
-        for start in range(0, len(self.calls), self.size):
-            yield Starmap(self.task, self.calls[start : start + self.size], options=self._options)
+    def __call__(self, *args: Any, **options: Unpack[CallOptionsDict]) -> Any:
+        return self.apply_async(args, **options)
 
     def __len__(self) -> int:
-        return (len(self.calls) + self.size - 1) // self.size
+        return len(self.tasks)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        # Not nested: it may be a thousand levels deep.
+        shown = [each.task if isinstance(each, Composed) else repr(each) for each in self.tasks[:4]]
+        return f"{self.name}({', '.join(shown)}{', …' if len(self.tasks) > 4 else ''})"
+
+
+class Chain(Composed[R]):
+    """Steps, each called with the result of the one before; its result is the last one's. ``chain`` makes it."""
+
+    __slots__ = ()
+    name = "chain"
+    subtask_type: ClassVar[str | None] = "chain"
+
+    def __init__(self, *tasks: Any, **options: Any) -> None:
+        held = _members(tasks)
+        self._compose({"tasks": held.all() if isinstance(held, Lazily) else held}, options)
+
+    def apply_async(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Unpack[CallOptionsDict],
+    ) -> Any:
+        """Sends it; the handle of the last step. As in Celery nothing is sent of a chain without steps: None."""
+        return super().apply_async(args, kwargs, **options) if self.tasks else None
+
+    def unchained(self) -> tuple[Signature[Any], ...]:
+        """Its steps as part of another chain: ``link`` goes to the last, ``link_error`` to each, ``args`` to the first."""
+        steps = list(self.tasks)
+        if steps and (self.args or self.more):
+            steps[0] = steps[0].clone(self.args, self.more)
+        links, errbacks = several(self.options.get("link")), several(self.options.get("link_error"))
+        if errbacks or (steps and links):
+            steps = [each.set() for each in steps]
+            for callback in links:
+                steps[-1].link(callback)
+            for each in steps:
+                for errback in errbacks:
+                    each.link_error(errback)
+        return tuple(steps)
+
+
+def chain(*tasks: Any, **options: Any) -> Any:
+    """``chain(a.s(), b.s(), …)`` or of an iterable: each step is called with the result of the one before.
+
+    As in Celery ``chain(group(…), x)`` is a chord, and ``chain(x)`` of one signature a chain of one.
+    """
+    if options or (len(tasks) == 1 and isinstance(tasks[0], Signature)):
+        return Chain(*tasks, **options)
+    from pyqueue.folding import chained  # noqa: PLC0415  it imports this module
+
+    return chained(map(member, tasks[0] if len(tasks) == 1 and not isinstance(tasks[0], Mapping) else tasks))
+
+
+class group(Composed[list[R]]):
+    """Members that run at the same time; the result is the list of theirs.
+
+    Of a generator the members are made as they are stored, and not kept: then it can be sent once.
+    """
+
+    __slots__ = ()
+    name = "group"
+    subtask_type: ClassVar[str | None] = "group"
+
+    def __init__(self, *tasks: Any, **options: Any) -> None:
+        if len(tasks) == 1 and isinstance(tasks[0], group):
+            tasks = (tasks[0].kwargs["tasks"],)
+        self._compose({"tasks": _members(tasks)}, options)
+
+    def passing(self) -> Iterator[Signature[Any]]:
+        """The members one by one, once if a generator gives them."""
+        held = self.kwargs["tasks"]
+        return held.passing() if isinstance(held, Lazily) else iter(held)
+
+    def link(self, callback: Callback) -> Callback:
+        """As in Celery: called after the first member, without its result. ``group | callback`` waits for all."""
+        if not self.tasks:
+            raise InvalidJob("a group without members has nobody to link to; use  group | callback")
+        first = self.tasks[0].set()
+        first.link(member(callback).set(immutable=True))
+        self._hold(tasks=(first, *self.tasks[1:]))
+        return callback
+
+    def link_error(self, errback: Callback) -> Callback:
+        """Called for each member that fails."""
+        held = self.kwargs["tasks"]
+        linked = (each.set().on_error(errback) for each in self.passing())
+        self._hold(tasks=Lazily(linked) if isinstance(held, Lazily) else tuple(linked))
+        return errback
+
+    def skew(self, start: float = 1.0, stop: float | None = None, step: float = 1.0) -> Self:
+        """Lets the members start one after the other: a countdown for each, from ``start`` in steps up to ``stop``."""
+        skewed = []
+        countdown = start
+        for each in self.tasks:
+            skewed.append(each.set(countdown=countdown))
+            countdown = countdown + step if stop is None else min(stop, countdown + step)
+        self._hold(tasks=tuple(skewed))
+        return self
+
+
+class chord(Composed[R]):
+    """A body that is called with the list of the header's results, once all have ended.
+
+    If a member of the header fails, ``on_error="fail"`` (the default) fails the body with ChordError without running it;
+    "run" calls it, with the exceptions of those that failed in their places of the list.
+    """
+
+    __slots__ = ()
+    name = "chord"
+    holds = "header"
+    subtask_type: ClassVar[str | None] = "chord"
+
+    def __init__(self, header: Any, body: Any = None, **options: Any) -> None:
+        if isinstance(header, Mapping):
+            header = member(header)
+        if isinstance(header, (group, Chain)):
+            header = header.kwargs["tasks"]
+        if options.get("on_error", "fail") not in POLICIES:
+            raise InvalidJob(f"on_error of a chord is 'fail' or 'run', not {options['on_error']!r:.80}")
+        self._compose(
+            {"kwargs": {}, "header": _members((header,)), "body": None if body is None else member(body)},
+            options,
+        )
+
+    @property
+    def body(self) -> Signature[Any] | None:
+        """What is called with the list."""
+        body: Signature[Any] | None = self.kwargs["body"]
+        return body
+
+    @property
+    def follower(self) -> Signature[Any] | None:
+        """The body."""
+        return self.body
+
+    def header(self) -> group[Any]:
+        """The header as a group."""
+        return group(self.kwargs["header"])
+
+    def __call__(self, body: Any = None, **options: Unpack[CallOptionsDict]) -> Any:  # type: ignore[override]
+        whole = self if body is None else self.holding(body=member(body))
+        return whole.apply_async(**options)
+
+    def link(self, callback: Callback) -> Callback:
+        """Called with the body's result."""
+        self._hold(body=self._body_to_change())
+        self.kwargs["body"].link(callback)
+        return callback
+
+    def link_error(self, errback: Callback) -> Callback:
+        """Called with the body's id, also where a member of the header has failed it."""
+        self._hold(body=self._body_to_change())
+        self.kwargs["body"].link_error(errback)
+        if any(isinstance(each, chord) for each in self.tasks):
+            self._hold(
+                header=tuple(
+                    each.set().on_error(errback) if isinstance(each, chord) else each for each in self.tasks
+                )
+            )
+        return errback
+
+    def on_error(self, errback: Any) -> Self:
+        """A policy ("fail" or "run"; returns another chord), or as ``link_error``."""
+        if isinstance(errback, str):
+            if errback not in POLICIES:
+                raise InvalidJob(f"on_error of a chord is 'fail' or 'run', not {errback!r:.80}")
+            options = {**self.options, "on_error": errback}
+            return self._again(self.args, self.kwargs, options, self.immutable)
+        self.link_error(errback)
+        return self
+
+    def _body_to_change(self) -> Signature[Any]:
+        if self.body is None:
+            raise InvalidJob("this chord has no body yet to link to; write chord(header, body)")
+        return self.body.set()
+
+
+def signature(varies: Any, *args: Any, **options: Any) -> Signature[Any]:
+    """A signature of a dictionary, of another signature, or of a task's name: ``signature("tasks.add", args=(2, 2))``."""
+    if isinstance(varies, Signature):
+        return varies.clone()
+    if isinstance(varies, Mapping):
+        return signature_of(varies)
+    return Signature(getattr(varies, "name", varies), *args, **options)
+
+
+def maybe_signature(given: Any, app: Any = None) -> Signature[Any] | None:
+    """A signature of a dictionary, a signature as it is, None of None."""
+    if given is None or isinstance(given, Signature):
+        return given
+    return signature_of(given, app)
+
+
+xmap, xstarmap, starmap, chunks = Xmap, Starmap, Starmap, Chunks

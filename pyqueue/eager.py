@@ -16,6 +16,8 @@ class EagerResult(Generic[R]):
     def __init__(self, id: str, value: Any, error: Exception | None) -> None:
         self.id = id
         self.created = True
+        self.parent: Any = None
+        """The result of the step before it."""
         self._value = value
         self._error = error
 

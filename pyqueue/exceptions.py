@@ -23,7 +23,10 @@ QueueError (also PyQueueError)
 ├── SoftTimeLimitExceeded   raised inside a task at its soft time limit
 ├── TimeLimitExceeded       the child was killed at the hard time limit
 ├── Retry                   control flow: raised by ``self.retry()``
+├── ChordError              a member of a chord's header has failed, so its body did not run
+├── IncompleteStream        ``iterdeps`` has come to a job that has not ended
 ├── Ignore                  control flow: the job ends without a result
+│   └── Replaced            control flow: raised by ``self.replace()``
 └── Reject                  control flow: the job is given back, or has failed
 Terminated                  a BaseException: raised inside a task whose job was revoked
 """
@@ -143,6 +146,14 @@ class TaskRevokedError(QueueError):
     """The job was cancelled, or expired before it could start; it has no result."""
 
 
+class ChordError(QueueError):
+    """A job that this one waited for has failed; the message says which and why. This one did not run."""
+
+
+class IncompleteStream(QueueError):
+    """What a job makes is not known before it has ended."""
+
+
 class WorkerLostError(QueueError):
     """The process running the job died under it, too often for another attempt."""
 
@@ -197,6 +208,17 @@ class Retry(QueueError):
 
 class Ignore(QueueError):
     """Raised in a task to end it without a result: a success whose result is None, with no hook of the task run."""
+
+
+class Replaced(Ignore):
+    """Raised by ``self.replace()`` to end the attempt: the job goes on as ``sig``."""
+
+    def __init__(self, sig: Signature[Any]) -> None:
+        super().__init__()
+        self.sig = sig
+
+    def __str__(self) -> str:
+        return f"replaced by {self.sig!r}"
 
 
 class Reject(QueueError):

@@ -24,6 +24,13 @@ class Extras(NamedTuple):
     """The id of a half message: the job does not run its task, it asks the task's check-back about it."""
     result_expires: float | None = None
     """Seconds for which its success is kept."""
+    takes: str | None = None
+    """What it takes of the jobs it has waited for: "value" (put before its arguments), "spread" (one argument for each),
+    "last" (the last of them alone), "nothing"."""
+    group: str | None = None
+    """The id of the group it is a member of."""
+    chord: str | None = None
+    """The task that waits for that group."""
 
     def shown(self) -> dict[str, Any]:
         """As part of the message."""
@@ -33,6 +40,7 @@ class Extras(NamedTuple):
 FARTHEST: Final = 9e12
 """Seconds: below what 64 bits hold as microseconds."""
 NO_EXTRAS: Final = Extras()
+TAKES: Final = ("value", "spread", "last", "nothing")
 
 
 def read_extras(envelope: Mapping[str, Any]) -> Extras:
@@ -45,6 +53,8 @@ def read_extras(envelope: Mapping[str, Any]) -> Extras:
             fits = isinstance(value, list) and all(isinstance(each, dict) for each in value)
         elif name == "result_expires":
             fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < FARTHEST
+        elif name == "takes":
+            fits = value in TAKES
         else:
             fits = isinstance(value, str)
         if not fits:

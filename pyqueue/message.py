@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pyqueue import request
 from pyqueue._core import NewJob
 from pyqueue.callbacks import as_dicts, following
-from pyqueue.canvas import Starmap
 from pyqueue.exceptions import EncodeError, InvalidJob, QueueError
 from pyqueue.extras import NO_EXTRAS, Extras
+from pyqueue.mapped import Starmap
 from pyqueue.moments import after_us, instant_us, length_us, shown
 from pyqueue.options import CallOptions
 from pyqueue.serialization import Call, encode_call, encode_result, encode_usual
@@ -21,12 +22,24 @@ if TYPE_CHECKING:
     from pyqueue.signature import Signature
 
 
-def new_job(
+class Place(NamedTuple):
+    """What a job of a workflow has to know of it."""
+
+    held: bool = False
+    """Whether it waits for other jobs."""
+    takes: str | None = None
+    root_id: str | None = None
+    group: str | None = None
+    chord: str | None = None
+
+
+def new_job(  # noqa: PLR0917  all of them are what a job is made of
     signature: Signature[Any],
     options: CallOptions,
     now_us: Callable[[], int],
     max_body: int,
     errback: Callable[[Signature[Any]], NewJob] | None = None,
+    place: Place | None = None,
 ) -> NewJob:
     """The job of one call. ``now_us`` is asked only where the call expires after a length of time.
 
@@ -35,7 +48,7 @@ def new_job(
     Raises EncodeError or InvalidJob, which name the argument or option that is wrong.
     """
     try:
-        return _new_job(signature, options, now_us, max_body, errback)
+        return _new_job(signature, options, now_us, max_body, errback, place)
     except EncodeError as error:
         raise _of_argument(signature, max_body) or error from None
     except QueueError:
@@ -58,12 +71,13 @@ def _of_argument(signature: Signature[Any], max_body: int) -> EncodeError | None
     return None
 
 
-def _new_job(
+def _new_job(  # noqa: PLR0917  as above
     signature: Signature[Any],
     options: CallOptions,
     now_us: Callable[[], int],
     max_body: int,
     errback: Callable[[Signature[Any]], NewJob] | None,
+    place: Place | None,
 ) -> NewJob:
     if options[:3] == (None, None, None):
         delay = run_at = expires = None
@@ -76,7 +90,7 @@ def _new_job(
         dict(signature.kwargs),
         options.ignore_result,
         isinstance(signature, Starmap),
-        _extras(options, run_at if delay is None else now_us() + delay, expires),
+        _extras(options, run_at if delay is None else now_us() + delay, expires, place),
     )
     body = encode_call(call, signature.task, max_body)
     errbacks = call.extras.link_error if errback is not None else None
@@ -89,6 +103,9 @@ def _new_job(
         expires_us=expires,
         errbacks=[errback(each) for each in following(errbacks, options.task_id)] if errback else (),
     )
+
+
+_NOWHERE: Final = Place()
 
 
 class Pattern(NamedTuple):
@@ -107,14 +124,22 @@ def pattern(task: str, options: CallOptions) -> Pattern | None:
     return Pattern(_row(task, b"", options), options.ignore_result)
 
 
-def usual_job(like: Pattern, signature: Signature[Any], max_body: int) -> NewJob:
-    """The job of a call that says nothing of its own, made outside of any job. Raises EncodeError."""
+def usual_job(like: Pattern, signature: Signature[Any], max_body: int, ending: bytes = b"") -> NewJob:
+    """The job of a call that says nothing of its own, made outside of any job, by ``ending_of`` its place in a
+    workflow. Raises EncodeError."""
     kwargs = dict(signature.kwargs) if signature.kwargs else {}
     try:
-        body = encode_usual(signature.args, kwargs, like.ignore_result, signature.task, max_body)
-        return like.job.with_body(body)
+        limit = max_body - len(ending)
+        body = encode_usual(signature.args, kwargs, like.ignore_result, signature.task, limit)
+        return like.job.with_body(body[:-1] + ending if ending else body)
     except EncodeError as error:
         raise _of_argument(signature, max_body) or error from None
+
+
+def ending_of(place: Place) -> bytes:
+    """The end of the messages of jobs in the same place of a workflow."""
+    extras = Extras(takes=place.takes, root_id=place.root_id, group=place.group, chord=place.chord).shown()
+    return b"," + json.dumps(extras, separators=(",", ":"))[1:].encode() if extras else b"}"
 
 
 def _row(task: str, body: bytes, options: CallOptions, **moments: Any) -> NewJob:
@@ -136,24 +161,29 @@ def _row(task: str, body: bytes, options: CallOptions, **moments: Any) -> NewJob
     )
 
 
-def _extras(options: CallOptions, due_us: int | None, expires_us: int | None) -> Extras:
+def _extras(options: CallOptions, due_us: int | None, expires_us: int | None, place: Place | None) -> Extras:
     current = request.current()
     inside = not (current.called_directly or current.is_eager)
     plain = options.headers is None and options.link is None and options.link_error is None
-    plain = plain and options.result_expires is None
+    plain = plain and options.result_expires is None and place is None
     if plain and not inside and due_us is None and expires_us is None:
         return NO_EXTRAS
+    held, takes, root_id, group, chord = _NOWHERE if place is None else place
     return Extras(
         _headers(options.headers),
         as_dicts(options.link),
         as_dicts(options.link_error),
-        current.root_id if inside else None,
-        current.id if inside else None,
-        None if due_us is None else shown(due_us),
+        current.root_id if inside else root_id,
+        current.id if inside and not held else None,
+        # Of what waits for others it is not known.
+        None if due_us is None or held else shown(due_us),
         None if expires_us is None else shown(expires_us),
         result_expires=None
         if options.result_expires is None
         else length_us(options.result_expires, "a result_expires") / 1e6,
+        takes=takes,
+        group=group,
+        chord=chord,
     )
 
 

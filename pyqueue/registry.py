@@ -9,13 +9,18 @@ from pyqueue import shared
 from pyqueue.exceptions import ImproperlyConfigured, NotRegistered
 
 if TYPE_CHECKING:
-    from pyqueue.task import Task
+    from pyqueue.task import Task, TaskSender
 
 
 class Registry(Mapping[str, "Task[Any, Any]"]):
-    """Name → task. One name, one function. Shared tasks are taken in as they appear."""
+    """Name → task. One name, one function. Shared tasks are taken in as they appear.
 
-    def __init__(self) -> None:
+    The tasks of pyqueue itself are found, and not listed.
+    """
+
+    def __init__(self, sender: TaskSender) -> None:
+        self._sender = sender
+        self._own: dict[str, Task[Any, Any]] | None = None
         self._tasks: dict[str, Task[Any, Any]] = {}
         self._given: dict[str, frozenset[str]] = {}
         self._adopted = 0
@@ -48,14 +53,20 @@ class Registry(Mapping[str, "Task[Any, Any]"]):
         return self._tasks
 
     def __getitem__(self, name: str) -> Task[Any, Any]:
-        try:
-            return self._all()[name]
-        except KeyError:
-            raise NotRegistered(self.missing(name)) from None
+        task = self.get_task(name)
+        if task is None:
+            raise NotRegistered(self.missing(name))
+        return task
 
     def get_task(self, name: str) -> Task[Any, Any] | None:
         """The task, or None."""
-        return self._all().get(name)
+        task = self._all().get(name)
+        if task is None and name.startswith("pyqueue."):
+            from pyqueue.own_tasks import own_tasks  # noqa: PLC0415  for those who need them
+
+            self._own = self._own or own_tasks(self._sender)
+            task = self._own.get(name)
+        return task
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._all())

@@ -49,6 +49,10 @@ class Context(NamedTuple):
     """Writes a state of the running job: what ``update_state`` calls."""
     children: list[str] | None = None
     """Ids of the jobs it has made, the first thousand."""
+    group: str | None = None
+    """The id of the group it is a member of."""
+    waiting: str | None = None
+    """The task that waits for that group."""
 
     @property
     def delivery_info(self) -> dict[str, Any]:
@@ -74,16 +78,13 @@ class Context(NamedTuple):
         """None: the file does not keep who made the call."""
 
     @property
-    def group(self) -> None:
-        """None: a group is no property of its members."""
-
-    @property
-    def chord(self) -> None:
-        """None, as ``group``."""
+    def chord(self) -> dict[str, Any] | None:
+        """Who waits for the group, by its task alone; what it is called with is in the file."""
+        return None if self.waiting is None else {"task": self.waiting}
 
     @property
     def chain(self) -> None:
-        """None, as ``group``."""
+        """None: what follows waits in the file, and no message carries it."""
 
 
 _MAX_CHILDREN: Final = 1_000
@@ -124,6 +125,20 @@ class Running:
     def told(self) -> tuple[bool, bool]:
         """Whether its job was revoked, and whether it should come to its end."""
         return False, False
+
+    def replaced(self, signature: Any) -> Any:
+        """The end of ``self.replace()``: where no job could go on as something else, its result."""
+        return signature.apply().get()
+
+    def added(self, signature: Any) -> Any:
+        """Adds a member to the group that the job is in."""
+        raise ValueError(
+            f"{self.task.name} is no member of a chord here, so {signature!r} can't be added to one"
+        )
+
+    def step(self, name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:  # noqa: ARG002
+        """What a step returns; nobody would try it again where no job is behind the call."""
+        return function(*args, **kwargs)
 
     def transaction(self, connection: Any, budget: float) -> Any:  # noqa: ARG002
         """The block of ``self.transaction()``."""

@@ -20,6 +20,7 @@ from pyqueue.exceptions import (
 from pyqueue.moments import length_us
 from pyqueue.naming import loaded_class
 from pyqueue.rebuilding import rebuilt
+from pyqueue.related import Related
 from pyqueue.serialization import decode_children, decode_result
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ _UNFINISHED = frozenset({"waiting", "delayed", "parked", "prepared", "held", "ru
 _LONELY_US = 1_000_000
 
 
-class AsyncResult(Generic[R]):
-    """The handle of one job, by its id.
+class AsyncResult(Related, Generic[R]):
+    """The handle of one job, by its id. ``parent`` is that of the step before, where it was sent as part of a chain.
 
     ``app.AsyncResult(id)`` makes one of an id. ``created`` is False where a job with the same dedup key was there
     already, None for an id that was looked up. Raises ImproperlyConfigured where neither store nor app is given.
@@ -58,7 +59,7 @@ class AsyncResult(Generic[R]):
         id: str,
         store: Store | None = None,
         created: bool | None = None,
-        parent: AsyncResult[Any] | None = None,
+        parent: Any = None,
         *,
         app: PyQueue | None = None,
     ) -> None:
@@ -91,11 +92,11 @@ class AsyncResult(Generic[R]):
 
         Raises the task's exception (``TaskFailed`` where its class is not loaded here), ``TaskRevokedError``,
         ``WorkerLostError``, ``CorruptPayload``, ``UnknownJob`` at once, and ``TimeoutError``. With ``propagate`` False the task's
-        exception is returned instead. Inside a task it raises RuntimeError: children that wait for each other
-        never end; ``disable_sync_subtasks=False`` allows it. With ``default`` nothing of this is raised but RuntimeError:
-        where there is no result in time, that is returned.
+        exception is returned instead. Inside a task it warns where the job is of the task's own file: jobs that wait for
+        each other and hold all slots never end; ``disable_sync_subtasks=False`` says that it can't be so. With ``default``
+        nothing of this is raised: where there is no result in time, that is returned.
         """
-        self._refuse_deadlock(disable_sync_subtasks)
+        self._warn_of_deadlock(disable_sync_subtasks)
         if default is not RAISED:
             return cast("R | D", self._get_or(timeout, default))
         view = self._wait(timeout)
@@ -252,7 +253,7 @@ class AsyncResult(Generic[R]):
 
     def __await__(self) -> Generator[Any, None, R]:
         """``await result`` is ``result.get()`` that lets the event loop go on meanwhile."""
-        self._refuse_deadlock(True)
+        self._warn_of_deadlock(True)
         yield from self._future().__await__()
         return self.get(timeout=0)
 
@@ -281,18 +282,23 @@ class AsyncResult(Generic[R]):
         text = f"job {self.id} is still {state} after {timeout} s"
         return text if self._attended() else f"{text}; {self._advice()}"
 
-    def _refuse_deadlock(self, disable_sync_subtasks: bool) -> None:
+    def _warn_of_deadlock(self, disable_sync_subtasks: bool) -> None:
         target = request.being_loaded()
         if target is not None:
             raise RuntimeError(
                 f"{target} waits for a result while a worker is loading it: "
                 f"put that code under  if __name__ == '__main__':"
             )
-        current = request.current()
-        if disable_sync_subtasks and not current.called_directly and not current.is_eager:
-            raise RuntimeError(
-                "get() inside a task can wait for ever, since the other job may need this child; "
-                "pass disable_sync_subtasks=False if you know that it can't"
+        running = request.here()
+        if not disable_sync_subtasks or running is None or running.context.is_eager:
+            return
+        if not running.context.called_directly and running.task.app.store.path == self._store.path:
+            warnings.warn(
+                f"{running.task.name} waits for job {self.id} in its own slot: if all slots wait so, none is left to run "
+                f"it, and none of them ever ends. Let the rest be a step of its own (chain, chord, self.replace), give "
+                f"get() a timeout, or pass disable_sync_subtasks=False if another worker runs it",
+                RuntimeWarning,
+                stacklevel=4,
             )
 
     def __eq__(self, other: object) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast, overlo
 
 from pyqueue.exceptions import ImproperlyConfigured
 from pyqueue.options import task_options
+from pyqueue.signature import NEWEST
 from pyqueue.task import Task, make_task
 
 if TYPE_CHECKING:
@@ -21,12 +22,10 @@ R = TypeVar("R")
 declared: list[tuple[Task[Any, Any], frozenset[str]]] = []
 """Every shared task, with the names of the options it was given; each app's registry takes them from here."""
 
-_apps: list[TaskSender] = []
-
 
 def adopts(app: TaskSender) -> None:
     """From now on shared tasks send through ``app``: the newest one, or the one a worker runs."""
-    _apps[:] = [app]
+    NEWEST[:] = [app]
 
 
 class Adopter:
@@ -35,12 +34,12 @@ class Adopter:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if not _apps:
+        if not NEWEST:
             raise ImproperlyConfigured(
                 "a @shared_task has no app to send through yet: make one first, "
                 "such as app = Celery('proj', broker='sqlite:///jobs.db'), in a module that is imported before"
             )
-        return getattr(_apps[0], name)
+        return getattr(NEWEST[0], name)
 
 
 _ADOPTER = cast("TaskSender", Adopter())

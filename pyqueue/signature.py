@@ -1,4 +1,4 @@
-"""A call that has not been made: a value that can be stored, changed into another, and sent."""
+"""A call that has not been made: a value that can be stored, changed into another, composed, and sent."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing import Self, Unpack
 
+    from pyqueue.eager import EagerResult
     from pyqueue.options import CallOptionsDict
+
+    Callback = TypeVar("Callback", bound="Signature[Any] | Mapping[str, Any]")
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -19,6 +22,17 @@ _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _NO_ARGUMENTS = (
     "a call of {} takes a list or tuple and a dict of arguments, not {}; write (value,) for a single one"
 )
+
+
+NEWEST: Final[list[Any]] = []
+"""The app that sends what has none of its own: shared tasks, and canvases without members."""
+
+
+def several(calls: Any) -> list[Any]:
+    """What ``link`` and ``link_error`` hold, as a list."""
+    if calls is None:
+        return []
+    return [calls] if isinstance(calls, (Signature, Mapping, str)) else list(calls)
 
 
 class Pending(Protocol[R_co]):
@@ -38,10 +52,21 @@ class Sender(Protocol):
     """Who makes jobs of signatures; the app is one."""
 
     def send(self, signature: Signature[R]) -> Pending[R]: ...
+    def apply_here(
+        self,
+        signature: Signature[Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None,
+        options: Mapping[str, Any],
+    ) -> Any: ...
 
 
 class Signature(Generic[R]):
-    """Task name, arguments and options of a call. Immutable; ``set`` and ``clone`` return another one."""
+    """Task name, arguments and options of a call; ``a.s(1) | b.s()`` makes a chain.
+
+    Immutable but for ``link`` and ``link_error``, which add to it as Celery's do; ``set`` and ``clone`` return another
+    one.
+    """
 
     __slots__ = ("_sender", "args", "immutable", "kwargs", "options", "task")
 
@@ -96,25 +121,62 @@ class Signature(Generic[R]):
         """Another one, with ``args`` put first and keywords and options put over ours; immutable ones keep theirs."""
         if self.immutable:
             args, kwargs = (), None
-        return type(self)(
-            self.task,
+        return self._again(
             (*args, *self.args),
             {**self.kwargs, **(kwargs or {})},
             {**self.options, **options},
-            immutable=self.immutable,
-            sender=self._sender,
+            self.immutable,
         )
 
     def set(self, *, immutable: bool | None = None, **options: Unpack[CallOptionsDict]) -> Signature[R]:
         """Another one with these options put over ours."""
-        return type(self)(
-            self.task,
+        return self._again(
             self.args,
             self.kwargs,
             {**self.options, **options},
-            immutable=self.immutable if immutable is None else immutable,
-            sender=self._sender,
+            self.immutable if immutable is None else immutable,
         )
+
+    def _again(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], options: Mapping[str, Any], immutable: bool
+    ) -> Self:
+        """Another one of the same class and sender."""
+        other = object.__new__(type(self))
+        Signature.__init__(other, self.task, args, kwargs, options, immutable=immutable, sender=self._sender)
+        return other
+
+    def link(self, callback: Callback) -> Callback:
+        """Adds a call that is made with the result; returns it, as in Celery."""
+        self._add("link", callback)
+        return callback
+
+    def link_error(self, errback: Callback) -> Callback:
+        """Adds a call that is made with the id if the job fails; returns it, as in Celery."""
+        self._add("link_error", errback)
+        return errback
+
+    def on_error(self, errback: Callback) -> Self:
+        """As ``link_error``; returns this signature, so that it can be sent in the same line."""
+        self.link_error(errback)
+        return self
+
+    def _add(self, name: str, call: Callback) -> None:
+        calls = several(self.options.get(name))
+        if call not in calls:
+            object.__setattr__(self, "options", MappingProxyType({**self.options, name: [*calls, call]}))
+
+    def __or__(self, other: Signature[Any]) -> Signature[Any]:
+        """The chain of the two, or what Celery makes of them."""
+        if not isinstance(other, Signature):
+            return NotImplemented
+        from pyqueue.folding import folded  # noqa: PLC0415  it imports this module
+
+        return folded(self, other)
+
+    @property
+    def sender(self) -> Sender | None:
+        """Who would send it."""
+        return self._sender
 
     def delay(self, *args: Any, **kwargs: Any) -> Pending[R]:
         """Makes the call, with ``args`` put first."""
@@ -127,36 +189,34 @@ class Signature(Generic[R]):
         **options: Unpack[CallOptionsDict],
     ) -> Pending[R]:
         """Makes the call. Raises TypeError if the signature belongs to no app."""
-        if self._sender is None:
+        sender = self._known_sender()
+        return sender.send(self.clone(args, kwargs, **options) if args or kwargs or options else self)
+
+    def _known_sender(self) -> Sender:
+        sender = self.sender
+        if sender is None:
             raise TypeError(f"the signature of {self.task} belongs to no app; use app.send(signature)")
-        return self._sender.send(self.clone(args, kwargs, **options) if args or kwargs or options else self)
+        return sender
+
+    def apply(
+        self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, **options: Any
+    ) -> EagerResult[R]:
+        """Makes the call here and now, as a worker would; with ``args`` put first. Raises TypeError if the signature
+        belongs to no app."""
+        return self._known_sender().apply_here(self, args, kwargs, options)  # type: ignore[no-any-return]
 
     def to_dict(self) -> dict[str, Any]:
         """Celery's dictionary form."""
-        return {
-            "task": self.task,
-            "args": list(self.args),
-            "kwargs": dict(self.kwargs),
-            "options": dict(self.options),
-            "subtask_type": self.subtask_type,
-            "immutable": self.immutable,
-        }
+        from pyqueue.forms import form_of  # noqa: PLC0415  it imports this module
+
+        return form_of(self)
 
     @classmethod
     def from_dict(cls, form: Mapping[str, Any], sender: Sender | None = None) -> Signature[Any]:
-        """Reads Celery's dictionary form. Raises ValueError for a canvas (``subtask_type``) or a missing task."""
-        if form.get("subtask_type") is not None:
-            raise ValueError(f"a {form['subtask_type']} is not a plain signature")
-        if not isinstance(form.get("task"), str):
-            raise ValueError("a signature needs the name of its task")
-        return Signature(
-            form["task"],
-            form.get("args") or (),
-            form.get("kwargs"),
-            form.get("options"),
-            immutable=bool(form.get("immutable", False)),
-            sender=sender,
-        )
+        """Reads Celery's dictionary form, of a canvas too. Raises ValueError for what is none."""
+        from pyqueue.forms import signature_of  # noqa: PLC0415  it imports this module
+
+        return signature_of(form, sender)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Signature) and self.to_dict() == other.to_dict()

@@ -30,6 +30,7 @@ _SHOWN: Final = {
     "dead": FAILURE,
     "cancelled": REVOKED,
     "expired": REVOKED,
+    "skipped": REVOKED,
     "unknown": UNKNOWN,
 }
 

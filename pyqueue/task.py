@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MethodType
 from typing import (
     TYPE_CHECKING,
@@ -23,7 +23,7 @@ from pyqueue import request
 from pyqueue.arguments import stub_of
 from pyqueue.asked import Asked
 from pyqueue.attempt import Attempt, attempt, invoke
-from pyqueue.canvas import Chunks, GroupSender, Starmap
+from pyqueue.composing import Composing
 from pyqueue.eager import EagerResult
 from pyqueue.exceptions import ImproperlyConfigured, InvalidJob, MaxRetriesExceededError, Retry
 from pyqueue.hooks import Overridable
@@ -54,7 +54,7 @@ _GENERATORS: Final = 0x20 | 0x200
 _SHOWN: Final = tuple(name for name in TaskOptions._fields if name not in ("name", "bind", "base"))
 
 
-class TaskSender(Sender, GroupSender, Protocol):
+class TaskSender(Sender, Protocol):
     """What a task needs of its app."""
 
     @property
@@ -78,7 +78,7 @@ class Local(Attempt):
         return anew
 
 
-class Task(Overridable, Telling, Asked, Generic[P, R]):
+class Task(Overridable, Telling, Asked, Composing[R], Generic[P, R]):
     """A registered function with its options. Calling it runs it here and now; ``delay`` makes a job of it.
 
     A subclass given as ``base=`` may override the hooks and ``__call__``; its attributes named like options are
@@ -241,18 +241,6 @@ class Task(Overridable, Telling, Asked, Generic[P, R]):
     ) -> Signature[R]:
         """As ``s``, with options."""
         return Signature(self.name, args or (), kwargs, options, sender=self._sender)
-
-    def chunks(self, calls: Iterable[Iterable[Any]], size: int) -> Chunks[R]:
-        """One call for each argument list, ``size`` of them to a job."""
-        return Chunks(self.name, calls, size, self._sender, {})
-
-    def starmap(self, calls: Iterable[Iterable[Any]]) -> Starmap[R]:
-        """One call for each argument list, all in one job; ``.delay()`` makes it."""
-        return Starmap(self.name, [tuple(call) for call in calls], sender=self._sender)
-
-    def map(self, values: Iterable[Any]) -> Starmap[R]:
-        """One call for each value, all in one job; ``.delay()`` makes it."""
-        return self.starmap((value,) for value in values)
 
     def check_back(self, function: Callable[P, Answer]) -> Callable[P, Answer]:
         """Registers the function that says what became of the sender of a half message: ``@task.check_back``.

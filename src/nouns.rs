@@ -90,7 +90,7 @@ pub(crate) fn plan(out: &mut Vec<u8>, plan: &Plan) {
         out.maybe(member.delay_us.as_ref(), |out, time| out.i64(*time));
         out.maybe(member.lifetime_us.as_ref(), |out, time| out.i64(*time));
         place(out, member.fills.0, member.fills.1);
-        out.maybe(member.undo.as_ref(), new_job);
+        out.maybe(member.undo.as_deref(), new_job);
     }
 }
 
@@ -124,7 +124,7 @@ pub(crate) fn read_plan(from: &mut Cursor<'_>) -> Result<Plan> {
                 delay_us: from.maybe(Cursor::i64)?,
                 lifetime_us: from.maybe(Cursor::i64)?,
                 fills: place(from)?,
-                undo: from.maybe(read_new_job)?,
+                undo: from.maybe(read_new_job)?.map(Box::new),
             })
         })?,
     })

@@ -48,7 +48,7 @@ pub struct Member {
     /// The input that its end fills.
     pub fills: Place,
     /// What is to be done if it succeeds and its workflow fails.
-    pub undo: Option<NewJob>,
+    pub undo: Option<Box<NewJob>>,
 }
 
 /// Jobs that wait for each other, to be stored in one transaction.

@@ -20,6 +20,7 @@ from typing import Any, Final
 from pyqueue import loading, signals
 from pyqueue._core import ChildPipe
 from pyqueue.exceptions import Terminated
+from pyqueue.own_tasks import NAMES
 from pyqueue.worker.asks import listen, noted
 from pyqueue.worker.capture import capture
 from pyqueue.worker.log import set_up
@@ -63,7 +64,8 @@ def main(target: str, path: str, level: str, name: str, pool: str, width: str) -
     listen(pipe, Run.called.__code__)
     signals.worker_process_init.send(None)
     capture(app)
-    pipe.ready(sorted(app.tasks))
+    # None at all stands for every task.
+    pipe.ready([*sorted(app.tasks), *NAMES] if len(app.tasks) else [])
 
     def work() -> None:
         while (job := pipe.recv()) is not None:

@@ -14,12 +14,13 @@ import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from pyqueue._core import Store
+from pyqueue._core import Store, Workflows
 from pyqueue.result import AsyncResult
+from pyqueue.result_set import flat
 from pyqueue.worker.run_job import run_job
 
 if TYPE_CHECKING:
-    from pyqueue._core import Job, NewJob
+    from pyqueue._core import Job, NewJob, Plan
     from pyqueue.app import PyQueue
 
 _DAY_US: Final = 86_400_000_000
@@ -44,6 +45,14 @@ class InPlace:
         made = self.store.enqueue(jobs)
         self.follow([id for id, _ in made])
         return made
+
+    def begin(self, plan: Plan) -> list[tuple[str, bool]]:
+        """Stores a workflow."""
+        return list(Workflows(self.store).enqueue(plan))
+
+    def finish(self, handle: Any) -> None:
+        """Runs all of it. Raises what its result is raised with if we propagate."""
+        self.follow([each.id for each in flat([handle])])
 
     def settle(self, id: str, commit: bool) -> bool:
         """Settles a half message; the job of one that is committed runs at once."""

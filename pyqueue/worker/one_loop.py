@@ -25,11 +25,10 @@ from pyqueue.exceptions import (
     TimeLimitExceeded,
     TransactionError,
 )
-from pyqueue.serialization import decode_call
 from pyqueue.states import FAILURE
 from pyqueue.worker.asks import ON_LOOP, noted
 from pyqueue.worker.awaited import Awaited
-from pyqueue.worker.run_job import Run, outcome_of, run_job
+from pyqueue.worker.run_job import Run, call_of, outcome_of, run_job
 from pyqueue.worker.soft_limit import text_of_soft
 
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ class OneLoop:
     async def _run_here(self, job: Job) -> Outcome:
         app = self._app
         try:
-            call = decode_call(job.body, job.content_type, app.max_body)
+            call = call_of(app, job)
             run = RunHere(app, job, app.tasks[job.task], call, self._name)
         except (DecodeError, NotRegistered):
             # Said there in the same words.

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyqueue import request, signals
 from pyqueue._core import Outcome
-from pyqueue.attempt import IGNORED, REJECTED, Attempt, Ended, attempt, invoke
+from pyqueue.attempt import IGNORED, REJECTED, REPLACED, Ended, attempt, invoke
 from pyqueue.callbacks import following
 from pyqueue.einfo import ExceptionInfo
 from pyqueue.exceptions import DecodeError, NotRegistered, QueueError, Retry, Terminated, TransactionError
+from pyqueue.own_tasks import VALUE
 from pyqueue.rates import rate
 from pyqueue.serialization import CONTENT_TYPE, Call, decode_call, encode_call, encode_result
 from pyqueue.states import RETRY, SUCCESS
 from pyqueue.worker.asks import BY_THREAD, told
+from pyqueue.worker.becoming import Becoming
 from pyqueue.worker.copies import EndsCopies
 from pyqueue.worker.failing import failure_of
 from pyqueue.worker.soft_limit import SoftLimit
@@ -40,17 +42,13 @@ WHOLE_BUDGET: Final = 1.0
 """Seconds for a task that is one transaction."""
 
 
-class Run(Attempt):
+class Run(Becoming):
     """A job, with all that is needed to run it."""
 
     __slots__ = (
-        "app",
-        "block",
-        "call",
         "copies",
         "function",
         "hostname",
-        "job",
         "lines",
         "started_us",
         "then",
@@ -60,15 +58,16 @@ class Run(Attempt):
     def __init__(
         self, app: PyQueue, job: Job, task: Task[Any, Any], call: Call, hostname: str | None
     ) -> None:
-        self.app: Final = app
-        self.job: Final = job
+        self.app = app
+        self.job = job
         self.task = task
         self.function: Callable[..., Any] = task
-        self.call: Final = call
+        self.call = call
         self.hostname: Final = hostname
         self.children = []
         self.then: Sequence[NewJob] = ()
-        self.block: Block | None = None
+        self.members = []
+        self.block = None
         self.copies: Final = EndsCopies()
         self.started_us: Final = time.time_ns() // 1_000
         self.unwritten: dict[str, Any] | None = None
@@ -189,7 +188,10 @@ class Run(Attempt):
         """The job's message with other arguments."""
         if self.call.mapped:
             raise ValueError(f"a chunk of calls of {self.task.name} can't be retried with other arguments")
-        call = self.call._replace(args=list(anew.args), kwargs=dict(anew.kwargs))
+        # What it took of others is among the arguments by now.
+        extras = self.call.extras
+        extras = extras._replace(takes="nothing") if extras.takes is not None else extras
+        call = self.call._replace(args=list(anew.args), kwargs=dict(anew.kwargs), extras=extras)
         return encode_call(call, self.task.name, self.app.max_body)
 
     def following(self, callbacks: list[dict[str, Any]] | None, first: Any) -> Sequence[NewJob]:
@@ -213,7 +215,7 @@ class Run(Attempt):
             is_eager=self.app.in_place is not None,
             called_directly=False,
             root_id=extras.root_id or job.id,
-            parent_id=extras.parent_id,
+            parent_id=self._parent_id(),
             headers=extras.headers,
             eta=extras.eta,
             expires=extras.expires,
@@ -222,13 +224,32 @@ class Run(Attempt):
             ignore_result=self.call.ignore_result,
             report=partial(_report, self),
             children=self.children,
+            group=extras.group,
+            waiting=extras.chord,
         )
+
+    def _parent_id(self) -> str | None:
+        if self.call.extras.takes is None:
+            return self.call.extras.parent_id
+        from pyqueue.worker.taking import before  # noqa: PLC0415  for those who are in workflows
+
+        return before(self.app.store, self.job)
+
+
+def call_of(app: PyQueue, job: Job) -> Call:
+    """What a job's message says, with what it takes of the jobs it has waited for. Raises DecodeError."""
+    call = decode_call(job.body, job.content_type, app.max_body)
+    if call.extras.takes in (None, "nothing"):
+        return call
+    from pyqueue.worker.taking import taken  # noqa: PLC0415  for those who are in workflows
+
+    return taken(app.store, job, call)
 
 
 def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
     """Runs one attempt in this thread and says how it ended; whatever the task raises is an outcome."""
     try:
-        call = decode_call(job.body, job.content_type, app.max_body)
+        call = call_of(app, job)
         run = Run(app, job, app.tasks[job.task], call, hostname)
     except (DecodeError, NotRegistered) as error:
         log.error("%s[%s] can't be run: %s", job.task, job.id, error)
@@ -245,6 +266,8 @@ def run_job(app: PyQueue, job: Job, hostname: str | None = None) -> Outcome:
 def outcome_of(run: Run, ended: Ended) -> Outcome:
     """What the supervisor is told of it."""
     outcome = _outcome(run, ended)
+    if run.members and ended.state == SUCCESS:
+        outcome = outcome.beside(members=run.members)
     if run.unwritten is None and run.lines is None and run.call.extras.result_expires is None:
         return outcome
     from pyqueue.worker.reporter import REPORTER  # noqa: PLC0415  few need it
@@ -269,13 +292,16 @@ def _report(run: Run, state: str, meta: Any) -> None:
     run.app.store.progress(run.job, state, encode_result(meta, f"the meta of {state}", run.app.max_body))
 
 
-def _outcome(run: Run, ended: Ended) -> Outcome:
+def _outcome(run: Run, ended: Ended) -> Outcome:  # noqa: PLR0911  one for each way to end
     if ended.state == SUCCESS:
         return Outcome.success(ended.kept, None if ended.kept is None else CONTENT_TYPE, run.then)
     if ended.state == IGNORED:
         return Outcome.success()
     if ended.state == REJECTED:
         return Outcome.given_back()
+    if ended.state == REPLACED:
+        plan, body = ended.kept
+        return Outcome.replaced(plan, VALUE, body, CONTENT_TYPE)
     error = ended.reason
     assert error is not None
     if ended.state == RETRY:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from pyqueue._core import Worker, usable_cpus
 from pyqueue.config import Config, checked
 from pyqueue.exceptions import ImproperlyConfigured
+from pyqueue.own_tasks import NAMES
 from pyqueue.worker.crew import Crew
 from pyqueue.worker.reserved import Served, served
 
@@ -232,7 +233,7 @@ def _start(app: PyQueue, target: str, plan: Plan, log_level: str, part: Part) ->
         least=plan.least if part.name == plan.name else None,
         width=width,
         queues=part.queues,
-        tasks=sorted(app.tasks),
+        tasks=[*sorted(app.tasks), *NAMES] if len(app.tasks) else [],
         visibility_us=round(app.visibility_timeout * 1e6),
         grace_us=round(plan.grace * 1e6),
         burst=plan.burst,

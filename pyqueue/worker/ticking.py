@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from pyqueue import signals
 from pyqueue._core import Schedules
+from pyqueue.catching_up import Step, steps
 from pyqueue.exceptions import DatabaseBusy, DatabaseIOError, DiskFull, InvalidSchedule, QueueError
-from pyqueue.missed import Step, steps
 from pyqueue.naming import split_file
 from pyqueue.periodic import Periodic
 from pyqueue.publishing import after

@@ -106,8 +106,8 @@ impl NewJob {
     }
 
     /// The job without that.
-    pub fn undelayed(&self) -> job::NewJob {
-        self.inner.clone()
+    pub fn undelayed(self) -> job::NewJob {
+        self.inner
     }
 
     /// The job with its delay counted from `now_us`, wall time.

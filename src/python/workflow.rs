@@ -23,12 +23,13 @@ pub struct Plan {
 }
 
 /// A job of a plan, its delays not yet counted from a moment.
+#[derive(Clone)]
 struct Planned {
     job: NewJob,
     after: Option<u32>,
     lifetime_us: Option<i64>,
     fills: (u32, u32),
-    undo: Option<NewJob>,
+    undo: Option<Box<NewJob>>,
 }
 
 fn node(inputs: u32, values: &str, run: &str) -> PyResult<Node> {
@@ -83,7 +84,7 @@ impl Plan {
         lifetime_us: Option<i64>,
         undo: Option<PyRef<'_, NewJob>>,
     ) -> usize {
-        let undo = undo.map(|undo| NewJob::clone(&undo));
+        let undo = undo.map(|undo| Box::new(NewJob::clone(&undo)));
         self.jobs.push(Planned { job: NewJob::clone(&job), after, lifetime_us, fills, undo });
         self.jobs.len() - 1
     }
@@ -108,18 +109,33 @@ impl Plan {
 
     /// The plan itself, if it can be stored.
     pub fn sound(&self) -> PyResult<plan::Plan> {
-        let jobs = self.jobs.iter().map(|one| Member {
-            job: one.job.undelayed(),
-            after: one.after,
-            delay_us: one.job.delay_us(),
-            lifetime_us: one.lifetime_us,
-            fills: one.fills,
-            undo: one.undo.as_ref().map(NewJob::undelayed),
-        });
-        let plan = plan::Plan { name: self.name.clone(), nodes: self.nodes.clone(), jobs: jobs.collect() };
-        plan.check().map_err(to_py)?;
-        Ok(plan)
+        let jobs = self.jobs.iter().cloned().map(Planned::member).collect();
+        checked(plan::Plan { name: self.name.clone(), nodes: self.nodes.clone(), jobs })
     }
+
+    /// The same, with its jobs taken out: there may be very many.
+    fn taken(&mut self) -> PyResult<plan::Plan> {
+        let jobs = std::mem::take(&mut self.jobs).into_iter().map(Planned::member).collect();
+        checked(plan::Plan { name: self.name.clone(), nodes: self.nodes.clone(), jobs })
+    }
+}
+
+impl Planned {
+    fn member(self) -> Member {
+        Member {
+            delay_us: self.job.delay_us(),
+            job: self.job.undelayed(),
+            after: self.after,
+            lifetime_us: self.lifetime_us,
+            fills: self.fills,
+            undo: self.undo.map(|undo| Box::new(undo.undelayed())),
+        }
+    }
+}
+
+fn checked(plan: plan::Plan) -> PyResult<plan::Plan> {
+    plan.check().map_err(to_py)?;
+    Ok(plan)
 }
 
 /// What a node waits for.
@@ -257,8 +273,8 @@ impl Workflows {
         Workflows { core: store.core() }
     }
 
-    fn enqueue(&self, py: Python<'_>, plan: PyRef<'_, Plan>) -> PyResult<Vec<(String, bool)>> {
-        let plan = plan.sound()?;
+    fn enqueue(&self, py: Python<'_>, mut plan: PyRefMut<'_, Plan>) -> PyResult<Vec<(String, bool)>> {
+        let plan = plan.taken()?;
         let stored = away(py, || self.core.enqueue_plan(plan))?;
         Ok(stored.into_iter().map(|job| (job.id, job.created)).collect())
     }

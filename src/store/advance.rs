@@ -7,7 +7,7 @@ use super::change::Change;
 use super::history;
 use super::leave::{self, Exit};
 use super::row::{JobRow, columns};
-use super::{inputs, side, undo};
+use super::{errback, inputs, side, undo};
 use crate::error::Result;
 use crate::id::SHELF;
 use crate::job::{Failure, Payload, State};
@@ -104,10 +104,12 @@ pub fn fill(change: &mut Change, input: i64, end: End) -> Result<()> {
     Ok(())
 }
 
-/// Counts what was filled, and decides the nodes that are complete. What that ends fills inputs in its turn.
+/// Counts what was filled, and decides the nodes that are complete. What that ends fills inputs in its turn, and may
+/// have errbacks.
 pub fn settle(change: &mut Change) -> Result<()> {
     let mut left = STEP;
-    while !change.filled.is_empty() {
+    while !change.filled.is_empty() || !change.follows.is_empty() {
+        errback::settle(change)?;
         let mut filled = std::mem::take(&mut change.filled);
         filled.sort_unstable();
         for of_node in filled.chunk_by(|a, b| a.node == b.node) {

@@ -61,7 +61,7 @@ pub fn store(change: &mut Change, plan: Plan) -> Result<(i64, Vec<Enqueued>)> {
             change
                 .conn
                 .prepare_cached("INSERT INTO pyqueue_undo(input, root, job) VALUES(?1, ?2, ?3)")?
-                .execute(params![fills, root, errback::one(undo)])?;
+                .execute(params![fills, root, errback::one(*undo)])?;
         }
     }
     for node in empty {

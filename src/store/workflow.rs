@@ -22,7 +22,7 @@ impl Store {
             enqueue::name("workflow's name", name)?;
         }
         for member in &plan.jobs {
-            for job in [Some(&member.job), member.undo.as_ref()].into_iter().flatten() {
+            for job in [Some(&member.job), member.undo.as_deref()].into_iter().flatten() {
                 enqueue::check_size(job, self.options.max_body)?;
                 if job.dedup_key.is_some() {
                     return Err(Error::invalid(

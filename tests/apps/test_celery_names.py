@@ -9,20 +9,21 @@ from typing import Any
 import pytest
 
 import pyqueue
-from pyqueue import AsyncResult, Celery, shared
+from pyqueue import AsyncResult, Celery
 from pyqueue.absent import APP, CALL, TASK
 from pyqueue.exceptions import ImproperlyConfigured
 from pyqueue.options import CallOptions, TaskOptions
 from pyqueue.settings import BY_NAME, name_of
+from pyqueue.signature import NEWEST
 
 defaults: Any = pytest.importorskip("celery.app.defaults")
 
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[Celery]:
-    before = list(shared._apps)
+    before = list(NEWEST)
     yield Celery("proj", broker=str(tmp_path / "jobs.db"))
-    shared._apps[:] = before
+    NEWEST[:] = before
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "from_celery.md").read_text()

@@ -26,6 +26,15 @@ class Engine(NamedTuple):
     waiting: dict[str, Any]
     """What ``get`` takes: Celery asks its backend each half second unless it is told otherwise."""
 
+    @property
+    def canvas(self) -> Any:
+        """chain, group and chord."""
+        import celery
+
+        from pyqueue import canvas
+
+        return celery if self.name == "celery" else canvas
+
     def get(self, result: Any) -> Any:
         return result.get(**self.waiting)
 

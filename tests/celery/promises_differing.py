@@ -142,16 +142,6 @@ def expired_while_busy(engine: Engine) -> object:
 
 
 @differs(
-    "`get(timeout=0.1)` inside a task",
-    "TimeoutError",
-    "RuntimeError",
-    "it can wait for ever; Celery's prefork pool refuses it too, its threads don't",
-)
-def get_inside(engine: Engine) -> object:
-    return engine.error(lambda: engine.get(engine.tasks.asks.delay()))
-
-
-@differs(
     "a signature is a dict: `add.s(2)['task']`",
     "warehouse.add",
     "TypeError",

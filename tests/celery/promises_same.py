@@ -233,3 +233,8 @@ def no_json(engine: Engine) -> object:
 @same("`get(timeout=0.05)` of a job that waits", "TimeoutError")
 def timed_out(engine: Engine) -> object:
     return engine.error(lambda: engine.tasks.add.apply_async((1, 1), countdown=3600).get(timeout=0.05))
+
+
+@same("`get(timeout=0.1)` inside a task whose worker has one slot", "TimeoutError")
+def get_inside(engine: Engine) -> object:
+    return engine.error(lambda: engine.get(engine.tasks.asks.delay()))

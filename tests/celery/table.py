@@ -9,6 +9,7 @@ from typing import Any
 
 import promises_differing  # noqa: F401  registers its promises
 import promises_same  # noqa: F401
+import promises_workflows  # noqa: F401
 from promising import PROMISES
 
 PAGE = Path(__file__).parents[2] / "docs" / "from_celery.md"

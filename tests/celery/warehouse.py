@@ -122,6 +122,19 @@ def declare(app: Any, exceptions: ModuleType) -> SimpleNamespace:
             time.sleep(0.005)
         return "let go"
 
+    @app.task
+    def pack(*args: Any) -> list[Any]:
+        return list(args)
+
+    @app.task(bind=True)
+    def place_of(self: Any, *args: Any) -> list[Any]:
+        found = self.request
+        return [found.id, found.root_id, found.parent_id, found.group is not None, bool(found.chord)]
+
+    @app.task(bind=True)
+    def becomes(self: Any, form: Any) -> Any:
+        return self.replace(app.signature(form))
+
     @app.task(name="named.by.hand")
     def named() -> str:
         return "named"

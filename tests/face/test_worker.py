@@ -131,10 +131,12 @@ def test_the_hard_limit_kills_the_child(tasks: Any, worker: Worker) -> None:
     )
 
 
-def test_get_inside_a_task_is_refused_and_sending_is_not(tasks: Any, worker: Worker) -> None:
-    worker("-A", tasks.__project__.file.name, "-c", "1")
-    with pytest.raises(RuntimeError, match="inside a task"):
-        tasks.nested.delay().get(timeout=5)
+def test_get_inside_a_task_warns_and_another_slot_serves_it(tasks: Any, worker: Worker) -> None:
+    handle = worker("-A", tasks.__project__.file.name, "-c", "2")
+    assert tasks.nested.delay().get(timeout=10) == 3
+    text = handle.log.read_text()
+    assert text.count("RuntimeWarning") == 1
+    assert "in its own slot" in text
     inner = tasks.app.AsyncResult(tasks.enqueue.delay().get(timeout=5))
     assert inner.get(timeout=5) == 3
 

@@ -1,7 +1,7 @@
 //! Workflows: what waits starts once, in the transaction that ends the last of what it waits for.
 
 use super::*;
-use crate::job::{Beside, Instead, State};
+use crate::job::{Beside, Errback, Instead, State};
 use crate::plan::{Input, Member, Node, Plan, Run};
 
 fn node(inputs: u32, list: bool) -> Node {
@@ -330,9 +330,9 @@ fn a_workflow_that_fails_is_undone_from_its_last_success_back() {
     let bench = bench();
     let worker = bench.join();
     let mut plan = chain(3);
-    plan.jobs[0].undo = Some(job("undo0"));
-    plan.jobs[1].undo = Some(job("undo1"));
-    plan.jobs[2].undo = Some(job("undo2"));
+    plan.jobs[0].undo = Some(Box::new(job("undo0")));
+    plan.jobs[1].undo = Some(Box::new(job("undo1")));
+    plan.jobs[2].undo = Some(Box::new(job("undo2")));
     stored(&bench, plan);
     bench.end(&one(&bench, worker), value("r0"));
     bench.end(&one(&bench, worker), value("r1"));
@@ -354,11 +354,30 @@ fn a_workflow_that_fails_is_undone_from_its_last_success_back() {
 }
 
 #[test]
+fn errbacks_follow_a_chord_that_fails_and_not_the_rest_of_a_chain() {
+    let bench = bench();
+    let worker = bench.join();
+    let with_errback = |name: &str, mut plan: Plan| {
+        let body = plan.jobs.len() - 1;
+        plan.jobs[body].job.errbacks = vec![Errback { delay_us: None, job: job(name) }];
+        plan
+    };
+    stored(&bench, with_errback("of the body", chord(1)));
+    stored(&bench, with_errback("of the last step", chain(2)));
+    for job in bench.claim(worker, 9) {
+        bench.end(&job, failure("no"));
+    }
+    let tasks: Vec<String> = bench.claim(worker, 9).into_iter().map(|job| job.task).collect();
+    assert_eq!(tasks, ["of the body"]);
+    sound(&bench);
+}
+
+#[test]
 fn a_workflow_that_succeeds_is_not_undone() {
     let bench = bench();
     let worker = bench.join();
     let mut plan = chain(1);
-    plan.jobs[0].undo = Some(job("undo"));
+    plan.jobs[0].undo = Some(Box::new(job("undo")));
     stored(&bench, plan);
     bench.end(&one(&bench, worker), success());
     assert!(bench.claim(worker, 1).is_empty());

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pyqueue.missed import MOST, Step, steps
+from pyqueue.catching_up import MOST, Step, steps
 from pyqueue.options import CallOptions
 from pyqueue.periodic import Periodic, Rules
 from pyqueue.schedules import schedule
