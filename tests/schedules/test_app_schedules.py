@@ -196,7 +196,6 @@ def test_a_change_at_run_time_counts_from_now_and_wakes(app: Celery) -> None:
         ({"task": "add", "schedule": 5, "args": (1, 2), "until": 5}, "until of schedule s is a datetime"),
         ({"task": "add", "schedule": 5, "args": (1, 2), "zone": "Mars"}, "no time zone 'Mars'"),
     ],
-    ids=str,
 )
 def test_an_entry_that_can_t_be_had_is_refused(app: Celery, entry: dict[str, Any], told: str) -> None:
     app.conf.beat_schedule = {"s": entry}
