@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from pyqueue import PyQueue
@@ -52,9 +53,9 @@ def _connection(path: str, pid: int) -> sqlite3.Connection:  # noqa: ARG001  one
 
 
 @app.task(bind=True, max_retries=2, autoretry_for=(OSError,), retry_backoff=0.1)
-def catalog_files(self: Task[Any, Any], root: str, paths: list[str]) -> list[int]:
-    """Reads files below ``root``; how many it could read, and their bytes. One that can't be read is tried again, and at
-    last recorded as an error."""
+def catalog_files(self: Task[Any, Any], root: str, paths: list[str], stay: float = 0.0) -> list[int]:
+    """Reads files below ``root`` and stays ``stay`` seconds longer; how many it could read, and their bytes. One that can't
+    be read is tried again, and at last recorded as an error."""
     connection = _connection(app.path, os.getpid())
     job, attempt = str(self.request.id), self.request.attempt
     with transaction(connection):
@@ -63,6 +64,7 @@ def catalog_files(self: Task[Any, Any], root: str, paths: list[str]) -> list[int
         )
     last = self.request.retries >= (self.max_retries or 0)
     rows = [_row(root, path, last) for path in paths]
+    time.sleep(stay)
     with transaction(connection):
         connection.executemany(
             "INSERT OR REPLACE INTO catalog VALUES (CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?)",

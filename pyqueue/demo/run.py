@@ -24,6 +24,10 @@ _TARGET: Final = "pyqueue.demo.catalog:app"
 _LOOK_EVERY: Final = 0.0005
 _REST: Final = 0.05
 _STALLED_AFTER: Final = 120.0
+_SMALL: Final = 10_000
+"""Files: fewer are read so fast that all would be done before a process could be killed."""
+_STAY: Final = 0.02
+"""Seconds that each of their jobs takes longer."""
 
 
 def run_catalog(root: str, db: str, *, force: bool, concurrency: int, out: TextIO = sys.stdout) -> int:
@@ -44,7 +48,8 @@ def run_catalog(root: str, db: str, *, force: bool, concurrency: int, out: TextI
             connection.executescript(SCHEMA)
             start = time.monotonic()
             chunks = chunked(tree.files)
-            header = [catalog_files.s(files.root(root), chunk) for chunk in chunks]
+            stay = _STAY if len(tree.files) < _SMALL else 0.0
+            header = [catalog_files.s(files.root(root), chunk, stay) for chunk in chunks]
             sent: Any = chord(header, merge.s() | report.s()).delay()
             jobs = [*(each.id for each in sent.parent.parent), sent.parent.id, sent.id]
             out.write(
