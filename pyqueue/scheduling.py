@@ -191,6 +191,10 @@ def periodic_of(app: PyQueue, name: str, entry: Mapping[str, Any]) -> Periodic:
         raise InvalidSchedule(
             f"the task of schedule {name} is a task, its name or a signature, not {given!r:.80}"
         )
+    if isinstance(given, Signature) and type(given) is not Signature:
+        raise InvalidSchedule(
+            f"schedule {name} runs one task, not a {given.subtask_type or 'call of many'}: make a task that sends that"
+        )
     signature: Signature[Any] = given if isinstance(given, Signature) else Signature(task)
     try:
         signature = Signature(task, signature.args, signature.kwargs, signature.options).clone(

@@ -8,7 +8,7 @@ an hour that is repeated has them twice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -23,13 +23,15 @@ _SECOND: Final = timedelta(seconds=1)
 _DAY: Final = timedelta(days=1)
 
 
-def zone_named(name: str) -> ZoneInfo:
+def zone_named(name: str) -> tzinfo:
     """Raises InvalidSchedule where there is none."""
+    if name == "UTC":
+        return UTC  # also where no zones are installed
     try:
         return ZoneInfo(name)
     except (LookupError, ValueError, OSError):
         raise InvalidSchedule(
-            f"there is no time zone {name!r:.80} on this machine; an example is Europe/Berlin"
+            f"there is no time zone {name!r:.80} on this machine; an example is Europe/Berlin, and tzdata has them all"
         ) from None
 
 
@@ -43,7 +45,7 @@ def us_of(when: datetime) -> int:
     return (when - _EPOCH) // _MICROSECOND
 
 
-def named_after(clock: Clock, zone: ZoneInfo, after: datetime) -> datetime | None:
+def named_after(clock: Clock, zone: tzinfo, after: datetime) -> datetime | None:
     """The first of the named times after an instant (UTC)."""
     local: datetime | None = after.astimezone(zone).replace(tzinfo=None)
     # In an hour that is repeated the clock shows times that have come before.
@@ -54,7 +56,7 @@ def named_after(clock: Clock, zone: ZoneInfo, after: datetime) -> datetime | Non
     return None
 
 
-def shown_after(clock: Clock, zone: ZoneInfo, after: datetime) -> datetime | None:
+def shown_after(clock: Clock, zone: tzinfo, after: datetime) -> datetime | None:
     """The first instant after one (UTC) at which the clock shows one of the times of every hour."""
     start = after + _MICROSECOND
     while True:
@@ -70,7 +72,7 @@ def shown_after(clock: Clock, zone: ZoneInfo, after: datetime) -> datetime | Non
         start = change
 
 
-def _first(local: datetime, zone: ZoneInfo) -> datetime:
+def _first(local: datetime, zone: tzinfo) -> datetime:
     """When the clock shows a time, or the end of the gap that the time is in."""
     found = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if found.astimezone(zone).replace(tzinfo=None) == local:
@@ -79,11 +81,11 @@ def _first(local: datetime, zone: ZoneInfo) -> datetime:
     return _change(zone, local.replace(tzinfo=zone, fold=1).astimezone(UTC), found) or found
 
 
-def _offset(at: datetime, zone: ZoneInfo) -> timedelta:
+def _offset(at: datetime, zone: tzinfo) -> timedelta:
     return at.astimezone(zone).utcoffset() or timedelta()
 
 
-def _change(zone: ZoneInfo, start: datetime, end: datetime) -> datetime | None:
+def _change(zone: tzinfo, start: datetime, end: datetime) -> datetime | None:
     """The first second after ``start``, and not after ``end``, from which another offset counts."""
     before = _offset(start, zone)
     low = start

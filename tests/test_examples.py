@@ -80,6 +80,16 @@ def test_a_workflow(copied: Callable[[str], Path], worker: Worker, tmp_path: Pat
     ]
 
 
+def test_schedules(copied: Callable[[str], Path], worker: Worker, tmp_path: Path) -> None:
+    copied("scheduled.py")
+    worker("-A", "scheduled.py", "-c", "1")
+    assert python(tmp_path, "scheduled.py").splitlines() == [
+        "the schedules are often, scheduled.clean",
+        "as the clock goes forward it runs at 01:00 UTC",
+        "and now: clean",
+    ]
+
+
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[str]:
     """The address of the Flask application, on loopback."""
@@ -124,7 +134,7 @@ def test_fastapi(copied: Callable[[str], Path], worker: Worker, tmp_path: Path) 
 
 def test_the_examples_are_as_long_as_the_readmes_and_all_are_run() -> None:
     files = {path.name for path in EXAMPLES.glob("*.py")}
-    assert files == {"plain.py", "workflow.py", "flask_app.py", "fastapi_app.py"}
+    assert files == {"plain.py", "workflow.py", "scheduled.py", "flask_app.py", "fastapi_app.py"}
     for name in files:
         code = [line for line in (EXAMPLES / name).read_text().splitlines() if line.strip()]
         assert len(code) <= 30, name

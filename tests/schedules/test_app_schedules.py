@@ -224,6 +224,13 @@ def test_one_name_is_one_schedule(app: Celery) -> None:
         app.periodic_entries()
 
 
+def test_a_chain_is_no_task(app: Celery) -> None:
+    add = app.tasks["add"]
+    for several in (add.s(1, 2) | add.s(3), add.map([(1, 2)])):
+        with pytest.raises(InvalidSchedule, match="make a task that sends that"):
+            app.schedules.add("s", 5, several)
+
+
 def test_names_have_bounds(app: Celery) -> None:
     for name in ("", "x" * 256, "a\0b"):
         with pytest.raises(ValueError, match="1 to 255 characters"):

@@ -3,7 +3,7 @@
 
 use pyqueue_core::job::Finished;
 
-use crate::verbs::{Answer, Told, Verb};
+use crate::verbs::{Answer, LOST, SKIPPED, Told, Verb};
 
 /// What is claimed to have happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +26,12 @@ pub enum Lie {
     SettledTwice,
     /// A number that was stored before was stored again.
     SentTwice,
+    /// Who fired a time first was not asked.
+    FiredTwice,
 }
 
 impl Lie {
-    pub const ALL: [Lie; 9] = [
+    pub const ALL: [Lie; 10] = [
         Lie::StaleAccepted,
         Lie::EnqueueForgotten,
         Lie::TokenRepeated,
@@ -39,6 +41,7 @@ impl Lie {
         Lie::EndUntold,
         Lie::SettledTwice,
         Lie::SentTwice,
+        Lie::FiredTwice,
     ];
 
     /// Falsifies an answer, if this is one.
@@ -60,6 +63,7 @@ impl Lie {
             (Lie::SentTwice, Verb::Send(_), Answer::Sent(_)) => {
                 told.ids.iter_mut().for_each(|one| one.created = true);
             }
+            (Lie::FiredTwice, Verb::Fire(_), Answer::Number(fired)) if *fired == LOST => *fired = SKIPPED,
             (Lie::FencedBeats, Verb::Beat(..), Answer::Flag(renewed)) => *renewed = true,
             _ => {}
         }

@@ -22,6 +22,8 @@ pub struct Promises {
     sent: BTreeSet<(String, i64)>,
     /// The newest epoch of each producer.
     epochs: BTreeMap<String, i64>,
+    /// Times that were fired, by schedule.
+    fired: BTreeSet<(String, i64)>,
     pub claimed: u64,
     pub finished: u64,
     pub stale: u64,
@@ -67,6 +69,13 @@ impl Promises {
                 if *epoch > last { Ok(()) } else { Err(format!("{name} was opened as {epoch} after {last}")) }
             }
             (Verb::Send(parcel), Answer::Sent(rows)) => self.sent(parcel, rows),
+            (Verb::Fire(fire), Answer::Rows(_)) => {
+                if self.fired.insert((fire.name.clone(), fire.tick_us)) {
+                    Ok(())
+                } else {
+                    Err(format!("P11: {} was fired twice at {}", fire.name, fire.tick_us))
+                }
+            }
             (Verb::Receipts(ends, _), Answer::Nothing) => {
                 for (row, _) in ends {
                     if !self.ended.insert(row.0) {

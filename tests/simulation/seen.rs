@@ -8,7 +8,7 @@ use pyqueue_core::job::State;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use crate::model::Place;
+use crate::model::{Place, Standing};
 use crate::vfs::{self, Caller, Disk, Kind, NOBODY};
 
 /// A job that has not ended.
@@ -36,6 +36,7 @@ pub struct Seen {
     /// When each is asked about next, how often it was, and the pause.
     pub halves: BTreeMap<i64, (Option<i64>, i64, i64)>,
     pub producers: BTreeMap<String, (i64, i64, Option<Vec<u8>>)>,
+    pub schedules: BTreeMap<String, Standing>,
     pub turns: BTreeMap<String, i64>,
     pub revoked: BTreeMap<i64, i64>,
     pub newer: bool,
@@ -119,6 +120,11 @@ fn read(disk: &Disk) -> rusqlite::Result<Seen> {
         inbox: all(&conn, "SELECT id FROM pyqueue_inbox ORDER BY seq", |row| row.get(0))?,
         halves: all(&conn, "SELECT id, due, asked, pause FROM pyqueue_half", |row| {
             Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
+        })?,
+        schedules: all(&conn, "SELECT name, next, last, job FROM pyqueue_schedule WHERE gone=0", |row| {
+            let job: Option<String> = row.get(3)?;
+            let job = job.and_then(|id| PublicId::parse(&id)).map(|id| id.row.0);
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?, job)))
         })?,
         producers: all(&conn, "SELECT name, epoch, sequence, position FROM pyqueue_producer", |row| {
             Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))

@@ -4,12 +4,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use pyqueue_core::id::{PublicId, RowId};
 use pyqueue_core::job::{ClaimedJob, Dedup, Enqueued, Finish, Finished, NewJob};
-use pyqueue_core::store::{Ask, Claimed, Evidence, NewWorker, Parcel, Scope, Store, Verdict, foreign};
+use pyqueue_core::store::{
+    Ask, Claimed, Entry, Evidence, Fire, Fired, NewWorker, Parcel, Scope, Store, Verdict, foreign,
+};
 use pyqueue_core::{Error, Result};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 
 /// A table of the application's own: which attempt of which job has had its effect.
 pub const LEDGER: &str = "CREATE TABLE IF NOT EXISTS app_ledger(job INTEGER, token INTEGER)";
+
+/// What became of a time that made no job.
+pub const SKIPPED: i64 = 0;
+pub const HELD: i64 = 1;
+pub const LOST: i64 = 2;
 
 /// An operation that changes the file.
 #[derive(Debug, Clone)]
@@ -37,6 +44,9 @@ pub enum Verb {
     Settle(String, bool),
     OpenProducer(String),
     Send(Parcel),
+    /// A schedule gets another next time.
+    Schedule(Entry),
+    Fire(Box<Fire>),
     /// Rows that a foreign connection inserts in one transaction; some can't be jobs.
     Inbox(Vec<NewJob>),
     /// A foreign connection's own rows, the ends of jobs under their tokens and jobs to come, in one transaction.
@@ -186,6 +196,13 @@ impl Verb {
             Verb::Send(parcel) => store.send(parcel.clone()).map(|all| {
                 told.ids = all;
                 Answer::Sent(Vec::new())
+            }),
+            Verb::Schedule(entry) => store.put_schedule(entry.clone()).map(Answer::Flag),
+            Verb::Fire(fire) => store.fire((**fire).clone()).map(|fired| match fired {
+                Fired::Job(id) => rows(&mut told.ids, vec![Enqueued { id, created: true }]),
+                Fired::Skipped => Answer::Number(SKIPPED),
+                Fired::Held => Answer::Number(HELD),
+                Fired::Lost => Answer::Number(LOST),
             }),
             Verb::Fold | Verb::TakeIn => Ok(Answer::Nothing),
             Verb::Inbox(_) | Verb::Receipts(..) | Verb::Newer(_) => match plain {

@@ -6,9 +6,11 @@ mod ends;
 mod enqueues;
 mod halves;
 mod producers;
+mod schedules;
 mod state;
 
 pub use halves::Half;
+pub use schedules::Standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,6 +77,7 @@ pub struct Model {
     pub halves: BTreeMap<i64, Half>,
     /// Epoch, last sequence number and position, by name.
     pub producers: BTreeMap<String, (i64, i64, Option<Vec<u8>>)>,
+    pub schedules: BTreeMap<String, Standing>,
     /// When the next retry of a task under a budget may begin to wait.
     pub turns: BTreeMap<String, i64>,
     /// Attempts that are to end: token by row.
@@ -172,6 +175,8 @@ impl Model {
             Verb::Settle(id, commit) => Answer::Flag(self.say(id, *commit)),
             Verb::OpenProducer(name) => self.open_producer(name),
             Verb::Send(parcel) => self.send(parcel),
+            Verb::Schedule(entry) => self.schedule(entry),
+            Verb::Fire(fire) => self.fire(fire),
             Verb::Claim(ask) => self.claim(ask).map_or(Answer::Fenced, Answer::Taken),
             Verb::Finish(ends, ask) => {
                 // The ends of a worker that was taken for dead go with its claim.

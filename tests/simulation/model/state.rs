@@ -54,6 +54,7 @@ impl Model {
         same("half messages", &seen.halves, &halves.collect())?;
         same("revoked attempts", &seen.revoked, &self.revoked)?;
         same("retry budgets", &seen.turns, &self.turns)?;
+        same("schedules", &seen.schedules, &self.schedules)?;
         same("producers", &seen.producers, &self.producers)
     }
 
