@@ -88,6 +88,15 @@ def member(given: Signature[Any] | Mapping[str, Any]) -> Signature[Any]:
     raise TypeError(f"a workflow is made of signatures, such as add.s(1), not of {given!r:.80}")
 
 
+def checked_policy(given: Any) -> str:
+    """What a chord does where a member of its header fails. Raises InvalidJob."""
+    if given is None:
+        return POLICIES[0]
+    if given not in POLICIES:
+        raise InvalidJob(f"on_error of a chord is 'fail' or 'run', not {given!r:.80}")
+    return str(given)
+
+
 def _members(tasks: tuple[Any, ...]) -> tuple[Signature[Any], ...] | Lazily:
     """Of ``group(a, b)``, ``group([a, b])`` or ``group(of a generator)``."""
     given = tasks[0] if len(tasks) == 1 else tasks
@@ -292,8 +301,7 @@ class chord(Composed[R]):
             header = member(header)
         if isinstance(header, (group, Chain)):
             header = header.kwargs["tasks"]
-        if options.get("on_error", "fail") not in POLICIES:
-            raise InvalidJob(f"on_error of a chord is 'fail' or 'run', not {options['on_error']!r:.80}")
+        checked_policy(options.get("on_error"))
         self._compose(
             {"kwargs": {}, "header": _members((header,)), "body": None if body is None else member(body)},
             options,
@@ -339,9 +347,7 @@ class chord(Composed[R]):
     def on_error(self, errback: Any) -> Self:
         """A policy ("fail" or "run"; returns another chord), or as ``link_error``."""
         if isinstance(errback, str):
-            if errback not in POLICIES:
-                raise InvalidJob(f"on_error of a chord is 'fail' or 'run', not {errback!r:.80}")
-            options = {**self.options, "on_error": errback}
+            options = {**self.options, "on_error": checked_policy(errback)}
             return self._again(self.args, self.kwargs, options, self.immutable)
         self.link_error(errback)
         return self
