@@ -209,6 +209,9 @@ class Chain(Composed[R]):
         """Sends it; the handle of the last step. As in Celery nothing is sent of a chain without steps: None."""
         return super().apply_async(args, kwargs, **options) if self.tasks else None
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.apply_async(args, kwargs)
+
     def unchained(self) -> tuple[Signature[Any], ...]:
         """Its steps as part of another chain: ``link`` goes to the last, ``link_error`` to each, ``args`` to the first."""
         steps = list(self.tasks)
@@ -251,6 +254,21 @@ class group(Composed[list[R]]):
         if len(tasks) == 1 and isinstance(tasks[0], group):
             tasks = (tasks[0].kwargs["tasks"],)
         self._compose({"tasks": _members(tasks)}, options)
+
+    def apply_async(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Unpack[CallOptionsDict],
+    ) -> Any:
+        """Sends it, with options for each member; a ``GroupResult``. Raises TypeError for ``link`` and ``link_error``, as
+        Celery's."""
+        for name, instead in (("link", "group | callback"), ("link_error", "group.link_error(errback)")):
+            if options.get(name) is not None:
+                raise TypeError(
+                    f"a group can't be sent with {name}, since it is no job itself; use {instead}"
+                )
+        return super().apply_async(args, kwargs, **options)
 
     def passing(self) -> Iterator[Signature[Any]]:
         """The members one by one, once if a generator gives them."""

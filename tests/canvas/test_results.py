@@ -263,6 +263,9 @@ def test_what_can_not_be_sent_leaves_nothing(tasks: ModuleType, app: PyQueue) ->
     ):
         with pytest.raises(error, match=text):
             made.delay()
+    for name in ("link", "link_error"):
+        with pytest.raises(TypeError, match="no job itself"):
+            group(t.echo.s(1)).apply_async(**{name: t.echo.s()})
     for wrong in (5, "add", [5], [None]):
         with pytest.raises(TypeError, match="made of signatures"):
             group(wrong).delay()
