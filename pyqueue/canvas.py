@@ -88,6 +88,15 @@ def member(given: Signature[Any] | Mapping[str, Any]) -> Signature[Any]:
     raise TypeError(f"a workflow is made of signatures, such as add.s(1), not of {given!r:.80}")
 
 
+def checked_policy(given: Any) -> str:
+    """What a chord does where a member of its header fails. Raises InvalidJob."""
+    if given is None:
+        return POLICIES[0]
+    if given not in POLICIES:
+        raise InvalidJob(f"on_error of a chord is 'fail' or 'run', not {given!r:.80}")
+    return str(given)
+
+
 def _members(tasks: tuple[Any, ...]) -> tuple[Signature[Any], ...] | Lazily:
     """Of ``group(a, b)``, ``group([a, b])`` or ``group(of a generator)``."""
     given = tasks[0] if len(tasks) == 1 else tasks
@@ -200,6 +209,9 @@ class Chain(Composed[R]):
         """Sends it; the handle of the last step. As in Celery nothing is sent of a chain without steps: None."""
         return super().apply_async(args, kwargs, **options) if self.tasks else None
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.apply_async(args, kwargs)
+
     def unchained(self) -> tuple[Signature[Any], ...]:
         """Its steps as part of another chain: ``link`` goes to the last, ``link_error`` to each, ``args`` to the first."""
         steps = list(self.tasks)
@@ -242,6 +254,21 @@ class group(Composed[list[R]]):
         if len(tasks) == 1 and isinstance(tasks[0], group):
             tasks = (tasks[0].kwargs["tasks"],)
         self._compose({"tasks": _members(tasks)}, options)
+
+    def apply_async(
+        self,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Unpack[CallOptionsDict],
+    ) -> Any:
+        """Sends it, with options for each member; a ``GroupResult``. Raises TypeError for ``link`` and ``link_error``, as
+        Celery's."""
+        for name, instead in (("link", "group | callback"), ("link_error", "group.link_error(errback)")):
+            if options.get(name) is not None:
+                raise TypeError(
+                    f"a group can't be sent with {name}, since it is no job itself; use {instead}"
+                )
+        return super().apply_async(args, kwargs, **options)
 
     def passing(self) -> Iterator[Signature[Any]]:
         """The members one by one, once if a generator gives them."""
@@ -292,8 +319,7 @@ class chord(Composed[R]):
             header = member(header)
         if isinstance(header, (group, Chain)):
             header = header.kwargs["tasks"]
-        if options.get("on_error", "fail") not in POLICIES:
-            raise InvalidJob(f"on_error of a chord is 'fail' or 'run', not {options['on_error']!r:.80}")
+        checked_policy(options.get("on_error"))
         self._compose(
             {"kwargs": {}, "header": _members((header,)), "body": None if body is None else member(body)},
             options,
@@ -339,9 +365,7 @@ class chord(Composed[R]):
     def on_error(self, errback: Any) -> Self:
         """A policy ("fail" or "run"; returns another chord), or as ``link_error``."""
         if isinstance(errback, str):
-            if errback not in POLICIES:
-                raise InvalidJob(f"on_error of a chord is 'fail' or 'run', not {errback!r:.80}")
-            options = {**self.options, "on_error": errback}
+            options = {**self.options, "on_error": checked_policy(errback)}
             return self._again(self.args, self.kwargs, options, self.immutable)
         self.link_error(errback)
         return self

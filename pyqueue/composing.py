@@ -53,7 +53,7 @@ class Composing(Generic[R]):
         """Calls ``function`` once for this job, however often that is tried again: its result is kept in the file, and
         returned from there, as a result would be read (tuples are lists then).
 
-        What it raises is not kept. ``name`` names the step within the job. A coroutine function gives a coroutine. Raises
+        What it raises is not kept, and if its process dies before the result is kept it is called again. ``name`` names the step within the job. A coroutine function gives a coroutine. Raises
         EncodeError for a result that is no JSON, LeaseLost where the job is not this attempt's any more.
         """
         if not isinstance(name, str) or not 0 < len(name) < 256:

@@ -28,6 +28,19 @@ _KINDS: Final = {
     "chunks": "chunks",
 }
 _LISTS: Final = {"chain": "tasks", "group": "tasks", "chord": "header"}
+_FROZEN: Final = frozenset(
+    (
+        "chord",
+        "group_id",
+        "group_index",
+        "parent_id",
+        "replaced_task_nesting",
+        "reply_to",
+        "root_id",
+        "stamped_headers",
+    )
+)
+"""Options that Celery adds to what it has sent: where it stood there says nothing here."""
 _LINKS: Final = ("link", "link_error")
 
 
@@ -157,6 +170,7 @@ def _made(part: _Part, sender: Sender | None) -> Signature[Any]:
     immutable = bool(form.get("immutable", False))
     if not isinstance(options, Mapping):
         raise ValueError(f"the options of a signature are a dictionary, not {options!r:.80}")
+    options = {name: value for name, value in options.items() if name not in _FROZEN}
     if part.kind is None:
         return Signature(form["task"], args, kwargs, options, immutable=immutable, sender=sender)
     if part.kind not in _LISTS:

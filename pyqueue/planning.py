@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from pyqueue import signals
 from pyqueue._core import Plan
-from pyqueue.canvas import Chain, Composed, chord, group, member
+from pyqueue.canvas import Chain, Composed, checked_policy, chord, group, member
 from pyqueue.exceptions import InvalidJob
 from pyqueue.group_result import GroupResult
 from pyqueue.message import Place, ending_of, usual_job
@@ -277,7 +277,7 @@ class Planner:
         body = whole.body
         if body is None:
             raise InvalidJob("this chord has no body to call; write chord(header, body)")
-        run = "always" if whole.options.get("on_error") == "run" else "success"
+        run = "always" if checked_policy(whole.options.get("on_error")) == "run" else "success"
         options = {name: value for name, value in spot.options.items() if name not in _DELAYS}
         after = spot._replace(args=(), kwargs={}, options=options)
         header: group[Any] = group(whole.tasks)

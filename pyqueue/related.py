@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyqueue.exceptions import IncompleteStream
+
+if TYPE_CHECKING:
+    from pyqueue._core import Store
 
 
 class Related:
@@ -17,6 +20,7 @@ class Related:
     id: str
     parent: Any
     children: Any
+    _store: Store
 
     def iterdeps(self, intermediate: bool = False) -> Iterator[tuple[Any, Any]]:
         """This handle and those of all jobs made from here, each after the one that made it: (maker, handle).
@@ -59,6 +63,12 @@ class Related:
         return each.get(timeout=0, propagate=propagate) if each.ready() else None
 
     maybe_reraise = maybe_throw
+
+    def revoke_workflow(self) -> bool:
+        """Cancels all that has not run of the workflow that the job is in; False if it is in none."""
+        from pyqueue._core import Workflows  # noqa: PLC0415  for those who have some
+
+        return Workflows(self._store).cancel(self.id) is not None
 
     def exists(self) -> bool:
         """Whether the file knows the job."""

@@ -205,6 +205,10 @@ class Signature(Generic[R]):
         belongs to no app."""
         return self._known_sender().apply_here(self, args, kwargs, options)  # type: ignore[no-any-return]
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the task here and now, with ``args`` put first, as in Celery; what it raises is raised."""
+        return self.apply(args, kwargs).get()
+
     def to_dict(self) -> dict[str, Any]:
         """Celery's dictionary form."""
         from pyqueue.forms import form_of  # noqa: PLC0415  it imports this module

@@ -21,6 +21,7 @@ FAMILIES = {
     "test_bad_raising.py": "tasks that raise what can't be kept",
     "test_bad_children.py": "tasks that harm the process they run in",
     "test_bad_lives.py": "tasks that don't end when they should, and apps that never load",
+    "test_bad_workflows.py": "workflows that could not be stored, or could not end",
     "test_bad_stopping.py": "workers of one name, stopped twice",
 }
 

@@ -1,4 +1,5 @@
-"""The task of ``pyqueue demo catalog``: reads files, and writes one row for each into the queue's own file.
+"""The tasks of ``pyqueue demo catalog``: many read files, and write one row for each into the queue's own file; once all
+have ended one merges their counts, and the next says them.
 
 The row is replaced when a file is read again, so each file is in the catalogue once however often its job is
 started. A row of ``running`` stands there while a job is being run, and names the process.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from pyqueue import PyQueue
@@ -50,9 +52,10 @@ def _connection(path: str, pid: int) -> sqlite3.Connection:  # noqa: ARG001  one
     return connect(path)
 
 
-@app.task(bind=True, max_retries=2, autoretry_for=(OSError,), retry_backoff=0.1, ignore_result=True)
-def catalog_files(self: Task[Any, Any], root: str, paths: list[str]) -> None:
-    """Reads files below ``root``. One that can't be read is tried again, and at last recorded as an error."""
+@app.task(bind=True, max_retries=2, autoretry_for=(OSError,), retry_backoff=0.1)
+def catalog_files(self: Task[Any, Any], root: str, paths: list[str], stay: float = 0.0) -> list[int]:
+    """Reads files below ``root`` and stays ``stay`` seconds longer; how many it could read, and their bytes. One that can't
+    be read is tried again, and at last recorded as an error."""
     connection = _connection(app.path, os.getpid())
     job, attempt = str(self.request.id), self.request.attempt
     with transaction(connection):
@@ -61,12 +64,27 @@ def catalog_files(self: Task[Any, Any], root: str, paths: list[str]) -> None:
         )
     last = self.request.retries >= (self.max_retries or 0)
     rows = [_row(root, path, last) for path in paths]
+    time.sleep(stay)
     with transaction(connection):
         connection.executemany(
             "INSERT OR REPLACE INTO catalog VALUES (CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(*row, job, attempt) for row in rows],
         )
         connection.execute("DELETE FROM running WHERE job = ?", (job,))
+    sizes = [row[2] for row in rows if row[2] is not None]
+    return [len(sizes), sum(sizes)]
+
+
+@app.task
+def merge(counts: list[list[int]]) -> list[int]:
+    """The sums of what the readers have counted."""
+    return [sum(column) for column in zip(*counts, strict=True)] or [0, 0]
+
+
+@app.task
+def report(sums: list[int]) -> str:
+    """One sentence of it."""
+    return f"{sums[0]:,} files with {sums[1]:,} bytes"
 
 
 def _row(root: str, path: str, last: bool) -> tuple[Any, ...]:

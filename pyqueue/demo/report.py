@@ -30,9 +30,10 @@ class Findings(NamedTuple):
 
 
 def examine(
-    store: Store, connection: sqlite3.Connection, tree: Tree, jobs: list[str], kills: Kills
+    store: Store, connection: sqlite3.Connection, tree: Tree, jobs: list[str], kills: Kills, *, said: object
 ) -> Findings:
-    """Compares catalogue, history and counters with the tree and with what the driver saw."""
+    """Compares catalogue, history and counters with the tree and with what the driver saw, and with what the last job
+    ``said``."""
     wrong = [*_wrong_rows(connection, tree), *_wrong_counts(store), *_wrong_histories(store, kills.held)]
     recovered = 0
     for job in jobs:
@@ -46,6 +47,8 @@ def examine(
     files, unreadable, size = connection.execute(
         "SELECT count(sha256), count(error), coalesce(sum(bytes), 0) FROM catalog"
     ).fetchone()
+    if said != f"{files:,} files with {size:,} bytes":
+        wrong.append(f"the last job said {said!r}, and the catalogue has {files:,} files with {size:,} bytes")
     return Findings(
         files=files,
         unreadable=unreadable,

@@ -8,10 +8,10 @@ import shlex
 import signal
 import sys
 import time
-from typing import IO, Final, TextIO
+from typing import IO, Any, Final, TextIO
 
-from pyqueue.demo.catalog import SCHEMA, app, catalog_files, connect
-from pyqueue.demo.feed import Feed
+from pyqueue import chord
+from pyqueue.demo.catalog import SCHEMA, app, catalog_files, connect, merge, report
 from pyqueue.demo.files import Files, claim_files
 from pyqueue.demo.processes import WorkerProcess
 from pyqueue.demo.progress import Progress
@@ -24,6 +24,10 @@ _TARGET: Final = "pyqueue.demo.catalog:app"
 _LOOK_EVERY: Final = 0.0005
 _REST: Final = 0.05
 _STALLED_AFTER: Final = 120.0
+_SMALL: Final = 10_000
+"""Files: fewer are read so fast that all would be done before a process could be killed."""
+_STAY: Final = 0.02
+"""Seconds that each of their jobs takes longer."""
 
 
 def run_catalog(root: str, db: str, *, force: bool, concurrency: int, out: TextIO = sys.stdout) -> int:
@@ -44,14 +48,21 @@ def run_catalog(root: str, db: str, *, force: bool, concurrency: int, out: TextI
             connection.executescript(SCHEMA)
             start = time.monotonic()
             chunks = chunked(tree.files)
-            out.write(f"{len(chunks):,} jobs of up to {len(chunks[0])} files go to {files.db}\n")
-            feed = Feed(app, [catalog_files.s(files.root(root), chunk) for chunk in chunks], 4 * concurrency)
-            progress = Progress(feed.total, "jobs", out)
+            stay = _STAY if len(tree.files) < _SMALL else 0.0
+            header = [catalog_files.s(files.root(root), chunk, stay) for chunk in chunks]
+            sent: Any = chord(header, merge.s() | report.s()).delay()
+            jobs = [*(each.id for each in sent.parent.parent), sent.parent.id, sent.id]
+            out.write(
+                f"{len(chunks):,} jobs of up to {len(chunks[0])} files go to {files.db}, with one that merges what they "
+                f"count, and one that says it\n"
+            )
+            progress = Progress(len(jobs), "jobs", out)
             kills = Kills(connection, first, second, lambda: crew.hire("C"), progress.say)
-            _Watch(crew, kills, progress, feed).to_the_end()
+            _Watch(crew, kills, progress, len(jobs)).to_the_end()
             seconds = time.monotonic() - start
             crew.stop()
-            findings = examine(app.store, connection, tree, feed.jobs, kills)
+            said = sent.get(timeout=0, propagate=False)
+            findings = examine(app.store, connection, tree, jobs, kills, said=said)
             lines = write_sums(connection, files.sums)
     if kills.pending and not findings.wrong:
         out.write("the tree is so small that it was done before a child and a worker could be killed\n")
@@ -123,11 +134,11 @@ class _Crew:
 class _Watch:
     """Looks on as the jobs are done, and lets the kills happen on the way."""
 
-    def __init__(self, crew: _Crew, kills: Kills, progress: Progress, feed: Feed) -> None:
+    def __init__(self, crew: _Crew, kills: Kills, progress: Progress, total: int) -> None:
         self._crew = crew
         self._kills = kills
         self._progress = progress
-        self._feed = feed
+        self._total = total
 
     def to_the_end(self) -> None:
         """Returns when all jobs have ended. Raises QueueError if nothing moves any more."""
@@ -135,13 +146,9 @@ class _Watch:
         while True:
             done = sum(queue.succeeded + queue.failed for queue in app.store.queues())
             self._progress.update(done)
-            if done >= self._feed.total:
+            if done >= self._total:
                 break
-            self._kills.step(done / self._feed.total)
-            if self._kills.pending:
-                self._feed.top_up(done)
-            else:
-                self._feed.rest()
+            self._kills.step(done / self._total)
             if done != before:
                 before, moved = done, time.monotonic()
             elif time.monotonic() - moved > _STALLED_AFTER:

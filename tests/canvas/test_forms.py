@@ -225,3 +225,27 @@ def test_the_generator_of_a_group_is_asked_when_the_group_is_used(both: tuple[Ou
     assert len(made) == 3
     assert len(made) == 3
     assert asked == [0, 1, 2]
+
+
+def test_what_celery_has_frozen_is_read(both: tuple[Ours, Celerys]) -> None:
+    _, celerys = both
+    made = celerys.chord([celerys.t.add.s(1), celerys.t.add.s(2)], celerys.t.sum.s())
+    made.freeze()
+    again = Signature.from_dict(plain(dict(made)))
+    assert set(again.tasks[0].options) == {"task_id"}  # type: ignore[attr-defined]
+
+
+def test_a_signature_can_be_called(both: tuple[Ours, Celerys]) -> None:
+    from pyqueue import PyQueue
+
+    app = PyQueue("nowhere.db")
+
+    @app.task(name="subtract")
+    def subtract(x: int, y: int) -> int:
+        if y < 0:
+            raise ValueError("no")
+        return x - y
+
+    assert subtract.s(2)(10) == 8
+    with pytest.raises(ValueError, match="no"):
+        subtract.s(-1)(10)

@@ -142,11 +142,11 @@ def running(tasks: ModuleType, request: pytest.FixtureRequest) -> Iterator[Calla
         with tasks.app.testing(propagate=False):
             yield lambda made: made.delay()
     else:
-        request.getfixturevalue("worker")("-A", tasks.__project__.file.name, "-c", "2")
+        request.getfixturevalue("worker")("-A", tasks.__project__.file.name, "-c", "2", "-P", how)
         yield lambda made: made.delay()
 
 
-@pytest.mark.parametrize("running", ["worker", "in place", "applied"], indirect=True)
+@pytest.mark.parametrize("running", ["prefork", "threads", "asyncio", "in place", "applied"], indirect=True)
 def test_the_values(tasks: ModuleType, running: Callable[[Any], Any]) -> None:
     sent = {name: running(build(tasks)) for name, (build, _) in VALUES.items()}
     assert {name: each.get(timeout=20) for name, each in sent.items()} == {
@@ -154,7 +154,7 @@ def test_the_values(tasks: ModuleType, running: Callable[[Any], Any]) -> None:
     }
 
 
-@pytest.mark.parametrize("running", ["worker", "in place", "applied"], indirect=True)
+@pytest.mark.parametrize("running", ["prefork", "in place", "applied"], indirect=True)
 def test_the_errors(tasks: ModuleType, running: Callable[[Any], Any]) -> None:
     for name, (build, error, text) in ERRORS.items():
         result = running(build(tasks))
@@ -163,7 +163,7 @@ def test_the_errors(tasks: ModuleType, running: Callable[[Any], Any]) -> None:
         assert result.failed(), name
 
 
-@pytest.mark.parametrize("running", ["worker", "in place"], indirect=True)
+@pytest.mark.parametrize("running", ["prefork", "in place"], indirect=True)
 def test_partial_arguments(tasks: ModuleType, running: Callable[[Any], Any]) -> None:
     sent = {name: build(tasks) for name, (build, _) in PARTIAL.items()}
     assert {name: each.get(timeout=20) for name, each in sent.items()} == {

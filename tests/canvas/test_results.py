@@ -190,6 +190,13 @@ def test_cancelling_a_group_cancels_all_within_it(tasks: ModuleType) -> None:
     assert sent.completed_count() == 0
 
 
+def test_cancelling_the_workflow_of_a_job(tasks: ModuleType) -> None:
+    result = (tasks.echo.s(1) | tasks.echo.s() | tasks.echo.s()).delay()
+    assert result.revoke_workflow()
+    assert result.parent.parent.state == result.state == "REVOKED"
+    assert not tasks.echo.delay(1).revoke_workflow()
+
+
 @pytest.mark.parametrize("how", ["revoked", "expired", "dead", "large"])
 def test_a_chord_hears_of_every_end(tasks: ModuleType, worker: Callable[..., Any], how: str) -> None:
     members = {
@@ -256,6 +263,9 @@ def test_what_can_not_be_sent_leaves_nothing(tasks: ModuleType, app: PyQueue) ->
     ):
         with pytest.raises(error, match=text):
             made.delay()
+    for name in ("link", "link_error"):
+        with pytest.raises(TypeError, match="no job itself"):
+            group(t.echo.s(1)).apply_async(**{name: t.echo.s()})
     for wrong in (5, "add", [5], [None]):
         with pytest.raises(TypeError, match="made of signatures"):
             group(wrong).delay()
