@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pyqueue import group_result, result_set
     from pyqueue.app import PyQueue
+    from pyqueue.graph import Graph
     from pyqueue.options import CallOptionsDict
     from pyqueue.planning import Planned
 
@@ -89,17 +90,32 @@ class Composer(Configured):
         whole: group[R] = group(signatures)
         return self.send_composed(whole)  # type: ignore[no-any-return]
 
+    def graph(self) -> Graph:
+        """A new graph: named calls that wait for each other, stored together by its ``delay``."""
+        from pyqueue.graph import Graph  # noqa: PLC0415  for those who use it
+
+        return Graph(self)
+
+    def send_graph(self, graph: Graph, name: str | None) -> Any:
+        """Stores a graph in one transaction."""
+        from pyqueue.graph_planning import planned_graph  # noqa: PLC0415  for those who use it
+
+        self._refuse_joined()
+        return self.send_planned(planned_graph(cast("PyQueue", self), graph, name))
+
     def send_composed(self, signature: Signature[Any]) -> Any:
         """Stores a workflow in one transaction: what waits in it needs nobody of ours any more."""
         from pyqueue.planning import planned  # noqa: PLC0415  for those who use it
 
-        app = cast("PyQueue", self)
-        if joining.host_of(app) is not None:
+        self._refuse_joined()
+        return self.send_planned(planned(cast("PyQueue", self), signature))
+
+    def _refuse_joined(self) -> None:
+        if joining.host_of(self) is not None:
             raise CannotJoin(
                 "a workflow can't be stored by a foreign connection yet: enqueue one job there that makes it, "
                 "or send it before or after the block"
             )
-        return self.send_planned(planned(app, signature))
 
     def send_planned(self, made: Planned) -> Any:
         """Stores a plan."""
@@ -113,7 +129,7 @@ class Composer(Configured):
             for signature, (id, _) in zip(made.signatures, ids, strict=False):
                 publishing.after(signature, id)
             if place is not None:
-                place.finish(made.handle)
+                place.finish(made.ends)
         return made.handle
 
     def apply_here(

@@ -57,14 +57,20 @@ class Spot(NamedTuple):
     root: str | None = None
     leads: bool = False
     """Whether its first job gets the id ``root``."""
+    how: str = "value"
+    """How what it waits for is taken."""
+    undo: NewJob | None = None
 
 
 class Planned:
     """A plan, and the handles of its jobs, which get their ids once it is stored."""
 
-    def __init__(self, plan: Plan, handle: Handle | None, handles: list[AsyncResult[Any]]) -> None:
+    def __init__(self, plan: Plan, handle: Any, ends: list[Any], handles: list[AsyncResult[Any]]) -> None:
         self.plan: Final = plan
         self.handle: Final = handle
+        """What stands for all of it."""
+        self.ends: Final = ends
+        """The handles that tell how it has ended."""
         self.signatures: list[Signature[Any]] = []
         """In the order of the plan, if somebody wants to know."""
         self._handles = handles
@@ -95,9 +101,9 @@ class Planner:
         self._first: tuple[Any, ...] = ()
         self._max_body = app.max_body
 
-    def finished(self, handle: Handle | None) -> Planned:
+    def finished(self, handle: Any, ends: list[Any] | None = None) -> Planned:
         """What was made."""
-        planned = Planned(self.plan, handle, self._handles)
+        planned = Planned(self.plan, handle, [handle] if ends is None else ends, self._handles)
         planned.signatures = self._signatures or []
         return planned
 
@@ -149,9 +155,7 @@ class Planner:
         handle = self.job(call, spot, fills)
         return handle, node
 
-    def job(
-        self, call: Signature[Any], spot: Spot, fills: tuple[int, int], takes: str = "value", **more: Any
-    ) -> AsyncResult[Any]:
+    def job(self, call: Signature[Any], spot: Spot, fills: tuple[int, int]) -> AsyncResult[Any]:
         """Adds the job of a call, and its handle."""
         options = call.options
         if options and options.get("dedup_key") is not None:
@@ -162,12 +166,12 @@ class Planner:
             call = call.set(task_id=spot.root)
         if spot is not self._spot or call.immutable is not self._immutable:
             self._spot, self._immutable = spot, call.immutable
-            self._near = _place_of(spot, takes if spot.takes and not call.immutable else "nothing")
+            self._near = _place_of(spot, spot.how if spot.takes and not call.immutable else "nothing")
             self._first = (None,) if self._near.takes == "value" else ()
         if self._near.takes != "spread":
             self._app.refuse_misfit(call, self._first)
         job, lifetime_us = self._job_of(call, self._near)
-        self.plan.add(job, after=spot.after, fills=fills, lifetime_us=lifetime_us, **more)
+        self.plan.add(job, after=spot.after, fills=fills, lifetime_us=lifetime_us, undo=spot.undo)
         handle: AsyncResult[Any] = AsyncResult("", self._store, True, spot.parent)
         self._handles.append(handle)
         if self._signatures is not None:
@@ -276,8 +280,8 @@ class Planner:
         run = "always" if whole.options.get("on_error") == "run" else "success"
         options = {name: value for name, value in spot.options.items() if name not in _DELAYS}
         after = spot._replace(args=(), kwargs={}, options=options)
-        header: group[Any] = group(whole.kwargs["header"])
-        if header.first() is None or next(members(header), None) is None:
+        header: group[Any] = group(whole.tasks)
+        if next(members(header), None) is None:
             # Nobody to wait for but what the chord itself waits for.
             return (yield self._place(body, after._replace(args=([],), takes=False)))
         task = last_of(body)

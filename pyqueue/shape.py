@@ -57,8 +57,9 @@ def shared(options: Mapping[str, Any]) -> dict[str, Any]:
 def steps_of(chain: Chain[Any]) -> list[Signature[Any]]:
     """As Celery runs them: a group of one is its member; empty groups and chains are left out unless nothing else is
     there."""
-    steps = [each for each in chain.tasks if not (isinstance(each, (group, Chain)) and not each.tasks)]
-    return [_unrolled(each) for each in steps] or list(chain.tasks[-1:])
+    unrolled = [_unrolled(each) for each in chain.tasks]
+    steps = [each for each in unrolled if not (isinstance(each, (group, Chain)) and not each.tasks)]
+    return steps or unrolled[-1:]
 
 
 def _unrolled(each: Signature[Any]) -> Signature[Any]:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pyqueue.transaction import Transaction
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 Answer = TypeVar("Answer", bound="Check | Coroutine[Any, Any, Check]")
 C = TypeVar("C")
@@ -225,8 +226,12 @@ class Task(Overridable, Telling, Asked, Composing[R], Generic[P, R]):
             else:
                 self._stub(*args, **kwargs)
 
-    def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:
-        """The call as a value, not made yet."""
+    @overload
+    def s(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]: ...
+    @overload
+    def s(self: Task[Concatenate[Any, Q], R], *args: Q.args, **kwargs: Q.kwargs) -> Signature[R]: ...
+    def s(self, *args: Any, **kwargs: Any) -> Signature[Any]:
+        """The call as a value, not made yet; within a workflow without its first argument, which the step before gives."""
         return Signature(self.name, args, kwargs, sender=self._sender)
 
     def si(self, *args: P.args, **kwargs: P.kwargs) -> Signature[R]:

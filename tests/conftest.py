@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -17,7 +17,20 @@ import pytest
 
 from pyqueue import PyQueue, _core, loading
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts so what runs in the background, and every process of the tests would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 assert hasattr(_core, "MUTANTS") or not os.environ.get("PYQUEUE_MUTANT"), "this build has no mutants"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test has logged may be no text, and goes from process to process."""
+    report = yield
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
 
 
 @pytest.fixture

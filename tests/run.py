@@ -5,6 +5,12 @@ import re
 import subprocess
 import sys
 
+ALONE = ("beside", "crash", "forks", "pool", "proofs")
+"""Folders whose tests watch processes and the clock, or need the whole machine: one test at a time."""
+LONG = ("faults", "stateful", "cost")
+"""Those that compute for long: they begin first, while the others wait for processes most of their time."""
+BESIDE = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
+
 COUNTS = re.compile(r"(\d+) (passed|failed|skipped|errors?)")
 
 
@@ -34,7 +40,11 @@ def main() -> int:
         parts = [(seeds(first), core[1]) for first in range(1, 20_000, 2_000)]
         parts.append((face[0] + ["-m", "slow"], face[1]))
     else:
-        parts = [core, (face[0] + ["-m", "not slow"], face[1])]
+        quick = [*face[0], "-m", "not slow"]
+        folders = [f"tests/{folder}" for folder in ALONE]
+        others = [f"--ignore={folder}" for folder in folders]
+        first = [f"tests/{folder}" for folder in LONG]
+        parts = [core, ([*quick, *BESIDE, *others, *first, "tests"], face[1]), ([*quick, *folders], face[1])]
     codes, total = [], {"passed": 0, "failed": 0, "skipped": 0}
     for command, closing in parts:
         code, counts = run(command, closing)

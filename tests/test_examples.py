@@ -81,6 +81,15 @@ def test_schedules(copied: Callable[[str], Path], worker: Worker, tmp_path: Path
     ]
 
 
+def test_a_workflow(copied: Callable[[str], Path], worker: Worker, tmp_path: Path) -> None:
+    words = len(copied("workflow.py").read_text().split())
+    worker("-A", "workflow.py", "-c", "2")
+    assert python(tmp_path, "workflow.py").splitlines() == [
+        f"the files in this folder have {words} words",
+        f"each: [{words}]",
+    ]
+
+
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[str]:
     """The address of the Flask application, on loopback."""
@@ -125,7 +134,7 @@ def test_fastapi(copied: Callable[[str], Path], worker: Worker, tmp_path: Path) 
 
 def test_the_examples_are_as_long_as_the_readmes_and_all_are_run() -> None:
     files = {path.name for path in EXAMPLES.glob("*.py")}
-    assert files == {"plain.py", "scheduled.py", "flask_app.py", "fastapi_app.py"}
+    assert files == {"plain.py", "scheduled.py", "workflow.py", "flask_app.py", "fastapi_app.py"}
     for name in files:
         code = [line for line in (EXAMPLES / name).read_text().splitlines() if line.strip()]
         assert len(code) <= 30, name

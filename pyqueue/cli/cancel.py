@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from pyqueue._core import Workflows
 from pyqueue.cli.codes import EXIT_DONE, EXIT_FAILED, EXIT_NOTHING
 from pyqueue.cli.file import add_options, existing, note
 from pyqueue.cli.numbers import length
@@ -32,9 +33,15 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
             "pyqueue cancel 0017f000-0000-8000-8bd5-dacda2b3cac3",
             "pyqueue cancel --json $(cat ids.txt)",
             "pyqueue cancel --terminate --wait 0017f000-0000-8000-8bd5-dacda2b3cac3",
+            "pyqueue cancel --workflow 0017f000-0000-8000-8bd5-dacda2b3cac3",
         ),
     )
     parser.add_argument("ids", nargs="+", metavar="ID", help="the jobs")
+    parser.add_argument(
+        "--workflow",
+        action="store_true",
+        help="cancel all that has not run of the workflows that have these names or jobs",
+    )
     parser.add_argument("--terminate", action="store_true", help="end those that run")
     parser.add_argument(
         "--signal",
@@ -69,7 +76,15 @@ def run(arguments: Namespace) -> int:
     cancelled: list[str] = []
     asked: list[str] = []
     late, unknown = [], []
-    for id in dict.fromkeys(arguments.ids):
+    ids = dict.fromkeys(arguments.ids)
+    if arguments.workflow:
+        workflows = Workflows(store)
+        running = {id: workflows.cancel(id) for id in ids}
+        unknown = [id for id, found in running.items() if found is None]
+        cancelled = [id for id, found in running.items() if found is not None]
+        # What runs goes on, unless it shall be ended.
+        ids = dict.fromkeys(job for found in running.values() for job in found or () if arguments.terminate)
+    for id in ids:
         done, state = _cancel(store, id, arguments)
         if done:
             (asked if state == "running" else cancelled).append(id)
@@ -80,11 +95,12 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         print_json(store.path, {"cancelled": cancelled, "asked": asked, "too_late": late, "unknown": unknown})
     else:
-        print(f"{len(cancelled)} cancelled" + (f", {len(asked)} asked to end" if asked else ""))
+        of = " workflows" if arguments.workflow and len(cancelled) != 1 else " workflow" * arguments.workflow
+        print(f"{len(cancelled)}{of} cancelled" + (f", {len(asked)} asked to end" if asked else ""))
         for job in late:
             note(f"too late for {job['id']}: {job['state']}")
         for id in unknown:
-            note(f"{store.path} holds no job {id}")
+            note(f"{store.path} holds no {'workflow' if arguments.workflow else 'job'} {id}")
     return EXIT_FAILED if late else EXIT_NOTHING if unknown else EXIT_DONE
 
 

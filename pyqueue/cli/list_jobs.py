@@ -35,9 +35,13 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         (
             "pyqueue list --state failed --error 'Timeout*'",
             "pyqueue list --queue mail --task app.send --limit 5 --json",
+            "pyqueue list --workflow",
         ),
     )
     parser.add_argument("--state", choices=STATES, metavar="STATE", help=", ".join(STATES))
+    parser.add_argument(
+        "--workflow", action="store_true", help="list workflows, and not jobs; with --limit alone"
+    )
     add_filters(parser)
     parser.add_argument(
         "--limit", type=positive, default=50, metavar="N", help="at most so many (default: %(default)s)"
@@ -49,6 +53,11 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
     store = whole(arguments)
+    if arguments.workflow:
+        from pyqueue.cli.workflows import print_list  # noqa: PLC0415  for those who have some
+
+        print_list(store, arguments.limit, arguments.json)
+        return 0
     jobs = store.jobs(
         state=arguments.state,
         queue=arguments.queue,

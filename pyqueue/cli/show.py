@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyqueue.cli.asked import ask
+from pyqueue.cli.codes import EXIT_NOTHING
 from pyqueue.cli.file import add_options, note, whole
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.progress import told
@@ -40,11 +41,17 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         (
             "pyqueue show 0017f000-0000-8000-8bd5-dacda2b3cac3",
             "pyqueue show --log 0017f000-0000-8000-8bd5-dacda2b3cac3",
+            "pyqueue show --tree 0017f000-0000-8000-8bd5-dacda2b3cac3",
         ),
     )
     parser.add_argument("id", metavar="ID", help="the job")
     parser.add_argument(
         "--log", action="store_true", help="show what its attempts have logged, and nothing else"
+    )
+    parser.add_argument(
+        "--tree",
+        action="store_true",
+        help="show the workflow that the job is in, or that has this name, and nothing else",
     )
     add_options(parser)
     parser.set_defaults(run=run)
@@ -55,6 +62,8 @@ def run(arguments: Namespace) -> int:
     store = whole(arguments)
     if arguments.log:
         return _show_log(store, arguments)
+    if arguments.tree:
+        return _show_tree(store, arguments)
     asked = ask(store, arguments.id)
     if arguments.json:
         print_json(store.path, asked.as_object(traceback=arguments.verbose))
@@ -75,6 +84,17 @@ def run(arguments: Namespace) -> int:
                 print(f"\nattempt {attempt.number}")
                 print(plain(masked_text(attempt.failure.traceback.rstrip()), keep="\n\t"))
     return 0
+
+
+def _show_tree(store: Store, arguments: Namespace) -> int:
+    from pyqueue.cli.workflows import print_tree  # noqa: PLC0415  for those who have some
+
+    if print_tree(store, arguments.id, arguments.json):
+        return 0
+    if store.view(arguments.id).state == "unknown":
+        raise UnknownJob(f"{store.path} holds no job or workflow {plain(arguments.id)}")
+    note(f"job {plain(arguments.id)} is in no workflow")
+    return EXIT_NOTHING
 
 
 def _show_log(store: Store, arguments: Namespace) -> int:

@@ -12,13 +12,14 @@ from pyqueue.attempt import Attempt
 from pyqueue.composer import is_composed, wrapped
 from pyqueue.exceptions import Replaced, TransactionError
 from pyqueue.message import Place
+from pyqueue.own_tasks import VALUE
 from pyqueue.result import AsyncResult
 from pyqueue.serialization import CONTENT_TYPE, Call, decode_result, encode_call, encode_result
+from pyqueue.signature import Signature
 
 if TYPE_CHECKING:
     from pyqueue._core import Job, NewJob, Plan
     from pyqueue.app import PyQueue
-    from pyqueue.signature import Signature
     from pyqueue.worker.transaction import Block
 
 
@@ -42,8 +43,17 @@ class Becoming(Attempt):
         """The plan of what the job becomes, and the message under which it goes on once that is done."""
         from pyqueue.canvas import Chain  # noqa: PLC0415  for those who do it
         from pyqueue.planning import planned  # noqa: PLC0415
+        from pyqueue.shape import is_several, last_of  # noqa: PLC0415
 
+        last = last_of(signature)
+        if last is None or not is_several(last):
+            # What waits for a single result is told of its failure by nobody but who has failed.
+            signature = signature.set()
+            for errback in self.call.extras.link_error or ():
+                signature.link_error(errback)
         plan = planned(self.app, signature if is_composed(signature) else Chain(signature)).plan
+        if not len(plan):
+            plan = planned(self.app, Chain(Signature(VALUE, ([],)))).plan
         extras = self.call.extras._replace(takes="value")
         return plan, encode_call(
             Call([], {}, self.call.ignore_result, False, extras), self.job.task, self.app.max_body

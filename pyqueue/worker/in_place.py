@@ -50,9 +50,9 @@ class InPlace:
         """Stores a workflow."""
         return list(Workflows(self.store).enqueue(plan))
 
-    def finish(self, handle: Any) -> None:
-        """Runs all of it. Raises what its result is raised with if we propagate."""
-        self.follow([each.id for each in flat([handle])])
+    def finish(self, ends: Sequence[Any]) -> None:
+        """Runs all of it. Raises what one of these handles raises if we propagate."""
+        self.follow([each.id for each in flat(ends)])
 
     def settle(self, id: str, commit: bool) -> bool:
         """Settles a half message; the job of one that is committed runs at once."""

@@ -67,7 +67,7 @@ def run(options: WorkerOptions) -> int:
         else:
             tell(event, app)
         if event.kind == "stuck":
-            _start_anew(crew, where)
+            _start_anew(crew, stop, where)
         if event.kind == "ready":
             signals.worker_ready.send(decided.name)
 
@@ -87,6 +87,10 @@ class _Stop:
         self._crew = crew
         self._name = name
         self._signals = 0
+
+    @property
+    def asked(self) -> bool:
+        return self._signals > 0
 
     @property
     def cold(self) -> bool:
@@ -123,15 +127,21 @@ def _dump(crew: Crew, _number: int, _frame: FrameType | None) -> None:
     crew.dump()
 
 
-def _start_anew(crew: Crew, where: str) -> None:
-    """Puts a new worker in the place of this process: a thread that stands still can't be ended alone."""
+def _start_anew(crew: Crew, stop: _Stop, where: str) -> None:
+    """Puts a new worker in the place of this process: a thread that stands still can't be ended alone.
+
+    One that was told to stop just ends.
+    """
     faulthandler.dump_traceback(all_threads=True)
-    log.error("the worker starts anew; the jobs that it ran are back in line")
+    what = "ends, as it was told to" if stop.asked else "starts anew"
+    log.error("the worker %s; the jobs that it ran are back in line", what)
     crew.abandon()
-    # Relative paths among the arguments begin where it was started.
-    os.chdir(where)
     sys.stdout.flush()
     sys.stderr.flush()
+    if stop.asked:
+        os._exit(EXIT_COLD)
+    # Relative paths among the arguments begin where it was started.
+    os.chdir(where)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 

@@ -107,7 +107,10 @@ pub fn fill(change: &mut Change, input: i64, end: End) -> Result<()> {
 /// Counts what was filled, and decides the nodes that are complete. What that ends fills inputs in its turn, and may
 /// have errbacks.
 pub fn settle(change: &mut Change) -> Result<()> {
-    let mut left = STEP;
+    settle_some(change, &mut { STEP })
+}
+
+fn settle_some(change: &mut Change, left: &mut usize) -> Result<()> {
     while !change.filled.is_empty() || !change.follows.is_empty() {
         errback::settle(change)?;
         let mut filled = std::mem::take(&mut change.filled);
@@ -124,7 +127,7 @@ pub fn settle(change: &mut Change) -> Result<()> {
                 .optional()?;
             let early = mutants::on(Mutant::DecidedOneEarly) && waits == Some(1);
             if waits == Some(0) || early {
-                decide(change, of_node[0].node, &mut left)?;
+                decide(change, of_node[0].node, left)?;
             }
         }
     }
@@ -133,15 +136,19 @@ pub fn settle(change: &mut Change) -> Result<()> {
 
 /// Goes on with nodes that are complete and whose jobs were too many for one transaction; true if there is more.
 pub fn go_on(change: &mut Change) -> Result<bool> {
-    let due: Option<i64> = change
-        .conn
-        .prepare_cached("SELECT id FROM pyqueue_node WHERE waits=0 LIMIT 1")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    let Some(node) = due else { return Ok(false) };
-    if !mutants::on(Mutant::RestForgotten) {
-        decide(change, node, &mut { STEP })?;
-        settle(change)?;
+    let mut left = STEP;
+    while left > 0 {
+        let due: Option<i64> = change
+            .conn
+            .prepare_cached("SELECT id FROM pyqueue_node WHERE waits=0 LIMIT 1")?
+            .query_row([], |row| row.get(0))
+            .optional()?;
+        let Some(node) = due else { return Ok(false) };
+        if mutants::on(Mutant::RestForgotten) {
+            break;
+        }
+        decide(change, node, &mut left)?;
+        settle_some(change, &mut left)?;
     }
     Ok(true)
 }

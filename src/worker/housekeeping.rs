@@ -52,15 +52,11 @@ impl Peer {
 /// Tells of jobs that were taken back.
 pub(super) fn tell(outside: &Outside, reaped: &Reaped) {
     let text = format!("{} jobs are back in line: {}", reaped.jobs.len(), reaped.reason);
-    outside.event(Event { kind: Kind::Reaped, text, job: None, pid: Some(reaped.worker.pid) });
+    outside.tell(Kind::Reaped, text);
     for id in &reaped.jobs {
-        let job = Some(id.clone());
-        outside.event(Event {
-            kind: Kind::JobLost,
-            text: reaped.reason.clone(),
-            job,
-            pid: Some(reaped.worker.pid),
-        });
+        let (text, job) = (reaped.reason.clone(), Some(id.clone()));
+        // The text names the worker; a process named beside it would be taken for a child of this one.
+        outside.event(Event { kind: Kind::JobLost, text, job, pid: None });
     }
 }
 

@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 use rustix::time::Timespec;
 
-use super::outside::{Event, Kind, Outside};
+use super::outside::{Kind, Outside};
 use super::pulse::{Known, Step};
 use super::signals;
 use super::stacks::{self, WRITE_US};
@@ -116,7 +116,7 @@ impl Shared {
             stacks::ask(file, &child.pidfd);
         }
         let text = format!("the threads of the worker:\n{}", threads());
-        self.outside.event(Event { kind: Kind::Stacks, text, job: None, pid: Some(std::process::id()) });
+        self.outside.tell(Kind::Stacks, text);
         self.clock.sleep(Duration::from_micros(WRITE_US.unsigned_abs()));
         for (child, file) in asked {
             stacks::tell(&self.outside, child.pid, stacks::written(file));

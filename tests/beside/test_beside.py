@@ -21,12 +21,12 @@ def check(round: Round) -> None:
 
 @pytest.mark.timeout(150)
 def test_nothing_is_lost_beside_other_copies(tmp_path: Path) -> None:
-    check(run(tmp_path / "wal", commits=300_000, seconds=32))
+    check(run(tmp_path / "wal", commits=150_000, seconds=15))
 
 
 @pytest.mark.timeout(100)
 def test_nothing_is_lost_where_the_file_was_in_rollback_mode(tmp_path: Path) -> None:
-    check(run(tmp_path / "delete", commits=50_000, seconds=10, journal="delete"))
+    check(run(tmp_path / "delete", commits=50_000, seconds=6, journal="delete"))
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from pyqueue import canvas
 from pyqueue.signature import Signature
 
 # Celery and kombu warn of what is theirs to change.
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def tasks_of(app: Any) -> SimpleNamespace:

@@ -55,6 +55,7 @@ VALUES: dict[str, tuple[Build, Any]] = {
         [[[1, 2], [1, 3]], 4],
     ),
     "a chord": (lambda t: chord([t.echo.s(1), t.echo.s(2)], t.pack.s(3)), [[1, 2], 3]),
+    "a chord of a generator": (lambda t: group(t.echo.s(n) for n in range(3)) | t.pack.s(), [[0, 1, 2]]),
     "a chord of nobody": (lambda t: chord([], t.pack.s(1)), [[], 1]),
     "a chord of nobody after a step": (lambda t: t.echo.s(0) | chord([], t.pack.s(1)), [[], 1]),
     "a chord of chains": (lambda t: chord([t.echo.s(1) | t.pack.s(2), t.echo.s(3)], t.pack.s()), [[[1, 2], 3]]),

@@ -40,7 +40,7 @@ def right(done: subprocess.CompletedProcess[str], transfers: int, kills: int) ->
 
 @pytest.mark.timeout(120)
 def test_the_books_are_right_whoever_is_killed(tmp_path: Path) -> None:
-    right(demo(tmp_path, 110, "--transfers", "5000", "--kills", "20"), 5_000, 20)
+    right(demo(tmp_path, 110, "--transfers", "2000", "--kills", "10"), 2_000, 10)
 
 
 @pytest.mark.slow

@@ -20,7 +20,9 @@ from processes import Worker, children, until
 
 from pyqueue import PyQueue
 
-TRIALS = 25
+TRIALS = pytest.mark.parametrize(
+    "trials", [10, pytest.param(25, marks=[pytest.mark.slow, pytest.mark.timeout(300)])]
+)
 OF_A_CHILD, OF_A_WORKER, OF_A_NEWCOMER = 0.1, 1.0, 0.1
 """Seconds from the kill to the next start. The median is held to them: who sleeps behind others on a busy machine
 is no fault of the queue. The 99th hundredth is printed, and held to ten times as much."""
@@ -92,24 +94,26 @@ def ready(worker: Worker, started: int) -> bool:
     return worker.log.read_text().count(" takes jobs") >= started
 
 
+@TRIALS
 @pytest.mark.timeout(120)
-def test_the_job_of_a_killed_child_runs_in_its_idle_sibling(tmp_path: Path) -> None:
+def test_the_job_of_a_killed_child_runs_in_its_idle_sibling(tmp_path: Path, trials: int) -> None:
     with queue(tmp_path) as place:
         worker = place.worker(2)
         gaps = []
-        for number in range(TRIALS):
+        for number in range(trials):
             # One for the job, one that is idle.
             until(partial(ready, worker, number + 2), what="both are ready")
             gaps.append(place.gap(place.call(number), lambda first: first.process.pid))
         hold_to(gaps, OF_A_CHILD, "a child is killed")
 
 
+@TRIALS
 @pytest.mark.timeout(180)
-def test_the_job_of_a_killed_worker_runs_in_another(tmp_path: Path) -> None:
+def test_the_job_of_a_killed_worker_runs_in_another(tmp_path: Path, trials: int) -> None:
     with queue(tmp_path) as place:
         workers = {worker.pid: worker for worker in (place.worker(1), place.worker(1))}
         gaps = []
-        for number in range(TRIALS):
+        for number in range(trials):
             gaps.append(place.gap(place.call(number), lambda first: first.process.parent))
             [dead] = [worker for worker in workers.values() if worker.process.poll() is not None]
             del workers[dead.pid]
@@ -119,13 +123,14 @@ def test_the_job_of_a_killed_worker_runs_in_another(tmp_path: Path) -> None:
         hold_to(gaps, OF_A_WORKER, "a worker is killed")
 
 
+@TRIALS
 @pytest.mark.timeout(180)
-def test_the_job_of_a_killed_newcomer_runs_in_who_was_there_before(tmp_path: Path) -> None:
+def test_the_job_of_a_killed_newcomer_runs_in_who_was_there_before(tmp_path: Path, trials: int) -> None:
     """Nobody has had a second to look round since the newcomer entered."""
     with queue(tmp_path) as place:
         old = place.worker(1)
         gaps = []
-        for number in range(0, 2 * TRIALS, 2):
+        for number in range(0, 2 * trials, 2):
             busy = place.call(number, "load.knock")
             door = place.folder / f"door-{place.started(busy).process.pid}"
             id = place.call(number + 1)

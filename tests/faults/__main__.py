@@ -143,8 +143,9 @@ def main() -> int:
     """1 if anything was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
     parser.add_argument(
-        "--every", type=int, default=1, metavar="N", help="beyond the 40th, each N-th call only"
+        "--every", type=int, default=1, metavar="N", help="beyond the first ones, each N-th call only"
     )
+    parser.add_argument("--first", type=int, default=40, metavar="N", help="how many the first ones are")
     parser.add_argument("--calls", nargs="+", default=list(CALLS), metavar="CALL", help="only these calls")
     arguments = parser.parse_args()
     runs, met, wrongs = 0, 0, 0
@@ -163,7 +164,7 @@ def main() -> int:
                         print(f"WRONG {call}, {name} at {first}: {wrong}", flush=True)
                     if not hit:
                         break
-                    first += 1 if first < 40 else arguments.every
+                    first += 1 if first < arguments.first else arguments.every
     print(f"{runs} runs, {met} faults met, {wrongs} wrong")
     return int(wrongs > 0 or met == 0)
 

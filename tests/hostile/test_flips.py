@@ -14,7 +14,7 @@ from hostile.exercise import exercise
 from hostile.flipping import run, totals
 from hostile.good_file import good
 
-FLIPS = 2_000
+FLIPS = 800
 MANY = 20_000
 LEAST = -(2**63)
 COLUMN = "UPDATE sqlite_schema SET sql=replace(sql, {}, {}) WHERE name='pyqueue_job'"

@@ -168,7 +168,7 @@ print(count)
 @pytest.mark.parametrize(
     "seconds",
     [
-        pytest.param(10, marks=pytest.mark.timeout(90)),
+        pytest.param(5, marks=pytest.mark.timeout(90)),
         pytest.param(600, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
     ],
 )

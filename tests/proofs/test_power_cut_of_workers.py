@@ -29,7 +29,7 @@ def note(self):
     time.sleep(0.003)
 """
 
-JOBS = 3_000
+JOBS = 1_200
 EVERY = 0.1
 WITHIN = 45.0
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from processes import Started, children, state_of, stop, until, worker, write_app
+from processes import Started, alive, children, state_of, stop, until, worker, write_app
 
 from pyqueue import PyQueue
 
@@ -86,6 +86,18 @@ def test_a_worker_that_stands_still_says_where_and_starts_anew(tmp_path: Path) -
         assert process.process.poll() is None
         process.process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+
+
+def test_a_worker_that_stands_still_and_was_told_to_stop_ends(tmp_path: Path) -> None:
+    write_app(tmp_path, APP)
+    with worker(tmp_path, "-c", "1", env=stalls_after(STALL)) as process, held(tmp_path, process):
+        [child] = children(process.pid)
+        process.process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 1
+        assert not alive(child)
+        log = process.log.read_text()
+    assert "the worker ends, as it was told to" in log
+    assert "starts anew" not in log
 
 
 def test_control_without_the_watch_it_stands_still(tmp_path: Path) -> None:

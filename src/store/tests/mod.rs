@@ -6,6 +6,7 @@ mod depth;
 mod errbacks;
 mod examine;
 mod foreign;
+mod graphs;
 mod half;
 mod keeping;
 mod log;

@@ -3,7 +3,19 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
-from pyqueue import AsyncResult, Celery, Check, GroupResult, PyQueue, Signature, Task, shared_task
+from pyqueue import (
+    AsyncResult,
+    Celery,
+    Check,
+    GroupResult,
+    PyQueue,
+    Signature,
+    Task,
+    chain,
+    chord,
+    group,
+    shared_task,
+)
 
 app = PyQueue("jobs.db", durability="normal")
 celery = Celery("proj", broker="sqlite:///jobs.db", include=["proj.tasks"], timezone="UTC")
@@ -120,3 +132,24 @@ with app.prepare(add.s(1), timeout=timedelta(minutes=1)) as half:
 with app.producer("in") as producer:
     assert_type(producer.send(add.s(1), position=b"at"), AsyncResult[int])
     assert_type(producer.send_many([add.s(1)], 5), list[AsyncResult[int]])
+
+workflow = add.s(1, 2) | add.s(3)
+assert_type(workflow, Signature[Any])
+workflow.delay().get(timeout=5)
+members: group[int] = group(add.s(1, n) for n in range(3))
+assert_type(members.delay().get(), list[int])
+chord([add.s(1, 2)], add.s(3), on_error="run").on_error(send.si("me")).delay().get()
+chain(add.s(1), group(add.s(2), add.s(3)), add.s()).apply_async(queue="mail")
+assert_type(app.GroupResult.restore("id").completed_count(), int)
+assert_type(add.starmap([(1, 2)]).delay().get(), list[int])
+graph = app.graph()
+graph.add("a", add.s(1, 2), compensate=add.s(3))
+graph.add("b", add.s(), after=["a"], when="always")
+graph.delay().get(timeout=5)
+
+
+@app.task(bind=True)
+def composed(self: Task[..., Any], n: int) -> int:
+    self.add_to_chord(add.s(1, n))
+    assert_type(self.step("one", len, "text"), int)
+    return self.replace(add.s(1, n) | add.s(2))  # type: ignore[no-any-return]
