@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from pyqueue import signals
@@ -31,6 +32,8 @@ HELD_US: Final = 1_000_000
 AGAIN_US: Final = 1_000_000
 """After the file could not be read or written."""
 AT_ONCE: Final = 1_000
+KEPT: Final = 10_000
+"""Schedules that need not be read again."""
 
 
 class Tick:
@@ -109,14 +112,16 @@ class Tick:
             except InvalidSchedule as error:
                 known = None
                 log.error("%s", error)
+            if len(self._read) > KEPT:
+                self._read.clear()
             self._read[row.name] = (row.definition, known)
         return known
 
     def _step(self, periodic: Periodic, step: Step) -> str:
-        job = job_of(self._app, periodic, step.time_us) if step.fires else None
         place = (periodic.name, step.expected_us, step.time_us, step.next)
         overlap = periodic.rules.overlap
         try:
+            job = job_of(self._app, periodic, step.time_us) if step.fires else None
             answer, id = self._rows.fire(*place, job, skipped=step.skipped, overlap=overlap)
         except (DiskFull, DatabaseBusy, DatabaseIOError):
             raise
@@ -158,7 +163,8 @@ class Ticker:
         self._over.set()
         while self._thread.is_alive():
             # It may be just about to wait.
-            self._rows.ring()
+            with suppress(QueueError):
+                self._rows.ring()
             self._thread.join(0.05)
 
     def _run(self) -> None:
@@ -175,6 +181,10 @@ class Ticker:
                     trouble = str(error)
                     log.error("schedules are not fired: %s", error)
                 self._over.wait(AGAIN_US / 1e6)
+            except Exception:  # noqa: BLE001
+                # A thread that has ended would be noticed by nobody.
+                log.exception("schedules are not fired, by an error in pyqueue itself")
+                self._over.wait(60)
 
 
 def source_of(app: PyQueue, target: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pyqueue import Celery, PyQueue
+from pyqueue import Celery, PyQueue, request
 from pyqueue._core import Schedules
 from pyqueue.exceptions import InvalidSchedule
 from pyqueue.schedules import crontab, schedule
@@ -224,6 +224,11 @@ def test_one_name_is_one_schedule(app: Celery) -> None:
         app.periodic_entries()
 
 
+def test_a_module_that_is_loaded_adds_none_to_the_file(app: Celery) -> None:
+    with request.loading("proj.py"), pytest.raises(InvalidSchedule, match=r"use app\.add_periodic_task"):
+        app.schedules.add("s", 5, "add", (1, 2))
+
+
 def test_a_chain_is_no_task(app: Celery) -> None:
     add = app.tasks["add"]
     for several in (add.s(1, 2) | add.s(3), add.map([(1, 2)])):
@@ -338,6 +343,17 @@ def test_a_job_that_is_refused_keeps_nothing_from_coming(
         assert Tick(app, clock).fire() is not None
     assert "schedule s made no job" in caplog.text
     assert [(each.fired, each.skipped) for each in app.schedules] == [(1, 2), (3, 0)]
+
+
+def test_a_call_that_is_too_large_here_keeps_nothing_from_coming(
+    app: Celery, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.schedules.add("large", 60, "add", ("x" * 5_000, 2))
+    app.schedules.add("small", 60, "add", (1, 2))
+    firing = PyQueue(app.path, max_body=1_000)
+    assert Tick(firing, Clock(app.store.now_us() + 61_000_000)).fire() is not None
+    assert "schedule large made no job" in caplog.text
+    assert [(each.fired, each.skipped) for each in app.schedules] == [(0, 1), (1, 0)]
 
 
 def test_a_row_that_can_t_be_read_is_told_of_once(app: Celery, caplog: pytest.LogCaptureFixture) -> None:
