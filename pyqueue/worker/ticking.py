@@ -32,6 +32,8 @@ HELD_US: Final = 1_000_000
 AGAIN_US: Final = 1_000_000
 """After the file could not be read or written."""
 AT_ONCE: Final = 1_000
+MANY: Final = 32
+THREADS: Final = 16
 KEPT: Final = 10_000
 """Schedules that need not be read again."""
 
@@ -83,12 +85,21 @@ class Tick:
     def fire(self) -> int | None:
         """Fires what is due; for how many microseconds there is nothing to do then. None: until something is changed."""
         while due := self._rows.due(self._now_us(), AT_ONCE):
-            done = [self.fire_one(row) for row in due]
+            done = self._fire_all(due)
             if all(answer in (None, "held") for answer in done):
                 # They stand until a job has ended, or for ever.
                 return HELD_US
         following = self._rows.next_due()
         return None if following is None else min(LONGEST_US, max(0, following - self._now_us()))
+
+    def _fire_all(self, due: list[Schedule]) -> list[str | None]:
+        if len(due) < MANY:
+            return [self.fire_one(row) for row in due]
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  few have so many at once
+
+        # Those who write at the same time share a commit.
+        with ThreadPoolExecutor(THREADS) as pool:
+            return list(pool.map(self.fire_one, due))
 
     def fire_one(self, row: Schedule) -> str | None:
         """Fires what is due of a schedule as it was read; what became of the last of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from pyqueue._core import Schedules
 from pyqueue.exceptions import InvalidSchedule
 from pyqueue.schedules import crontab, schedule
 from pyqueue.wall_times import us_of
-from pyqueue.worker.ticking import Tick, source_of
+from pyqueue.worker.ticking import MANY, Tick, source_of
 
 HOUR_US = 3_600_000_000
 NOON = us_of(datetime(2026, 6, 1, 12, tzinfo=UTC))
@@ -370,6 +371,22 @@ def test_a_row_that_can_t_be_read_is_told_of_once(app: Celery, caplog: pytest.Lo
             assert tick.fire() is not None
     assert caplog.text.count("schedule bad can't be read") == 1
     assert len(app.store.jobs()) == 1
+
+
+def test_many_at_once_are_each_fired_once(app: Celery) -> None:
+    for number in range(3 * MANY):
+        app.add_periodic_task(60, "add", (1, 2), name=f"s{number}")
+    clock = Clock(NOON)
+    one, other = Tick(app, clock), Tick(PyQueue(app.path), clock)
+    one.declare("proj", 0)
+    clock.us += 60_000_000
+    threads = [threading.Thread(target=tick.fire) for tick in (one, other)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert [each.fired for each in app.schedules] == [1] * 3 * MANY
+    assert len(app.store.jobs(limit=1_000)) == 3 * MANY
 
 
 def test_overlap(app: Celery) -> None:
