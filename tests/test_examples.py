@@ -71,6 +71,15 @@ def test_plain_use(copied: Callable[[str], Path], worker: Worker, tmp_path: Path
     ]
 
 
+def test_a_workflow(copied: Callable[[str], Path], worker: Worker, tmp_path: Path) -> None:
+    words = len(copied("workflow.py").read_text().split())
+    worker("-A", "workflow.py", "-c", "2")
+    assert python(tmp_path, "workflow.py").splitlines() == [
+        f"the files in this folder have {words} words",
+        f"each: [{words}]",
+    ]
+
+
 def test_schedules(copied: Callable[[str], Path], worker: Worker, tmp_path: Path) -> None:
     copied("scheduled.py")
     worker("-A", "scheduled.py", "-c", "1")
@@ -78,15 +87,6 @@ def test_schedules(copied: Callable[[str], Path], worker: Worker, tmp_path: Path
         "the schedules are often, scheduled.clean",
         "as the clock goes forward it runs at 01:00 UTC",
         "and now: clean",
-    ]
-
-
-def test_a_workflow(copied: Callable[[str], Path], worker: Worker, tmp_path: Path) -> None:
-    words = len(copied("workflow.py").read_text().split())
-    worker("-A", "workflow.py", "-c", "2")
-    assert python(tmp_path, "workflow.py").splitlines() == [
-        f"the files in this folder have {words} words",
-        f"each: [{words}]",
     ]
 
 
@@ -134,7 +134,7 @@ def test_fastapi(copied: Callable[[str], Path], worker: Worker, tmp_path: Path) 
 
 def test_the_examples_are_as_long_as_the_readmes_and_all_are_run() -> None:
     files = {path.name for path in EXAMPLES.glob("*.py")}
-    assert files == {"plain.py", "scheduled.py", "workflow.py", "flask_app.py", "fastapi_app.py"}
+    assert files == {"plain.py", "workflow.py", "scheduled.py", "flask_app.py", "fastapi_app.py"}
     for name in files:
         code = [line for line in (EXAMPLES / name).read_text().splitlines() if line.strip()]
         assert len(code) <= 30, name

@@ -17,6 +17,7 @@ from pyqueue.bench import (
     life,
     starting,
     transactional,
+    workflows,
 )
 from pyqueue.bench.figures import Figures
 from pyqueue.bench.place import Place
@@ -51,6 +52,9 @@ ROWS: Final = (
     Row(
         "beside-long", "a 2 s task among 100,000 short", "normal", beside_long.long_among_short, ("free_ms",)
     ),
+    Row("chord", "a chord of 10,000 beside 10,001 alone", "normal", workflows.chord_beside_plain, ("ratio",)),
+    Row("chain", "steps of a chain of 1,000", "normal", workflows.chain_steps),
+    Row("group", "a group of 100,000 is made", "normal", workflows.large_group, ("seconds", "memory_mb")),
     Row("delay-normal", "delay() one by one", "normal", enqueueing.delay),
     Row("delay-full", "delay() one by one", "full", enqueueing.delay),
     Row("delay-threads", "delay() from 16 threads", "full", enqueueing.delay_from_threads),

@@ -19,6 +19,7 @@ UNITS: Final = {
     "import_to_bare": " bare interpreters",
     "status_cpu_s": " s of CPU",
     "seconds": " s",
+    "memory_mb": " MB",
 }
 
 
