@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -402,3 +404,13 @@ def test_overlap(app: Celery) -> None:
         "skip": (1, 2),
         "queue": (1, 0),
     }
+
+
+def test_nothing_of_it_is_loaded_before_it_is_used(tmp_path: Path) -> None:
+    code = (
+        "import sys, pyqueue; app = pyqueue.PyQueue('jobs.db'); app.task(name='t')(int).delay(); "
+        "assert not {'cronsim', 'zoneinfo', 'pyqueue.schedules', 'pyqueue.scheduling'} & set(sys.modules); "
+        "import pyqueue.schedules; assert 'cronsim' not in sys.modules; "
+        "pyqueue.schedules.crontab(); assert 'cronsim' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60)
