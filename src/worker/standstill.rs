@@ -82,8 +82,10 @@ impl Shared {
                     self.outside.tell(Kind::Warning, "the worker's loop goes on");
                 }
                 (last, same) = (beat, 0);
-            } else if self.clock.boot_us() - begun < 2 * pause_us {
-                // A longer pause was one of the whole process, or of the machine: it proves nothing.
+            } else if self.clock.boot_us() - begun >= 2 * pause_us {
+                // The whole process stood still, or the machine: what was seen before proves nothing any more.
+                same = if same < LOOKS { 0 } else { same };
+            } else {
                 same = (same + 1).min(LOOKS + 1);
                 if same == LOOKS {
                     self.alarm(step);
