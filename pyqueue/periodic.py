@@ -9,7 +9,8 @@ from typing import Any, Final, Literal, NamedTuple, cast
 
 from pyqueue.callbacks import as_dicts
 from pyqueue.exceptions import DecodeError, EncodeError, InvalidSchedule
-from pyqueue.moments import instant_us, is_instant, length_us
+from pyqueue.misuse import misused
+from pyqueue.moments import FARTHEST_US, instant_us, is_instant, length_us
 from pyqueue.options import CallOptions
 from pyqueue.schedules import BaseSchedule, maybe_schedule, of_form
 from pyqueue.serialization import decode_result, encode_result
@@ -94,20 +95,38 @@ class Periodic(NamedTuple):
         """Of what the file keeps. Raises InvalidSchedule for what is none."""
         try:
             form = decode_result(body)
-            return cls(
+            found = cls(
                 name,
                 of_form(form["when"]),
                 form["task"],
                 tuple(form["args"]),
-                form["kwargs"],
+                dict(form["kwargs"]),
                 CallOptions(**form["options"]),
                 Rules(**form["rules"]),
                 form["begun_us"],
             )
-        except (DecodeError, KeyError, TypeError) as error:
+            wrong = _wrong(found)
+        except (DecodeError, KeyError, TypeError, ValueError) as error:
+            wrong = str(error)
+        if wrong is not None:
             raise InvalidSchedule(
-                f"schedule {name} can't be read ({error}); it was written by another version: remove it and add it anew"
-            ) from None
+                f"schedule {name} can't be read ({wrong}); it was written by another version: remove it and add it anew"
+            )
+        return found
+
+
+def _wrong(periodic: Periodic) -> str | None:
+    """What can't be so in a row that this version has written."""
+    rules = periodic.rules
+    zone_named(rules.zone)
+    numbers = (periodic.begun_us, rules.jitter_us, rules.until_us, rules.deadline_us)
+    if not all(each is None or (type(each) is int and 0 <= each < FARTHEST_US) for each in numbers):
+        return "a time that is none"
+    if rules.catch_up not in CATCH_UPS or rules.overlap not in OVERLAPS:
+        return "a rule that is none"
+    if not isinstance(periodic.task, str) or not all(isinstance(each, str) for each in periodic.kwargs):
+        return "a call that is none"
+    return misused(periodic.options)
 
 
 _USUAL: Final = Rules()._asdict()

@@ -170,7 +170,7 @@ def of_form(form: Mapping[str, Any]) -> BaseSchedule:
         if "cron" in form:
             return crontab.from_string(form["cron"], zone=form.get("zone"))
         return schedule(timedelta(microseconds=form["every_us"]), form.get("relative", False))
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, ArithmeticError):
         raise InvalidSchedule(f"a schedule of this form is not known here: {form!r:.120}") from None
 
 

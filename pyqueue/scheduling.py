@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 from uuid import uuid4
 
-from pyqueue import publishing, signals
+from pyqueue import publishing, request, signals
 from pyqueue._core import NewJob, Schedule, Schedules, Store
 from pyqueue.exceptions import InvalidSchedule
 from pyqueue.message import new_job
@@ -81,6 +81,11 @@ class AppSchedules:
         ``catch_up``, ``overlap``, ``jitter``, ``until`` and ``deadline``. One that stands in code stays changed until the
         code says something new. Raises InvalidSchedule.
         """
+        if (loaded := request.being_loaded()) is not None:
+            raise InvalidSchedule(
+                f"{loaded} adds a schedule to the file while a worker is loading it, as every child would: use "
+                f"app.add_periodic_task, or put that code under  if __name__ == '__main__':"
+            )
         entry = {"schedule": schedule, "task": task, "args": args, "kwargs": kwargs, "options": options}
         periodic = periodic_of(self._app, name, {**entry, "relative": relative, **rules})
         rows = self.rows

@@ -7,7 +7,7 @@ import sys
 
 ALONE = ("beside", "crash", "forks", "pool", "proofs")
 """Folders whose tests watch processes and the clock, or need the whole machine: one test at a time."""
-LONG = ("faults", "stateful", "cost")
+LONG = ("faults", "stateful", "cost", "schedules")
 """Those that compute for long: they begin first, while the others wait for processes most of their time."""
 BESIDE = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
 

@@ -93,7 +93,10 @@ def _act(arguments: Namespace, store: Store) -> int:
     told: dict[str, Any] = {"name": name, "action": arguments.act}
     match arguments.act:
         case "run":
-            told["job"] = run(PyQueue(store.path), name)
+            app = PyQueue(store.path)
+            # A setting for tests must not keep the job out of the file.
+            app.conf.task_always_eager = False
+            told["job"] = run(app, name)
         case "pause":
             rows.pause(name)
         case "resume":

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from pyqueue import signals
@@ -31,6 +32,10 @@ HELD_US: Final = 1_000_000
 AGAIN_US: Final = 1_000_000
 """After the file could not be read or written."""
 AT_ONCE: Final = 1_000
+MANY: Final = 32
+THREADS: Final = 16
+KEPT: Final = 10_000
+"""Schedules that need not be read again."""
 
 
 class Tick:
@@ -80,12 +85,21 @@ class Tick:
     def fire(self) -> int | None:
         """Fires what is due; for how many microseconds there is nothing to do then. None: until something is changed."""
         while due := self._rows.due(self._now_us(), AT_ONCE):
-            done = [self.fire_one(row) for row in due]
+            done = self._fire_all(due)
             if all(answer in (None, "held") for answer in done):
                 # They stand until a job has ended, or for ever.
                 return HELD_US
         following = self._rows.next_due()
         return None if following is None else min(LONGEST_US, max(0, following - self._now_us()))
+
+    def _fire_all(self, due: list[Schedule]) -> list[str | None]:
+        if len(due) < MANY:
+            return [self.fire_one(row) for row in due]
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  few have so many at once
+
+        # Those who write at the same time share a commit.
+        with ThreadPoolExecutor(THREADS) as pool:
+            return list(pool.map(self.fire_one, due))
 
     def fire_one(self, row: Schedule) -> str | None:
         """Fires what is due of a schedule as it was read; what became of the last of it."""
@@ -109,14 +123,16 @@ class Tick:
             except InvalidSchedule as error:
                 known = None
                 log.error("%s", error)
+            if len(self._read) > KEPT:
+                self._read.clear()
             self._read[row.name] = (row.definition, known)
         return known
 
     def _step(self, periodic: Periodic, step: Step) -> str:
-        job = job_of(self._app, periodic, step.time_us) if step.fires else None
         place = (periodic.name, step.expected_us, step.time_us, step.next)
         overlap = periodic.rules.overlap
         try:
+            job = job_of(self._app, periodic, step.time_us) if step.fires else None
             answer, id = self._rows.fire(*place, job, skipped=step.skipped, overlap=overlap)
         except (DiskFull, DatabaseBusy, DatabaseIOError):
             raise
@@ -158,7 +174,8 @@ class Ticker:
         self._over.set()
         while self._thread.is_alive():
             # It may be just about to wait.
-            self._rows.ring()
+            with suppress(QueueError):
+                self._rows.ring()
             self._thread.join(0.05)
 
     def _run(self) -> None:
@@ -175,6 +192,10 @@ class Ticker:
                     trouble = str(error)
                     log.error("schedules are not fired: %s", error)
                 self._over.wait(AGAIN_US / 1e6)
+            except Exception:  # noqa: BLE001
+                # A thread that has ended would be noticed by nobody.
+                log.exception("schedules are not fired, by an error in pyqueue itself")
+                self._over.wait(60)
 
 
 def source_of(app: PyQueue, target: str) -> str:

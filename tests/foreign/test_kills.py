@@ -57,6 +57,7 @@ def expected(one: Round, commit: int, at: int) -> int:
     return at > commit or (at == commit and one.after) if one.killed else True
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("library", [*LIBRARIES, PLAIN])
 def test_rows_and_jobs_agree(shop: PyQueue, db: Path, sales: Callable[[], list[int]], library: str) -> None:
     done = rounds(library, db)

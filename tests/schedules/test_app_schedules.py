@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+import subprocess
+import sys
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pyqueue import Celery, PyQueue
+from pyqueue import Celery, PyQueue, request
 from pyqueue._core import Schedules
 from pyqueue.exceptions import InvalidSchedule
 from pyqueue.schedules import crontab, schedule
 from pyqueue.wall_times import us_of
-from pyqueue.worker.ticking import Tick, source_of
+from pyqueue.worker.ticking import MANY, Tick, source_of
 
 HOUR_US = 3_600_000_000
 NOON = us_of(datetime(2026, 6, 1, 12, tzinfo=UTC))
@@ -196,7 +199,6 @@ def test_a_change_at_run_time_counts_from_now_and_wakes(app: Celery) -> None:
         ({"task": "add", "schedule": 5, "args": (1, 2), "until": 5}, "until of schedule s is a datetime"),
         ({"task": "add", "schedule": 5, "args": (1, 2), "zone": "Mars"}, "no time zone 'Mars'"),
     ],
-    ids=str,
 )
 def test_an_entry_that_can_t_be_had_is_refused(app: Celery, entry: dict[str, Any], told: str) -> None:
     app.conf.beat_schedule = {"s": entry}
@@ -222,6 +224,11 @@ def test_one_name_is_one_schedule(app: Celery) -> None:
     app.conf.beat_schedule = {"s": {"task": "add", "schedule": 5, "args": (1, 2)}}
     with pytest.raises(InvalidSchedule, match="in beat_schedule and in the code"):
         app.periodic_entries()
+
+
+def test_a_module_that_is_loaded_adds_none_to_the_file(app: Celery) -> None:
+    with request.loading("proj.py"), pytest.raises(InvalidSchedule, match=r"use app\.add_periodic_task"):
+        app.schedules.add("s", 5, "add", (1, 2))
 
 
 def test_a_chain_is_no_task(app: Celery) -> None:
@@ -340,6 +347,17 @@ def test_a_job_that_is_refused_keeps_nothing_from_coming(
     assert [(each.fired, each.skipped) for each in app.schedules] == [(1, 2), (3, 0)]
 
 
+def test_a_call_that_is_too_large_here_keeps_nothing_from_coming(
+    app: Celery, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.schedules.add("large", 60, "add", ("x" * 5_000, 2))
+    app.schedules.add("small", 60, "add", (1, 2))
+    firing = PyQueue(app.path, max_body=1_000)
+    assert Tick(firing, Clock(app.store.now_us() + 61_000_000)).fire() is not None
+    assert "schedule large made no job" in caplog.text
+    assert [(each.fired, each.skipped) for each in app.schedules] == [(0, 1), (1, 0)]
+
+
 def test_a_row_that_can_t_be_read_is_told_of_once(app: Celery, caplog: pytest.LogCaptureFixture) -> None:
     app.schedules.add("good", 60, "add", (1, 2))
     app.schedules.add("bad", 60, "add", (1, 2))
@@ -356,6 +374,22 @@ def test_a_row_that_can_t_be_read_is_told_of_once(app: Celery, caplog: pytest.Lo
     assert len(app.store.jobs()) == 1
 
 
+def test_many_at_once_are_each_fired_once(app: Celery) -> None:
+    for number in range(3 * MANY):
+        app.add_periodic_task(60, "add", (1, 2), name=f"s{number}")
+    clock = Clock(NOON)
+    one, other = Tick(app, clock), Tick(PyQueue(app.path), clock)
+    one.declare("proj", 0)
+    clock.us += 60_000_000
+    threads = [threading.Thread(target=tick.fire) for tick in (one, other)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert [each.fired for each in app.schedules] == [1] * 3 * MANY
+    assert len(app.store.jobs(limit=1_000)) == 3 * MANY
+
+
 def test_overlap(app: Celery) -> None:
     for overlap in ("allow", "skip", "queue"):
         app.schedules.add(overlap, 60, "add", (1, 2), overlap=overlap)
@@ -369,3 +403,13 @@ def test_overlap(app: Celery) -> None:
         "skip": (1, 2),
         "queue": (1, 0),
     }
+
+
+def test_nothing_of_it_is_loaded_before_it_is_used(tmp_path: Path) -> None:
+    code = (
+        "import sys, pyqueue; app = pyqueue.PyQueue('jobs.db'); app.task(name='t')(int).delay(); "
+        "assert not {'cronsim', 'zoneinfo', 'pyqueue.schedules', 'pyqueue.scheduling'} & set(sys.modules); "
+        "import pyqueue.schedules; assert 'cronsim' not in sys.modules; "
+        "pyqueue.schedules.crontab(); assert 'cronsim' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60)

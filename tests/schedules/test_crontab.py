@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from celery import Celery as Theirs
 from celery.schedules import crontab as theirs
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pyqueue.exceptions import ImproperlyConfigured, InvalidSchedule
 from pyqueue.schedules import crontab, maybe_schedule, of_form, schedule, solar
@@ -178,3 +180,28 @@ def test_a_relative_one_begins_with_a_full_unit(every: timedelta, first: str) ->
 
 def test_the_end_of_the_calendar_is_the_end() -> None:
     assert crontab(0, 0, zone="UTC").after_us(us_of(datetime(9999, 12, 31, tzinfo=UTC)), "UTC", 0) is None
+
+
+FIELD = st.text(alphabet="0123456789*/-,#LWlw monfriju\x00é²", max_size=12) | st.text(max_size=8)
+
+
+@settings(max_examples=400, deadline=None)
+@given(FIELD, FIELD, FIELD, FIELD, FIELD)
+def test_no_text_does_anything_but_be_refused_or_come(
+    minute: str, hour: str, day_of_week: str, day_of_month: str, month: str
+) -> None:
+    for fields in (
+        {"minute": minute},
+        {"hour": hour},
+        {"day_of_week": day_of_week},
+        {"day_of_month": day_of_month},
+        {"month_of_year": month},
+    ):
+        try:
+            found = crontab(**fields, zone="Europe/Berlin")
+        except InvalidSchedule:
+            continue
+        at = found.after_us(0, "UTC", 0)
+        assert at is not None
+        assert at > 0
+        assert of_form(found.form()) == found

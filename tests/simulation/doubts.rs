@@ -37,6 +37,8 @@ pub struct Book {
     often: bool,
     /// Every claim there was: row and token.
     pub tokens: Vec<(RowId, i64)>,
+    /// What the reference knows grows old from here on.
+    pub over: bool,
     pub looks: u64,
     pub doubted: u64,
 }
@@ -173,7 +175,8 @@ impl Book {
     /// Whether somebody who has just got the write lock should look at the file.
     pub fn wants_a_look(&mut self) -> bool {
         self.transactions += 1;
-        !self.doubts.is_empty() || self.often || self.transactions.is_multiple_of(LOOKS)
+        let some = !self.doubts.is_empty() || self.often || self.transactions.is_multiple_of(LOOKS);
+        some && !self.over
     }
 
     /// Whether a newer build may keep ours out.

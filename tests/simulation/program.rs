@@ -8,6 +8,7 @@ use pyqueue_core::job::{Dedup, Finish, NewJob};
 use pyqueue_core::store::{Ask, Scope};
 
 use crate::client::{Client, Trade};
+use crate::composing::plan;
 use crate::dice::Dice;
 use crate::making::{QUEUES, SECOND, Scene, TASKS, beside, jobs, outcome, queue, spoil};
 use crate::verbs::{Answer, Verb};
@@ -57,7 +58,8 @@ impl Client {
             (Trade::Worker, 94) => self.part(),
             (Trade::Worker, 98..100) => self.finish_plainly(),
             (Trade::Worker, 95..98) if self.world().play.tides => self.set_aside().map(drop),
-            (Trade::Caller, 0..30) => self.enqueue(),
+            (Trade::Caller, 0..24) => self.enqueue(),
+            (Trade::Caller, 24..30) => self.plan(),
             (Trade::Caller, 30..36) => self.tick(),
             (Trade::Caller, 36..42) => self.prepare(),
             (Trade::Caller, 42..47) => self.settle(),
@@ -96,6 +98,16 @@ impl Client {
         let scene = self.scene();
         let jobs = jobs(&mut self.dice, scene, 4);
         self.ask(Verb::Enqueue(jobs)).map(drop)
+    }
+
+    /// Jobs that wait for each other.
+    fn plan(&mut self) -> Option<()> {
+        if self.crowded() {
+            return None;
+        }
+        let scene = self.scene();
+        let plan = plan(&mut self.dice, scene);
+        self.ask(Verb::Plan(Box::new(plan))).map(drop)
     }
 
     fn foreign(&mut self) -> Option<()> {

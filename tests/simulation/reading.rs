@@ -82,7 +82,7 @@ impl Client {
             let (mut all, mut running) = (0, 0);
             mine.for_each(|job| (all, running) = (all + 1, running + i64::from(job.leased())));
             all += book.model.inbox.iter().filter(|job| job.queue == view.name).count() as i64;
-            let told = view.waiting + view.delayed + view.parked + view.prepared + view.running;
+            let told = view.waiting + view.delayed + view.parked + view.prepared + view.held + view.running;
             if (told, view.running) != (all, running) {
                 drop(book);
                 self.wrong("counts", view, (all, running));

@@ -21,9 +21,12 @@ impl Client {
         }
         let reserve = self.world().disk.has_reserve();
         let reason = match verb {
-            Verb::Enqueue(_) | Verb::Replay(_) | Verb::Prepare(..) | Verb::Send(_) | Verb::Schedule(_) => {
-                free < ROOMY
-            }
+            Verb::Enqueue(_)
+            | Verb::Replay(_)
+            | Verb::Prepare(..)
+            | Verb::Send(_)
+            | Verb::Schedule(_)
+            | Verb::Plan(_) => free < ROOMY,
             Verb::Fire(fire) if fire.job.is_some() => free < ROOMY,
             // Those who look first, and those who have never heard of what is set aside.
             Verb::Claim(_) | Verb::Inbox(_) | Verb::Receipts(..) | Verb::Newer(_) => free < NEEDED,

@@ -174,6 +174,7 @@ fn tidy(client: &mut Client) -> Option<()> {
     }
     let embed = client.world().play.embed;
     let short = Options { embed, history_age_us: 1, failed_age_us: 1, history_count: 1, ..options() };
+    locked(&client.world().book).over = true;
     let store = Store::new(client.world().disk.path("jobs.db"), short, client.process.env());
     while store.upkeep().ok()?.more {}
     let wrong = store.examine().ok()?;

@@ -39,6 +39,8 @@ pub struct Seen {
     pub schedules: BTreeMap<String, Standing>,
     pub turns: BTreeMap<String, i64>,
     pub revoked: BTreeMap<i64, i64>,
+    /// Inputs that are not filled, failed and skipped ones, of each node.
+    pub nodes: BTreeMap<i64, (i64, i64, i64)>,
     pub newer: bool,
     /// Rows that break an invariant of the schema.
     pub unsound: i64,
@@ -60,10 +62,14 @@ const UNSOUND: &str = "SELECT \
   + (SELECT count(*) FROM pyqueue_gate g WHERE g.waiting <> (SELECT count(*) FROM pyqueue_side s WHERE s.place=2 AND s.k=g.id)) \
   + (SELECT count(*) FROM pyqueue_head h WHERE band>0 AND (again <> (SELECT count(*) FROM pyqueue_side s WHERE s.place=1 AND s.at>>43=band) \
       OR parked <> (SELECT count(*) FROM pyqueue_side s WHERE s.place=2 AND s.at>>43=band) \
+      OR held <> (SELECT count(*) FROM pyqueue_side s WHERE s.place=5 AND s.at>>43=band) \
       OR later <> (SELECT count(*) FROM pyqueue_side s WHERE s.place=3 AND s.at>>43=band) \
       OR spoken <> (SELECT count(*) FROM pyqueue_job j WHERE j.mark>0 AND j.id>h.pos AND j.id>>43=band))) \
   + (SELECT ifnull((SELECT pos FROM pyqueue_head WHERE band=-5), 0) <> ifnull((SELECT sum(octet_length(text)) FROM pyqueue_log), 0)) \
   + (SELECT count(*) FROM pyqueue_log g WHERE NOT EXISTS(SELECT 1 FROM pyqueue_history h WHERE h.job=g.job AND h.token=g.token)) \
+  + (SELECT count(*) FROM pyqueue_input i WHERE i.state IS NULL AND NOT EXISTS(SELECT 1 FROM pyqueue_job j WHERE j.id=i.job AND j.fills=i.id) \
+      AND NOT EXISTS(SELECT 1 FROM pyqueue_node n WHERE n.id=i.source AND n.waits>=0)) \
+  + (SELECT count(*) FROM pyqueue_side s WHERE s.place=5 AND NOT EXISTS(SELECT 1 FROM pyqueue_node n WHERE n.id=s.k AND n.waits>=0)) \
   + (SELECT count(*) FROM pyqueue_progress p WHERE NOT EXISTS(SELECT 1 FROM pyqueue_lease l WHERE p.id BETWEEN l.first AND l.last AND l.token=p.token))";
 
 /// In the order of their codes in the history.
@@ -126,6 +132,9 @@ fn read(disk: &Disk) -> rusqlite::Result<Seen> {
             let job = job.and_then(|id| PublicId::parse(&id)).map(|id| id.row.0);
             Ok((row.get(0)?, (row.get(1)?, row.get(2)?, job)))
         })?,
+        nodes: all(&conn, "SELECT id, waits, failed, skipped FROM pyqueue_node", |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
+        })?,
         producers: all(&conn, "SELECT name, epoch, sequence, position FROM pyqueue_producer", |row| {
             Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
         })?,
@@ -173,6 +182,7 @@ fn there(row: &Row<'_>) -> rusqlite::Result<There> {
         (Some(2), _) => Place::Parked { unknown: kind.as_deref() == Some("lack") },
         (Some(3), _) => Place::Later(row.get(7)?),
         (Some(4), _) => Place::Prepared,
+        (Some(5), _) => Place::Held(row.get(7)?),
         _ => Place::Ready,
     };
     let file: i64 = row.get(13)?;

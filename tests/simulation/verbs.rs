@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use pyqueue_core::id::{PublicId, RowId};
 use pyqueue_core::job::{ClaimedJob, Dedup, Enqueued, Finish, Finished, NewJob};
+use pyqueue_core::plan::Plan;
 use pyqueue_core::store::{
     Ask, Claimed, Entry, Evidence, Fire, Fired, NewWorker, Parcel, Scope, Store, Verdict, foreign,
 };
@@ -42,6 +43,8 @@ pub enum Verb {
     Prepare(Box<(NewJob, NewJob)>, i64),
     /// Whether it may start.
     Settle(String, bool),
+    /// Jobs that wait for each other.
+    Plan(Box<Plan>),
     OpenProducer(String),
     Send(Parcel),
     /// A schedule gets another next time.
@@ -197,6 +200,7 @@ impl Verb {
                 told.ids = all;
                 Answer::Sent(Vec::new())
             }),
+            Verb::Plan(plan) => store.enqueue_plan((**plan).clone()).map(|all| rows(&mut told.ids, all)),
             Verb::Schedule(entry) => store.put_schedule(entry.clone()).map(Answer::Flag),
             Verb::Fire(fire) => store.fire((**fire).clone()).map(|fired| match fired {
                 Fired::Job(id) => rows(&mut told.ids, vec![Enqueued { id, created: true }]),

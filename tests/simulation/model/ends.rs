@@ -12,6 +12,7 @@ impl Model {
     /// Ends a job: its key is free unless its window holds it.
     pub fn end(&mut self, row: i64, state: State) {
         self.place(row, Place::Ended(state));
+        self.fill_of(row, state);
         let job = &self.jobs[&row];
         if let Some(key) = &job.new.dedup_key {
             let key = (job.band >> 8, key.clone());
@@ -43,6 +44,7 @@ impl Model {
                 }
             }
         }
+        self.advance();
         answers
     }
 
@@ -164,11 +166,11 @@ impl Model {
     }
 
     /// What follows a failure of which nobody says what follows, once all ends of the call are made.
-    fn errbacks(&mut self, row: i64) {
+    pub fn errbacks(&mut self, row: i64) {
         self.follows.extend(self.jobs[&row].new.errbacks.clone());
     }
 
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         for errback in std::mem::take(&mut self.follows) {
             let run_at_us = errback.delay_us.map(|delay| self.now + delay).or(errback.job.run_at_us);
             let _ = self.enqueue(&NewJob { run_at_us, ..errback.job });

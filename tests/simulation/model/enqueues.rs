@@ -18,11 +18,11 @@ impl Model {
 
     /// Row and whether it is new; the error is the holder of its key.
     pub fn enqueue(&mut self, new: &NewJob) -> Result<(i64, bool), i64> {
-        self.put(new, false)
+        self.put(new, None)
     }
 
-    /// As `enqueue`. `withheld`: it may not start by itself.
-    pub fn put(&mut self, new: &NewJob, withheld: bool) -> Result<(i64, bool), i64> {
+    /// As `enqueue`. `withheld`: where it is that may not start by itself.
+    pub fn put(&mut self, new: &NewJob, withheld: Option<Place>) -> Result<(i64, bool), i64> {
         let queue = self.queue(&new.queue);
         if let Some(row) = new.alias.as_ref().and_then(|alias| self.aliases.get(alias)) {
             return Ok((*row, false));
@@ -47,19 +47,20 @@ impl Model {
         }
         let band = id::band(queue, new.priority);
         let later = new.run_at_us.filter(|at| *at > self.now);
-        let shelved = later.is_some() || withheld;
+        let shelved = later.is_some() || withheld.is_some();
         let home = if shelved { SHELF } else { band };
         let tail = self.tails.entry(home).or_insert_with(|| id::floor(home).max(0));
         *tail += 1;
         let row = *tail;
         let at = if shelved { id::floor(band) } else { row };
-        let place = if withheld { Place::Prepared } else { later.map_or(Place::Ready, Place::Later) };
+        let place = withheld.unwrap_or_else(|| later.map_or(Place::Ready, Place::Later));
         let id = new.alias.clone();
         let job = Job {
             place,
             at,
             band,
             new: new.clone(),
+            fills: None,
             attempts: 0,
             retries: 0,
             losses: 0,

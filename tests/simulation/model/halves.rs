@@ -24,7 +24,7 @@ impl Model {
     pub fn prepare(&mut self, job: &NewJob, question: &NewJob, pause: i64) -> Result<(i64, bool), Answer> {
         let refuses = job.dedup == Dedup::Refuse && self.may_be_held(job, &[]);
         let before = refuses.then(|| self.clone());
-        let (row, new) = self.put(job, true).map_err(|holder| {
+        let (row, new) = self.put(job, Some(Place::Prepared)).map_err(|holder| {
             before.into_iter().for_each(|before| *self = before);
             self.duplicate(holder)
         })?;

@@ -8,9 +8,11 @@ mod halves;
 mod producers;
 mod schedules;
 mod state;
+mod workflows;
 
 pub use halves::Half;
 pub use schedules::Standing;
+use workflows::Node;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +32,8 @@ pub enum Place {
     Later(i64),
     /// Its sender has not spoken.
     Prepared,
+    /// A node of its workflow is not complete.
+    Held(i64),
     Leased {
         token: i64,
         owner: i64,
@@ -45,6 +49,8 @@ pub struct Job {
     pub at: i64,
     pub band: i64,
     pub new: NewJob,
+    /// Which input of which node its end fills.
+    pub fills: Option<(i64, usize)>,
     pub attempts: u32,
     pub retries: u32,
     pub losses: u32,
@@ -78,6 +84,9 @@ pub struct Model {
     /// Epoch, last sequence number and position, by name.
     pub producers: BTreeMap<String, (i64, i64, Option<Vec<u8>>)>,
     pub schedules: BTreeMap<String, Standing>,
+    pub nodes: BTreeMap<i64, Node>,
+    /// Nodes with an input that was filled just now.
+    filled: BTreeSet<i64>,
     /// When the next retry of a task under a budget may begin to wait.
     pub turns: BTreeMap<String, i64>,
     /// Attempts that are to end: token by row.
@@ -110,6 +119,7 @@ impl Job {
             Place::Ended(state) => *state,
             Place::Leased { .. } => State::Running,
             Place::Prepared => State::Prepared,
+            Place::Held(_) => State::Held,
             Place::Parked { .. } => State::Parked,
             _ if self.retries > 0 => State::Retrying,
             Place::Later(_) => State::Delayed,
@@ -124,11 +134,15 @@ impl Model {
         (self.now, self.boot) = (now, boot);
         let foreign = matches!(verb, Verb::Newer(_) | Verb::Inbox(_) | Verb::Receipts(..));
         if foreign || self.newer || self.receipts.is_empty() {
-            return self.applied(verb);
+            let answer = self.applied(verb);
+            self.advance();
+            return answer;
         }
         let before = self.clone();
         self.take_receipts();
+        self.advance();
         let answer = self.applied(verb);
+        self.advance();
         if matches!(
             answer,
             Answer::Fenced
@@ -175,6 +189,7 @@ impl Model {
             Verb::Settle(id, commit) => Answer::Flag(self.say(id, *commit)),
             Verb::OpenProducer(name) => self.open_producer(name),
             Verb::Send(parcel) => self.send(parcel),
+            Verb::Plan(plan) => Answer::Rows(self.plan(plan)),
             Verb::Schedule(entry) => self.schedule(entry),
             Verb::Fire(fire) => self.fire(fire),
             Verb::Claim(ask) => self.claim(ask).map_or(Answer::Fenced, Answer::Taken),

@@ -54,6 +54,8 @@ impl Model {
         same("half messages", &seen.halves, &halves.collect())?;
         same("revoked attempts", &seen.revoked, &self.revoked)?;
         same("retry budgets", &seen.turns, &self.turns)?;
+        let nodes = self.nodes.iter().map(|(number, node)| (*number, node.counts()));
+        same("nodes", &seen.nodes, &nodes.collect())?;
         same("schedules", &seen.schedules, &self.schedules)?;
         same("producers", &seen.producers, &self.producers)
     }
