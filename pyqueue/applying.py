@@ -9,7 +9,8 @@ import uuid
 from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pyqueue.canvas import Chain, Composed, chord
+from pyqueue.canvas import Chain, chord
+from pyqueue.composed import Composed
 from pyqueue.eager import EagerResult
 from pyqueue.exceptions import ChordError, InvalidJob
 from pyqueue.group_result import GroupResult

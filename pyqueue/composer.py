@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from pyqueue import joining, publishing, request, result
 from pyqueue._core import Workflows
-from pyqueue.canvas import Composed, group
+from pyqueue.canvas import group
+from pyqueue.composed import Composed
 from pyqueue.configured import Configured
 from pyqueue.exceptions import CannotJoin
 from pyqueue.mapped import Chunks

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pyqueue.canvas import Chain, Lazily, chord, group
+from pyqueue.canvas import Chain, chord, group
+from pyqueue.composed import Lazily
 from pyqueue.signature import Signature
 
 Steps = list[Signature[Any]]

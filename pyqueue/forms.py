@@ -176,7 +176,7 @@ def _made(part: _Part, sender: Sender | None) -> Signature[Any]:
     if part.kind not in _LISTS:
         return _mapped(part.kind, kwargs, options, sender)
     parts = [_finished(each) for each in part.parts]
-    made: canvas.Composed[Any]
+    made: Signature[Any]
     if part.kind == "chord":
         made = canvas.chord(parts, None if part.body is None else _finished(part.body), **options)
         more = kwargs.get("kwargs") or {}

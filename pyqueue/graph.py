@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pyqueue.canvas import Composed
+from pyqueue.composed import Composed
 from pyqueue.exceptions import InvalidJob
 from pyqueue.mapped import Chunks
 from pyqueue.signature import Signature

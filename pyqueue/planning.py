@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from pyqueue import signals
 from pyqueue._core import Plan
-from pyqueue.canvas import Chain, Composed, checked_policy, chord, group, member
+from pyqueue.canvas import Chain, checked_policy, chord, group
+from pyqueue.composed import Composed, member
 from pyqueue.exceptions import InvalidJob
 from pyqueue.group_result import GroupResult
 from pyqueue.message import Place, ending_of, usual_job

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
-from pyqueue.canvas import Chain, Composed, chord, group
+from pyqueue.canvas import Chain, chord, group
+from pyqueue.composed import Composed
 from pyqueue.mapped import Chunks
 from pyqueue.signature import Signature
 

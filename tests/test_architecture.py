@@ -12,7 +12,7 @@ PYTHON = ROOT / "pyqueue"
 
 RUST_LAYERS = ["error id job clock codec plan nouns mutants", "sqlite", "wake", "store", "worker", "python"]
 PYTHON_LAYERS = [
-    "exceptions states absent misuse moments options naming tags quick_json serialization signature canvas folding forms mapped shape graph request telling rebuilding eager "
+    "exceptions states absent misuse moments options naming tags quick_json serialization signature canvas composed folding forms mapped shape graph request telling rebuilding eager "
     "einfo arguments hooks middleware retrying retry_rule retry_after rates signals extras callbacks settings knobs config routing "
     "plain redaction check asked cron_fields wall_times schedules periodic catching_up",
     "face message waiting replaying related result result_set group_result graph_result planning graph_planning applying composing composer own_tasks attempt publishing transaction joining foreign task shared registry half producer configured scheduling scheduled app celery loading",

@@ -99,8 +99,19 @@ def _steps(canvas: Composite, given: Any) -> Any:
 
 def _unrolled(canvas: Leaf | Composite) -> Any:
     """Within a chain a group of one is its member."""
+    canvas = _collapsed(canvas)
     alone = isinstance(canvas, Composite) and canvas.kind == "group" and len(canvas.parts) == 1
     return canvas.parts[0] if isinstance(canvas, Composite) and alone else canvas
+
+
+def _collapsed(canvas: Leaf | Composite) -> Leaf | Composite:
+    """A group of nothing but a group is that group, from its making on."""
+    while isinstance(canvas, Composite) and canvas.kind == "group" and len(canvas.parts) == 1:
+        (inner,) = canvas.parts
+        if not (isinstance(inner, Composite) and inner.kind == "group"):
+            break
+        canvas = inner
+    return canvas
 
 
 def is_empty(canvas: Leaf | Composite) -> bool:
