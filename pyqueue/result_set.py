@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from pyqueue import waiting
 from pyqueue.exceptions import TimeoutError
@@ -15,21 +15,6 @@ if TYPE_CHECKING:
     from pyqueue.group_result import GroupResult
 
 R = TypeVar("R")
-
-
-class Member(Protocol):
-    """A handle in a set: of one job, or of a group again."""
-
-    parent: Any
-
-    @property
-    def id(self) -> Any: ...
-    def get(self, timeout: float | None = None, propagate: bool = True) -> Any: ...
-    def ready(self) -> bool: ...
-    def successful(self) -> bool: ...
-    def failed(self) -> bool: ...
-    def forget(self) -> Any: ...
-    def revoke(self) -> Any: ...
 
 
 class ResultSet(Sequence[AsyncResult[R]], Generic[R]):
