@@ -63,16 +63,23 @@ class Engine(NamedTuple):
 
 @contextmanager
 def celery(folder: Path) -> Iterator[Engine]:
-    """Celery on its memory transport, its worker in a thread of this process."""
+    """Celery on a Redis server of its own, its worker in a thread of this process."""
     from celery import Celery, exceptions
+    from celery.backends.redis import ResultConsumer
     from celery.contrib.testing.worker import start_worker
 
-    app = Celery("warehouse", broker="memory://", backend="cache+memory://", set_as_current=False)
-    app.conf.broker_transport_options = {"polling_interval": 0.01}
-    app.conf.worker_hijack_root_logger = False
-    tasks = warehouse.declare(app, exceptions)
-    with start_worker(app, pool="threads", concurrency=1, perform_ping_check=False, shutdown_timeout=20):
-        yield Engine("celery", app, tasks, folder, {"timeout": WAIT, "interval": 0.01})
+    from bench.redis_server import redis_server
+
+    with redis_server(folder, "none") as server:
+        url = f"redis://127.0.0.1:{server.port}/0"
+        app = Celery("warehouse", broker=url, backend=url, set_as_current=False)
+        app.conf.broker_transport_options = {"polling_interval": 0.01}
+        app.conf.worker_hijack_root_logger = False
+        tasks = warehouse.declare(app, exceptions)
+        with start_worker(app, pool="threads", concurrency=1, perform_ping_check=False, shutdown_timeout=20):
+            yield Engine("celery", app, tasks, folder, {"timeout": WAIT, "interval": 0.01})
+        # Handles that go away later would tell a server that is gone.
+        ResultConsumer.cancel_for = lambda _self, _id: None
 
 
 @contextmanager

@@ -58,13 +58,13 @@ def unknown_task(engine: Engine) -> object:
 
 
 @differs(
-    "`revoke()` of a job that waits for its time: its state then",
+    "`revoke()` of a job in a queue that no worker looks at: its state then",
     "PENDING",
     "REVOKED",
     "it is one write to the file; no worker has to hear of it",
 )
 def revoked(engine: Engine) -> object:
-    result = engine.tasks.add.apply_async((1, 1), countdown=3600)
+    result = engine.tasks.add.apply_async((1, 1), queue="nobody")
     result.revoke()
     return result.state
 
