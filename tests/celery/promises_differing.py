@@ -57,18 +57,6 @@ def unknown_task(engine: Engine) -> object:
     return result.state
 
 
-@differs(
-    "`revoke()` of a job in a queue that no worker looks at: its state then",
-    "PENDING",
-    "REVOKED",
-    "it is one write to the file; no worker has to hear of it",
-)
-def revoked(engine: Engine) -> object:
-    result = engine.tasks.add.apply_async((1, 1), queue="nobody")
-    result.revoke()
-    return result.state
-
-
 @differs("two calls with one `task_id`: the task runs", 2, 1, "an id is one job")
 def one_id_twice(engine: Engine) -> object:
     path = engine.folder / uuid.uuid4().hex

@@ -238,3 +238,11 @@ def timed_out(engine: Engine) -> object:
 @same("`get(timeout=0.1)` inside a task whose worker has one slot", "TimeoutError")
 def get_inside(engine: Engine) -> object:
     return engine.error(lambda: engine.get(engine.tasks.asks.delay()))
+
+
+@same("`revoke()` of a job that waits for its time: its state, once a worker has heard of it", "REVOKED")
+def revoked(engine: Engine) -> object:
+    result = engine.tasks.add.apply_async((1, 1), countdown=3600)
+    result.revoke()
+    engine.until(lambda: result.state == "REVOKED")
+    return result.state
