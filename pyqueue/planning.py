@@ -210,7 +210,6 @@ class Planner:
             whole=False,
             group=id,
             parent=None,
-            run="success",
             options=options,
             links=(),
             errbacks_of_chords=(),

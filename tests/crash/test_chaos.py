@@ -29,12 +29,13 @@ def run(folder: Path, kills: int, jobs: int, seconds: float, seed: int) -> Total
         "attempts lost",
         "producers killed inside of an enqueue",
         "at work, of worker",
-        "state dead",
         "ordered with a row",
         "orders rolled back",
         "effects",
     ):
         assert figures[hurt] > 0, hurt
+    # A job is dead after several losses of its own: of few kills, perhaps none.
+    assert figures["state dead"] > 0 or kills < TORTURE_KILLS
     return totals
 
 
