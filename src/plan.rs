@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::job::NewJob;
 
-/// The most inputs of a node, or jobs of a chunk of one.
+/// The most inputs of a node.
 pub const MOST_INPUTS: u32 = (1 << 20) - 1;
 
 /// When the jobs that wait for a node run, once all its inputs are there.

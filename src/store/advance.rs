@@ -216,8 +216,6 @@ pub fn decide(change: &mut Change, id: i64, left: &mut usize) -> Result<()> {
         Verdict::Run => None,
         Verdict::Fail => Some(upstream(change, &node)?),
         Verdict::Skip => Some(Exit::Skipped),
-        // What undoes a workflow is not a part of it that could be cancelled.
-        Verdict::Cancel if node.run == UNDOING => None,
         Verdict::Cancel => Some(Exit::Cancelled),
     };
     let done = forward(change, &node, exit.as_ref(), left)? && start(change, &node, exit.as_ref(), left)?;

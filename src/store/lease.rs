@@ -117,6 +117,15 @@ pub fn cut(conn: &Connection, lease: &Lease, from: i64, to: i64) -> Result<Optio
     Ok((right > 0).then_some(rest))
 }
 
+/// Tells whoever finishes a lease that there is more to one of its jobs than the row.
+pub fn mark(conn: &Connection, lease: &Lease, id: RowId) -> Result<()> {
+    if lease.plain {
+        cut(conn, lease, id.0, id.0)?;
+        insert(conn, &Lease { first: id.0, last: id.0, jobs: 1, plain: false, ..*lease })?;
+    }
+    Ok(())
+}
+
 /// Takes the deadline of its own from a job whose end is known: it came before the deadline, or before anybody looked.
 pub fn keep(change: &Change, id: RowId, token: i64) -> Result<()> {
     let lease = covering(change.conn, id)?;

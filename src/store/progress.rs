@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::Change;
-use super::lease::{self, Lease};
+use super::lease;
 use crate::error::Result;
 use crate::id::RowId;
 
@@ -13,11 +13,7 @@ pub fn tell(change: &Change, id: RowId, token: i64, state: &str, body: &[u8]) ->
     if super::row::read(change.conn, id)?.is_none() {
         return Ok(false);
     }
-    if lease.plain {
-        // Whoever finishes the lease learns that there is more to clear than its rows.
-        lease::cut(change.conn, &lease, id.0, id.0)?;
-        lease::insert(change.conn, &Lease { first: id.0, last: id.0, jobs: 1, plain: false, ..lease })?;
-    }
+    lease::mark(change.conn, &lease, id)?;
     change
         .conn
         .prepare_cached(

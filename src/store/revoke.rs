@@ -6,10 +6,9 @@ use rusqlite::{Connection, params};
 use super::Store;
 use super::change::Change;
 use super::history::{self, Run};
-use super::lease::{self, Lease};
 use super::leave::{self, Exit};
 use super::row::JobRow;
-use super::{inbox, view};
+use super::{inbox, lease, view};
 use crate::error::Result;
 use crate::id::RowId;
 use crate::job::{Failure, Outcome, State};
@@ -59,12 +58,7 @@ fn revoke(change: &mut Change, text: &str, signal: i32, grace_us: i64) -> Result
         leave::leave(change, &job, Exit::Cancelled)?;
         return Ok(Revoked::Cancelled);
     };
-    if lease.plain {
-        // Whoever finishes the lease learns that there is more to look at than its rows.
-        let place = job.id.0;
-        lease::cut(change.conn, &lease, place, place)?;
-        lease::insert(change.conn, &Lease { first: place, last: place, jobs: 1, plain: false, ..lease })?;
-    }
+    lease::mark(change.conn, &lease, job.id)?;
     change
         .conn
         .prepare_cached(

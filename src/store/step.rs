@@ -3,8 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::Change;
-use super::lease::{self, Lease};
-use super::{Store, enqueue, history};
+use super::{Store, enqueue, history, lease};
 use crate::error::{Error, Result};
 use crate::id::RowId;
 use crate::job::Payload;
@@ -55,11 +54,7 @@ fn keep(change: &Change, row: RowId, token: i64, name: &str, value: &Payload) ->
     if there == 0 {
         return Ok(false);
     }
-    if lease.plain {
-        // Whoever finishes the lease learns that there is more to clear than its rows.
-        lease::cut(change.conn, &lease, row.0, row.0)?;
-        lease::insert(change.conn, &Lease { first: row.0, last: row.0, jobs: 1, plain: false, ..lease })?;
-    }
+    lease::mark(change.conn, &lease, row)?;
     change
         .conn
         .prepare_cached(

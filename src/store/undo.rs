@@ -25,6 +25,8 @@ pub fn begin(change: &mut Change, root: i64) -> Result<bool> {
     if undone.is_empty() {
         return Ok(false);
     }
+    // What undoes a workflow is no part of it that could be cancelled.
+    change.conn.prepare_cached("UPDATE pyqueue_node SET cancelled=0 WHERE id=?")?.execute([root])?;
     let counter = change.heads.get(head::NODE)?;
     let first = counter.pos + 1;
     let count = undone.len() as i64;

@@ -227,10 +227,14 @@ struct Cancelled {
 /// Cancels jobs that are in line, set aside or delayed. Those that wait for others follow them: their nodes find the
 /// workflow cancelled.
 fn cancel(change: &mut Change, root: i64, from: i64) -> Result<Cancelled> {
-    change
+    let open = change
         .conn
         .prepare_cached("UPDATE pyqueue_node SET cancelled=1 WHERE id=? AND waits>=0")?
         .execute([root])?;
+    if open == 0 {
+        // Nothing of it is left but what undoes it.
+        return Ok(Cancelled { running: Vec::new(), next: None });
+    }
     let open: Vec<(i64, i64, Option<i64>)> = change
         .conn
         .prepare_cached(

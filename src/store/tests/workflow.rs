@@ -373,6 +373,29 @@ fn errbacks_follow_a_chord_that_fails_and_not_the_rest_of_a_chain() {
 }
 
 #[test]
+fn a_workflow_that_is_cancelled_is_undone_too_and_that_can_not_be_cancelled() {
+    let bench = bench();
+    let worker = bench.join();
+    let mut plan = chain(3);
+    plan.jobs[0].undo = Some(Box::new(job("undo0")));
+    plan.jobs[1].undo = Some(Box::new(job("undo1")));
+    let ids = stored(&bench, plan);
+    bench.end(&one(&bench, worker), value("r0"));
+    bench.end(&one(&bench, worker), value("r1"));
+    for _ in 0..2 {
+        assert_eq!(bench.store.cancel_workflow(&ids[0]).unwrap(), Some(vec![]));
+    }
+    assert_eq!(bench.state(&ids[2]), "cancelled");
+    for undo in ["undo1", "undo0"] {
+        let job = one(&bench, worker);
+        assert_eq!(job.task, undo);
+        bench.end(&job, success());
+    }
+    assert_eq!(bench.store.workflows(1).unwrap()[0].state, "failed");
+    sound(&bench);
+}
+
+#[test]
 fn a_workflow_that_succeeds_is_not_undone() {
     let bench = bench();
     let worker = bench.join();
