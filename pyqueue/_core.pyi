@@ -17,15 +17,23 @@ __all__ = [
     "RECEIPT_INSERT",
     "Attempt",
     "ChildPipe",
+    "Command",
+    "Commands",
     "DatabaseBusy",
     "DatabaseCorrupt",
     "DatabaseIOError",
     "DiskFull",
     "DuplicateJob",
     "Event",
+    "Events",
     "Failure",
     "FileRefused",
+    "Gate",
+    "Gates",
+    "Happened",
+    "HeldJob",
     "Input",
+    "Inspecting",
     "InvalidJob",
     "Job",
     "JobSummary",
@@ -34,16 +42,21 @@ __all__ = [
     "Load",
     "NewJob",
     "NodeView",
+    "OpenOrder",
     "OutOfSequence",
     "Outcome",
     "Plan",
     "ProducerFenced",
     "QueueError",
     "QueueStatus",
+    "Reply",
     "Schedule",
     "Schedules",
+    "Selection",
+    "Stats",
     "Store",
     "TaskLoad",
+    "TaskStats",
     "Watch",
     "Worker",
     "WorkerStatus",
@@ -488,6 +501,18 @@ class WorkerStatus:
     def alive(self) -> bool:
         """By the kernel's word: whether it holds its liveness lock."""
     @property
+    def state(self) -> str:
+        """starting idle busy stopping wedged dead unknown"""
+    @property
+    def why(self) -> str | None:
+        """Why it is wedged, dead or unknown, in a sentence."""
+    @property
+    def seen_pid(self) -> int | None:
+        """Its process, where that lives and can be seen from here."""
+    @property
+    def still_us(self) -> int | None:
+        """How long ago its loop last turned, without the time in which the machine slept."""
+    @property
     def pool(self) -> str | None: ...
     @property
     def busy(self) -> int | None:
@@ -637,8 +662,6 @@ class Store:
     def workers(self) -> list[WorkerStatus]: ...
     def examine(self) -> list[str]:
         """What is wrong with the file, one sentence each; empty for a sound one. Reads all of it."""
-    def pause(self, *, task: str | None = None, queue: str | None = None) -> None: ...
-    def resume(self, *, task: str | None = None, queue: str | None = None) -> None: ...
     def revoke(self, id: str, signal: int, grace_us: int) -> str:
         """Cancels a job that is not running ("cancelled"), or asks the worker that runs it to end it ("asked"): the task is
         told and interrupted at once, its process gets ``signal`` after ``grace_us`` and is killed after as much again. "late"
@@ -647,8 +670,9 @@ class Store:
         """Cancels a job that is not running; False when it is too late."""
     def purge(self, queue: str) -> int:
         """Cancels every job of the queue that is in line; how many."""
-    def join(self, name: str, slots: int, visibility_us: int) -> int:
-        """Enters a worker; its leases live ``visibility_us`` after each beat. The worker's id."""
+    def join(self, name: str, slots: int, visibility_us: int, *, facts: bytes | None = None) -> int:
+        """Enters a worker; its leases live ``visibility_us`` after each beat, and ``facts`` are what it says of itself.
+        The worker's id."""
     def beat(self, worker: int, visibility_us: int) -> bool:
         """Renews the worker's leases; False when it has been taken for dead."""
     def part(self, worker: int) -> None:
@@ -674,6 +698,96 @@ class Store:
     def reap(self) -> int:
         """Takes back the jobs of dead and hung workers; how many."""
     def close(self) -> None: ...
+
+@final
+class Gate:
+    """What keeps jobs waiting: a pause, or a rate. Those of a queue that is paused stay in line."""
+
+    @property
+    def scope(self) -> str:
+        """task queue fits"""
+    @property
+    def task(self) -> str | None:
+        """The name of the task, or with "fits" a pattern of names."""
+    @property
+    def queue(self) -> str | None: ...
+    @property
+    def key(self) -> str | None:
+        """A pattern of dedup keys."""
+    @property
+    def shut(self) -> bool: ...
+    @property
+    def waiting(self) -> int:
+        """Jobs that were met and set aside."""
+    @property
+    def rate_us(self) -> int | None:
+        """Once it is open it lets one job out in so long; None: all."""
+    @property
+    def since_us(self) -> int | None:
+        """When it was shut, by whom and why; None while it is open."""
+    @property
+    def author(self) -> str | None: ...
+    @property
+    def reason(self) -> str | None: ...
+
+@final
+class Gates:
+    """The gates of a file. One is named by a task, by a queue, or by patterns (task, queue, dedup key) of SQLite's GLOB."""
+
+    def __new__(cls, store: Store) -> Gates: ...
+    def pause(
+        self,
+        *,
+        task: str | None = None,
+        queue: str | None = None,
+        fits: tuple[str | None, str | None, str | None] | None = None,
+        author: str | None = None,
+        reason: str | None = None,
+        running: tuple[int, int] | None = None,
+    ) -> int:
+        """Lets no such job start. With ``running`` (signal, grace in microseconds) those that run are asked to end as by
+        ``Store.revoke`` and come back in line, their attempt uncounted; how many."""
+    def resume(
+        self,
+        *,
+        task: str | None = None,
+        queue: str | None = None,
+        fits: tuple[str | None, str | None, str | None] | None = None,
+        rate_us: int | None = None,
+    ) -> bool:
+        """Lets them start again, with a rate one in so long, new ones too; False if nothing has changed."""
+    def meter(
+        self,
+        *,
+        task: str | None = None,
+        queue: str | None = None,
+        fits: tuple[str | None, str | None, str | None] | None = None,
+        rate_us: int | None = None,
+    ) -> None:
+        """Sets the rate. What is paused stays so."""
+    def list(self) -> Sequence[Gate]:
+        """Those that are shut, have a rate, or keep somebody."""
+
+@final
+class Selection:
+    """The jobs that have not ended and fit every condition: (field, whether it must hold, operand).
+
+    Fields with a pattern of SQLite's GLOB: "task", "queue", "key" (dedup key). "state" is one of those of ``JobView``.
+    With a number that the job's must reach: "made_us" (wall time), "priority", "retries". Raises InvalidJob for others.
+    What is done to them is counted: done, asked to end, left alone since they run, and left since their dedup key is
+    taken where they should go. Jobs that come meanwhile are left alone.
+    """
+
+    def __new__(cls, store: Store, conditions: Sequence[tuple[str, bool, str | int]]) -> Selection: ...
+    def count(self) -> int: ...
+    def list(self, limit: int = 50) -> Sequence[JobSummary]:
+        """The first of them."""
+    def cancel(self, running: tuple[int, int] | None = None) -> tuple[int, int, int, int]:
+        """Cancels them; with ``running`` (signal, grace in microseconds) what runs is asked to end."""
+    def move(self, queue: str) -> tuple[int, int, int, int]:
+        """To the end of the line of another queue. Raises InvalidJob."""
+    def prioritize(self, priority: int) -> tuple[int, int, int, int]:
+        """To the end of the line of another priority."""
 
 @final
 class Schedule:
@@ -769,6 +883,282 @@ class Schedules:
         """Ends the waits."""
 
 @final
+class HeldJob:
+    """A job that a worker has."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def queue(self) -> str: ...
+    @property
+    def priority(self) -> int: ...
+    @property
+    def attempts(self) -> int:
+        """Those before this one."""
+    @property
+    def retries(self) -> int: ...
+    @property
+    def enqueued_us(self) -> int: ...
+    @property
+    def time_limit_us(self) -> int | None:
+        """How long it may run, if its call says so."""
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def content_type(self) -> str | None: ...
+    @property
+    def worker(self) -> int: ...
+    @property
+    def state(self) -> str:
+        """active (a process runs it), reserved (nobody has started it), ending (its outcome is about to be written) or
+        lost (its process has died)."""
+    @property
+    def started_us(self) -> int | None: ...
+    @property
+    def pid(self) -> int | None:
+        """The child that runs it."""
+    @property
+    def stopped(self) -> bool:
+        """That child is stopped by a signal or a debugger."""
+
+@final
+class Inspecting:
+    """Looks at a file and at the workers that serve it, by rows, pages and the kernel; asks none of them."""
+
+    def __new__(cls, store: Store) -> Inspecting: ...
+    def facts(self) -> list[tuple[int, int, bytes]]:
+        """Each worker, when it entered the file (µs), and what it says of itself."""
+    def held(self, state: str, *, limit: int) -> list[HeldJob]:
+        """Jobs that workers have, in one of the states of ``HeldJob``."""
+    def held_of(self, ids: Sequence[str]) -> list[HeldJob]:
+        """Those of these jobs that workers have."""
+    def scheduled(self, *, limit: int) -> list[JobSummary]:
+        """Jobs whose time has not come, with their calls, the next first."""
+    def revoked(self, *, limit: int) -> list[str]:
+        """Cancelled jobs: those that still run, then those whose end is kept, the last first."""
+    def children(self, worker: int) -> list[int]:
+        """The processes of the worker's children, by the numbers it knows them by."""
+    def tally(self, worker: int, tasks: Sequence[str]) -> tuple[list[tuple[str, int]], int]:
+        """How many jobs of these tasks the worker has run since it entered the file, and how many others."""
+
+@final
+class OpenOrder:
+    """A command that a worker has not obeyed yet."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def arguments(self) -> bytes: ...
+    @property
+    def author(self) -> str: ...
+    @property
+    def asks(self) -> bool:
+        """Whether it changes nothing."""
+
+@final
+class Reply:
+    """What one worker has said to a command."""
+
+    @property
+    def owner(self) -> int:
+        """Its id; 0 for a command that its author carried out."""
+    @property
+    def worker(self) -> str: ...
+    @property
+    def stand(self) -> str:
+        """waiting begun ok error expired gone"""
+    @property
+    def body(self) -> bytes | None: ...
+    @property
+    def at_us(self) -> int | None: ...
+
+@final
+class Command:
+    """A command with all that is known of it."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def arguments(self) -> bytes: ...
+    @property
+    def target(self) -> str:
+        """Whom it was for, as it was said."""
+    @property
+    def author(self) -> str: ...
+    @property
+    def asks(self) -> bool: ...
+    @property
+    def made_us(self) -> int: ...
+    @property
+    def expires_us(self) -> int: ...
+    @property
+    def replies(self) -> list[Reply]:
+        """One of each addressee."""
+
+@final
+class Commands:
+    """The commands of one file: kept as a record, the newest 10,000, and 1,000 of those that only ask, up to 30 days."""
+
+    def __new__(cls, store: Store) -> Commands: ...
+    def workers(self) -> list[tuple[int, str]]:
+        """The workers that obey commands and are alive: id and name."""
+    def give(
+        self,
+        name: str,
+        arguments: bytes,
+        workers: Sequence[int],
+        *,
+        target: str,
+        author: str,
+        expires_us: int,
+        asks: bool = False,
+    ) -> tuple[int, int] | None:
+        """Its number, and when it expires. None, and nothing is stored, where all of these workers have left."""
+    def record(self, name: str, arguments: bytes, ok: bool, body: bytes, *, target: str, author: str) -> int:
+        """Keeps a command that its author has carried out."""
+    def obey(self, owner: int, name: str) -> bool:
+        """A worker obeys commands from now on, under this name; False if it is not in the file."""
+    def open(self, owner: int) -> list[OpenOrder]:
+        """What is for this worker, was not obeyed by it and has not expired, in its order."""
+    def begin(self, command: int, owner: int) -> bool:
+        """Takes a command up; True for one caller, and before it expires."""
+    def answer(self, command: int, owner: int, ok: bool, body: bytes) -> bool:
+        """Answers one that was begun or only asks; False where that was done already, or it is too late to ask."""
+    def get(self, id: int) -> Command | None:
+        """One command."""
+    def newest(self, limit: int, *, asking: bool = False) -> list[Command]:
+        """The newest first; those that only ask if ``asking``."""
+    def rung(self) -> int:
+        """To be asked before a look, and given to ``wait``."""
+    def wait(self, rung: int, timeout_us: int | None = None) -> None:
+        """Sleeps until something is given or answered, or the time is over. Answers no signals."""
+    def ring(self) -> None:
+        """Ends the waits."""
+
+@final
+class Happened:
+    """Something that has happened. What is not known of it, or has no meaning for its kind, is None."""
+
+    @property
+    def kind(self) -> str:
+        """Celery's name: "task-succeeded". "events-missed" where some are not told."""
+    @property
+    def cursor(self) -> str:
+        """The place behind it."""
+    @property
+    def clock(self) -> int:
+        """Grows with each."""
+    @property
+    def at_us(self) -> int:
+        """Wall time."""
+    @property
+    def id(self) -> str | None: ...
+    @property
+    def task(self) -> str | None: ...
+    @property
+    def queue(self) -> str | None: ...
+    @property
+    def priority(self) -> int | None: ...
+    @property
+    def retries(self) -> int | None:
+        """Errors so far."""
+    @property
+    def worker(self) -> int | None:
+        """The number of the worker."""
+    @property
+    def hostname(self) -> str | None:
+        """Its name, as far as it is known."""
+    @property
+    def pid(self) -> int | None:
+        """Its process."""
+    @property
+    def active(self) -> int | None:
+        """Jobs that it has, at its beat."""
+    @property
+    def runtime_us(self) -> int | None: ...
+    @property
+    def eta_us(self) -> int | None:
+        """Of a job that was sent, when it may start at the earliest."""
+    @property
+    def body(self) -> bytes | None:
+        """Of a success its result; else the call, as long as the job is there. None where it has more than 64 KiB."""
+    @property
+    def content_type(self) -> str | None: ...
+    @property
+    def failure(self) -> Failure | None: ...
+    @property
+    def outcome(self) -> str | None:
+        """Of an attempt's end: success, failure, retry, cancelled, expired, lost or replaced."""
+    @property
+    def missed(self) -> int | None:
+        """How many rows are not kept any more."""
+    @property
+    def since_us(self) -> int | None:
+        """Since when nothing was written but ends, as nobody asked."""
+
+@final
+class Events:
+    """What happens in one file, in the order of commits."""
+
+    def __new__(cls, store: Store) -> Events: ...
+    def cursor(self, newest: bool) -> str:
+        """The place before everything, or behind all that has happened."""
+    def look(self, after: str, kinds: Sequence[str] | None = None) -> tuple[list[Happened], str, bool]:
+        """What came behind a place, the place behind what was looked at, and whether there is more already.
+        Raises InvalidJob for a place of another file, and for kinds that don't exist."""
+    def follow(self, until_us: int, all: bool) -> None:
+        """Lets ``wait`` be rung until then, and if ``all`` what the history has not be written. Takes nothing away from
+        others that ask."""
+    def until(self, until_us: int) -> None:
+        """Lets everything be written until then, whoever asks; in the past: until nobody follows."""
+    def rung(self) -> int:
+        """To be asked before a look, and given to ``wait``."""
+    def wait(self, rung: int, timeout_us: int) -> None:
+        """Sleeps until something happens, or the time is over, or a signal comes."""
+
+@final
+class TaskStats:
+    """A task's share. ``waited`` and ``ran``: of how many it is known; p50, p95, p99 and the most, in microseconds."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def runs(self) -> int:
+        """Attempts that ended."""
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many of them, by outcome."""
+    @property
+    def waited(self) -> tuple[int, int, int, int, int]:
+        """From the call to the first start, of jobs that did not wait for a time or for other jobs."""
+    @property
+    def ran(self) -> tuple[int, int, int, int, int]: ...
+
+@final
+class Stats:
+    """What the history says of attempts that ended since an instant, the newest ``limit`` of them."""
+
+    def __new__(cls, store: Store, since_us: int, limit: int, task: str | None = None) -> Stats: ...
+    @property
+    def tasks(self) -> list[TaskStats]:
+        """The one that ran longest in all first."""
+    @property
+    def rows(self) -> int:
+        """Attempts that were looked at, of whatever task."""
+    @property
+    def cut(self) -> bool:
+        """Whether there are more, that were not looked at."""
+    @property
+    def first_us(self) -> int | None:
+        """When the first of them ended."""
+
+@final
 class Watch:
     """Many jobs of one file, and which of them end first. One thread waits; any may add and discard."""
 
@@ -822,6 +1212,7 @@ class Worker:
         beside: int = 0,
         prefetch: int | None = None,
         pool: str = "prefork",
+        facts: bytes | None = None,
         leeway_us: int = 0,
         start_us: int = 60_000_000,
         stall_us: int = 30_000_000,
@@ -839,9 +1230,29 @@ class Worker:
         numbers out of range."""
     def next_event(self) -> Event | None:
         """Waits for the next event; None after the worker has stopped."""
+    @property
+    def id(self) -> int:
+        """Its id in the file; another one after it was taken for dead."""
+    def grow(self, more: int) -> str:
+        """So many children more. This and what follows says what was done, and raises InvalidJob where it can't be; the
+        supervisor answers within 5 s. Jobs that run are ended by none of them."""
+    def shrink(self, fewer: int) -> str:
+        """So many fewer; those that run jobs end these first."""
+    def scale(self, most: int | None = None, least: int | None = None) -> str:
+        """Other bounds for a number of children that follows the load. None leaves one as it is."""
+    def serve(self, queue: str) -> str:
+        """Claims from a queue too."""
+    def unserve(self, queue: str) -> str:
+        """Claims from it no more."""
+    def limit(self, task: str, hard_us: int | None = None, soft_us: int | None = None) -> str:
+        """Jobs of a task that begin from now on have these time limits, whatever they say; None: those of the worker."""
     def reload(self) -> None:
         """Replaces the children by new ones, which load the app anew; the old ones end their jobs. While new ones
         can't start the old ones stay."""
+    def tasks(self) -> list[str] | None:
+        """The tasks that every child can run, as they have said; None before."""
+    def describe(self, facts: bytes) -> None:
+        """Changes what the worker says of itself in the file; written soon, by the supervisor's thread."""
     def dump(self) -> None:
         """Asks each child for the stacks of its threads; they come as events."""
     def destroy(self) -> None:

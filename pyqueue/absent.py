@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-_CONTROL = (
-    "result.revoke() and `pyqueue cancel` stop what is not running, `pyqueue status` and `list` show the rest"
-)
 _BEAT = "any worker fires schedules; `pyqueue beat` does that alone"
 _WORKER = "use `pyqueue worker`, or `with app.worker():` inside of a process"
 _FILE = "nothing is connected to; jobs and results are in one file, and app.store reads it"
 _QUEUES = "there are no exchanges, only queues; use queue="
 
 APP: Final = {
-    "control": _CONTROL,
-    "events": _CONTROL,
     "Beat": _BEAT,
     "Worker": _WORKER,
     "WorkController": _WORKER,
@@ -33,6 +28,13 @@ APP: Final = {
     "subtask": "use app.signature",
 }
 
+INSPECT: Final = {
+    "clock": "there is no logical clock: the file orders what happens",
+    "hello": "workers share one file and need not tell each other",
+    "memdump": "use memsample(), or py-spy and memray on the worker's process",
+    "objgraph": "use objgraph or memray inside of a task",
+}
+
 CALL: Final = {
     "exchange": _QUEUES,
     "routing_key": _QUEUES,
@@ -49,7 +51,7 @@ CALL: Final = {
 TASK: Final = {
     "store_errors_even_if_ignored": "errors are always kept",
     "acks_on_failure_or_timeout": "a job that has failed has ended; raise Reject(requeue=True) to run it again",
-    "send_events": "the file is the record; there are no events",
+    "send_events": "events are written while somebody follows them; see pyqueue events",
     "trail": "a job always knows what it made",
     "compression": "the body is stored as it is",
     "exchange": _QUEUES,

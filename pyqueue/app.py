@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 from pyqueue import joining, publishing, request, shared, signals
 from pyqueue._core import NewJob, Store
 from pyqueue.composer import Composer, is_composed, wrapped
+from pyqueue.controlled import Controlled
 from pyqueue.message import Pattern, Place, new_job, pattern, usual_job
 from pyqueue.middleware import Middleware
 from pyqueue.moments import before_us, is_instant
+from pyqueue.observed import Observed
 from pyqueue.options import CallOptions, merge, task_options
 from pyqueue.quick_json import quick_json
 from pyqueue.registry import Registry
 from pyqueue.result import AsyncResult
 from pyqueue.routing import route
 from pyqueue.scheduled import Scheduled
+from pyqueue.selecting import Selecting
 from pyqueue.signature import Signature
 from pyqueue.task import Task, make_task
 
@@ -39,7 +42,7 @@ R = TypeVar("R")
 _DEFAULTS = CallOptions()
 
 
-class PyQueue(Composer, Scheduled):
+class PyQueue(Composer, Scheduled, Selecting, Controlled, Observed):
     """A task queue in one SQLite file. Makes no file before the first job.
 
     ``path`` is taken against the current directory; without it the file is ``$PYQUEUE_DB``. ``embed`` allows a

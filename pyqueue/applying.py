@@ -16,6 +16,7 @@ from pyqueue.exceptions import ChordError, InvalidJob
 from pyqueue.group_result import GroupResult
 from pyqueue.mapped import Starmap
 from pyqueue.shape import is_several, members, steps_of
+from pyqueue.unwinding import unwound
 
 if TYPE_CHECKING:
     from pyqueue.app import PyQueue
@@ -41,19 +42,7 @@ def applied(
         call = signature.clone(args, kwargs)
         task = app.tasks[call.task]
         return task.apply(call.args, call.kwargs, **options)
-    # Not recursive: a canvas may have a thousand levels.
-    stack: list[Running] = [_run(app, signature, tuple(args), dict(kwargs or {}))]
-    ended: Any = None
-    while stack:
-        try:
-            inner = stack[-1].send(ended)
-        except StopIteration as done:
-            stack.pop()
-            ended = done.value
-        else:
-            stack.append(inner)
-            ended = None
-    return ended  # type: ignore[no-any-return]
+    return unwound(_run(app, signature, tuple(args), dict(kwargs or {})))  # type: ignore[no-any-return]
 
 
 def _run(app: PyQueue, signature: Signature[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Running:

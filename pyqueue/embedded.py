@@ -13,6 +13,7 @@ from pyqueue import request
 from pyqueue.exceptions import ImproperlyConfigured
 from pyqueue.naming import split_file
 from pyqueue.worker.log import log, tell
+from pyqueue.worker.obeying import Obeying
 from pyqueue.worker.starting import WorkerOptions, plan, start
 from pyqueue.worker.ticking import Ticker
 
@@ -51,10 +52,14 @@ class EmbeddedWorker:
         ticker = Ticker(self._app, target)
         ticker.declare()
         self._worker = start(self._app, target, decided, decided.level)
-        ticker.start()
+        beside: list[Ticker | Obeying] = [ticker]
+        if self._app.conf.worker_enable_remote_control:
+            beside.append(Obeying(self._app, self._worker, decided.name, self._worker.stop))
+        for each in beside:
+            each.start()
         # A daemon: a process that ends without leaving the block takes its children along.
         threading.Thread(
-            target=self._listen, args=(self._worker, ticker), name="pyqueue-worker", daemon=True
+            target=self._listen, args=(self._worker, beside), name="pyqueue-worker", daemon=True
         ).start()
         try:
             while not self._ready.wait(0.1) and not self._over.is_set():
@@ -81,11 +86,12 @@ class EmbeddedWorker:
             self._over.wait()
             raise
 
-    def _listen(self, worker: Crew, ticker: Ticker) -> None:
+    def _listen(self, worker: Crew, beside: list[Ticker | Obeying]) -> None:
         try:
             worker.listen(self._heard)
         finally:
-            ticker.stop()
+            for each in beside:
+                each.stop()
             self._over.set()
 
     def _heard(self, event: Event) -> None:

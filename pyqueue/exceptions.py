@@ -4,7 +4,10 @@ QueueError (also PyQueueError)
 ├── LeaseLost, InvalidJob, DuplicateJob, FileRefused, DiskFull,
 │   DatabaseBusy, DatabaseIOError, DatabaseCorrupt    raised by the core
 ├── ImproperlyConfigured    the app can't be found or has no file
-│   └── InvalidSchedule     no schedule can be had so
+│   ├── InvalidSchedule     no schedule can be had so
+│   ├── InvalidFilter       no jobs can be told apart so
+│   └── InvalidCommand      no worker can be told so
+├── NoSuchWorker            a command is for nobody who is there
 ├── CannotJoin              nothing can be enqueued through this connection
 ├── TransactionError        misuse of ``transaction()``
 ├── NotRegistered           the task is unknown here
@@ -28,7 +31,7 @@ QueueError (also PyQueueError)
 ├── Ignore                  control flow: the job ends without a result
 │   └── Replaced            control flow: raised by ``self.replace()``
 └── Reject                  control flow: the job is given back, or has failed
-Terminated                  a BaseException: raised inside a task whose job was revoked
+Terminated                  a BaseException: raised inside a task whose job is to end
 """
 
 from __future__ import annotations
@@ -84,6 +87,22 @@ class ImproperlyConfigured(QueueError):
 
 class InvalidSchedule(ImproperlyConfigured, ValueError):
     """No schedule can be had so; the message says what is wrong with it."""
+
+
+class InvalidFilter(ImproperlyConfigured, ValueError):
+    """Jobs can't be told apart so: an unknown field, a wrong comparison, a value that is none."""
+
+
+class InvalidCommand(ImproperlyConfigured, ValueError):
+    """There is no such command, or it can't be given so; the message says what is wrong. Nothing was stored."""
+
+
+class NoSuchWorker(QueueError, LookupError):
+    """A command is for a worker that is not there; the message says who is. Nothing was stored."""
+
+
+class NoAnswer(UserWarning):
+    """Some of the workers that a command is for have not answered in time."""
 
 
 class CannotJoin(QueueError):
@@ -175,7 +194,7 @@ class MemoryLimitExceeded(QueueError):
 
 
 class Terminated(BaseException):
-    """Raised in a task whose job was revoked with ``terminate=True``. No Exception, so that ``except Exception`` does
+    """Raised in a task whose job was revoked with ``terminate=True``, or paused with ``running=True``. No Exception, so that ``except Exception`` does
     not hold it up; ``finally`` cleans up."""
 
 

@@ -68,6 +68,11 @@ def shown(instant_us: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant_us)).isoformat()
 
 
+def eta_of(instant_us: int | None) -> str | None:
+    """The same for what a file says; None for nothing, and for what no datetime can be: plain SQL may write any time."""
+    return None if instant_us is None or not 0 <= instant_us <= FARTHEST_US else shown(instant_us)
+
+
 def seconds_until(moment: float | timedelta | datetime) -> float:
     """Seconds from now, never below zero."""
     if not is_instant(moment):

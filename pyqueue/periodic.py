@@ -58,8 +58,8 @@ class Periodic(NamedTuple):
     def after_us(self, after_us: int) -> int | None:
         """The first time after an instant."""
         found = self.when.after_us(after_us, self.rules.zone, self.begun_us)
-        until = self.rules.until_us
-        return None if found is None or (until is not None and found > until) else found
+        until = FARTHEST_US if self.rules.until_us is None else self.rules.until_us
+        return None if found is None or found > until else found
 
     def due_us(self, time_us: int) -> int:
         """When a time is fired."""
@@ -120,7 +120,7 @@ def _wrong(periodic: Periodic) -> str | None:
     rules = periodic.rules
     zone_named(rules.zone)
     numbers = (periodic.begun_us, rules.jitter_us, rules.until_us, rules.deadline_us)
-    if not all(each is None or (type(each) is int and 0 <= each < FARTHEST_US) for each in numbers):
+    if not all(each is None or (type(each) is int and 0 <= each <= FARTHEST_US) for each in numbers):
         return "a time that is none"
     if rules.catch_up not in CATCH_UPS or rules.overlap not in OVERLAPS:
         return "a rule that is none"

@@ -20,6 +20,7 @@ from pyqueue.moments import is_instant, length_us
 from pyqueue.result import AsyncResult
 from pyqueue.shape import first_of, is_several, last_of, members, shared, steps_of
 from pyqueue.signature import Signature, several
+from pyqueue.unwinding import unwound
 
 if TYPE_CHECKING:
     from pyqueue._core import NewJob
@@ -110,18 +111,7 @@ class Planner:
 
     def placed(self, signature: Signature[Any], spot: Spot) -> Placed:
         """Places a signature with all that is in it."""
-        stack: list[Placing] = [self._place(signature, spot)]
-        value: Any = None
-        while stack:
-            try:
-                inner = stack[-1].send(value)
-            except StopIteration as ended:
-                stack.pop()
-                value = ended.value
-            else:
-                stack.append(inner)
-                value = None
-        return value  # type: ignore[no-any-return]
+        return unwound(self._place(signature, spot))  # type: ignore[no-any-return]
 
     def _place(self, signature: Signature[Any], spot: Spot) -> Placing:
         if isinstance(signature, Composed):

@@ -13,6 +13,11 @@ class Rate(NamedTuple):
     most: int
     seconds: int
 
+    @property
+    def each_us(self) -> int:
+        """How long (µs) it is from one to the next."""
+        return max(1, round(self.seconds * 1e6 / self.most))
+
 
 def rate(text: object) -> Rate:
     """Reads "10/s", "10/m", "10/h" or "10/d". Raises ValueError."""

@@ -17,6 +17,9 @@ UNREADY_STATES: Final = frozenset({PENDING, STARTED, RETRY})
 EXCEPTION_STATES: Final = frozenset({RETRY, FAILURE, REVOKED})
 PROPAGATE_STATES: Final = frozenset({FAILURE, REVOKED})
 
+LIVE: Final = ("waiting", "delayed", "parked", "prepared", "held", "running", "retrying")
+"""The store's states of jobs that have not ended."""
+
 _SHOWN: Final = {
     "waiting": PENDING,
     "delayed": PENDING,

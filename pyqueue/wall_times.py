@@ -29,6 +29,8 @@ def zone_named(name: str) -> tzinfo:
         return UTC  # also where no zones are installed
     try:
         return ZoneInfo(name)
+    except TypeError:
+        raise InvalidSchedule(f"a time zone is a name such as 'Europe/Berlin', not {name!r:.80}") from None
     except (LookupError, ValueError, OSError):
         raise InvalidSchedule(
             f"there is no time zone {name!r:.80} on this machine; an example is Europe/Berlin, and tzdata has them all"

@@ -13,6 +13,10 @@ pub trait Clock: Send + Sync {
     fn wall_us(&self) -> i64;
     /// Microseconds since boot, suspend included.
     fn boot_us(&self) -> i64;
+    /// Microseconds without those in which the machine was suspended.
+    fn awake_us(&self) -> i64 {
+        self.boot_us()
+    }
     /// Which boot clock this is: boot id and time namespace. Boot times of different identities can't be compared.
     fn identity(&self) -> &str;
     /// Waits.
@@ -124,6 +128,10 @@ impl Clock for SystemClock {
 
     fn boot_us(&self) -> i64 {
         read(rustix::time::ClockId::Boottime)
+    }
+
+    fn awake_us(&self) -> i64 {
+        read(rustix::time::ClockId::Monotonic)
     }
 
     fn identity(&self) -> &str {

@@ -25,6 +25,10 @@ pub enum Mutant {
     CursorWithoutMax,
     HuskForgotten,
     ParkedLost,
+    PauseUnread,
+    MeterFree,
+    GaveWayCharged,
+    MovedPlaceForgotten,
     ReapOneOnly,
     ReapAsUnstarted,
     LossesUncounted,
@@ -47,9 +51,14 @@ pub enum Mutant {
     BudgetUncounted,
     TickUnclaimed,
     TickForgotten,
+    EventTurnLost,
+    EventHoleUntold,
     OnlySuccessFills,
     DecidedOneEarly,
     RestForgotten,
+    CommandTwice,
+    CommandLate,
+    CommandAstray,
     // wake
     BellSilent,
     ForeignUnheard,
@@ -61,6 +70,8 @@ pub enum Mutant {
     GivenBackCharged,
     RevokeUnheard,
     StandstillUnseen,
+    PulseUnread,
+    StartBelieved,
 }
 
 #[cfg(feature = "mutants")]

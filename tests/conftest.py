@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import signal
@@ -31,6 +32,19 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
     ]
     return report
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_found() -> Iterator[None]:
+    """A module's tests leave the level of the logs and the environment to the next ones as they were."""
+
+    def seen() -> tuple[int, dict[str, str]]:
+        current = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+        return logging.getLogger().level, current
+
+    before = seen()
+    yield
+    assert seen() == before
 
 
 @pytest.fixture

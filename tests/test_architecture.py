@@ -12,12 +12,12 @@ PYTHON = ROOT / "pyqueue"
 
 RUST_LAYERS = ["error id job clock codec plan nouns mutants", "sqlite", "wake", "store", "worker", "python"]
 PYTHON_LAYERS = [
-    "exceptions states absent misuse moments options naming tags quick_json serialization signature canvas composed folding forms mapped shape graph request telling rebuilding eager "
+    "exceptions states absent misuse moments options naming tags quick_json serialization signature canvas composed folding forms mapped shape unwinding graph request telling rebuilding eager "
     "einfo arguments hooks middleware retrying retry_rule retry_after rates signals extras callbacks settings knobs config routing "
-    "plain redaction check asked cron_fields wall_times schedules periodic catching_up",
-    "face message waiting replaying related result result_set group_result graph_result planning graph_planning applying composing composer own_tasks attempt publishing transaction joining foreign task shared registry half producer configured scheduling scheduled app celery loading",
+    "plain redaction check asked cron_fields wall_times schedules periodic catching_up where author orders",
+    "face message waiting replaying related result result_set group_result graph_result planning graph_planning applying composing composer own_tasks attempt publishing transaction joining foreign task shared registry half producer configured scheduling scheduled controlled addressing answers control file_orders serving why replies inspecting selecting events observed app celery loading",
     "worker testing embedded",
-    "cli demo bench doctor __main__",
+    "cli top demo bench doctor __main__",
 ]
 
 # Methods of the app that start something: they import the running layer when they are called, and types.

@@ -37,6 +37,20 @@ def million_delayed(place: Place) -> Figures:
     return _rate_of(place, place.many(400_000, least=20_000))
 
 
+def million_paused(place: Place) -> Figures:
+    """The rate behind 1,000,000 jobs of a paused task that come before all others.
+
+    ``aside_s`` is how long it takes a worker to set them aside, which it does once.
+    """
+    app, jobs = place.app, place.whole(1_000_000)
+    app.pause(f"task={place.tasks.short.name}")
+    place.fill(jobs, place.tasks.short.s(0))
+    with place.worker(2):
+        began = time.perf_counter()
+        aside = place.until(lambda: sum(queue.parked for queue in app.store.queues()) == jobs, every=0.01)
+    return {"aside_s": aside - began, **_rate_of(place, place.many(400_000, least=20_000))}
+
+
 def _waiting(place: Place, jobs: int) -> Figures:
     jobs = place.whole(jobs)
     place.fill(jobs)

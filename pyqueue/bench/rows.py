@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from pyqueue.bench import (
     backlog,
     beside_long,
+    commanding,
     crowd,
     depth,
     enqueueing,
@@ -15,6 +16,7 @@ from pyqueue.bench import (
     idle,
     latency,
     life,
+    looking,
     starting,
     transactional,
     workflows,
@@ -61,6 +63,13 @@ ROWS: Final = (
     Row("many", "enqueue_many of 1,000", "normal", enqueueing.enqueue_many),
     Row("pickup", "idle pickup, from before delay() to the task", "normal", latency.pickup, _LATENCY),
     Row("round-trip", "delay().get()", "normal", latency.round_trip, _LATENCY),
+    Row(
+        "control",
+        "a command's answer beside 20,000 busy jobs",
+        "full",
+        commanding.answers_under_load,
+        ("p50_ms", "p99_ms", "changing_p50_ms", "changing_p99_ms"),
+    ),
     Row("idle", "a worker with 2 idle children", "normal", idle.idle, ("cpu_percent", "pss_mb")),
     Row("empty", "rate with nothing else in line", "normal", depth.nothing_else),
     Row(
@@ -80,6 +89,8 @@ ROWS: Final = (
         once=True,
     ),
     Row("delayed-1m", "with 1,000,000 delayed", "normal", depth.million_delayed),
+    Row("paused-1m", "behind 1,000,000 paused", "normal", depth.million_paused, ("rate", "aside_s")),
+    Row("inspect", "inspect with 1,000,000 jobs", "normal", looking.inspect, _LATENCY),
     Row("writers", "8 processes delay()", "normal", crowd.writers, ("p99.9_ms", "least_to_most")),
     Row(
         "life",

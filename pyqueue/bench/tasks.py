@@ -46,3 +46,12 @@ def long(seconds: float) -> None:
     tally.note(-time.monotonic_ns())
     time.sleep(seconds)
     tally.note(-time.monotonic_ns())
+
+
+@app.task
+def burnt(seconds: float) -> None:
+    """Counts, and keeps a processor busy for so long."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+    tally.count()

@@ -10,6 +10,7 @@ from pyqueue.cli.times import iso
 from pyqueue.exceptions import DecodeError, UnknownJob
 from pyqueue.redaction import masked
 from pyqueue.serialization import Call, decode_call, decode_result
+from pyqueue.why import why as why_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ class Asked(NamedTuple):
 
 def ask(store: Store, id: str) -> Asked:
     """Raises UnknownJob."""
-    view, summary, why = store.view(id), store.show(id), store.why(id)
+    view, summary, why = store.view(id), store.show(id), why_of(store, id)
     if view.state == "unknown":
         raise UnknownJob(f"{store.path} holds no job {id}; it may have ended long ago")
     call = Value()

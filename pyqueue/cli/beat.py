@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.worker import LEVELS
+from pyqueue.exceptions import ImproperlyConfigured
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -67,6 +68,11 @@ def run(arguments: Namespace) -> int:
     app, target = loading.find(arguments.app)
     if arguments.db is not None:
         app.use(arguments.db)
+    if app.in_place is not None:
+        raise ImproperlyConfigured(
+            "jobs of this app run where they are made (task_always_eager), so nobody would run those of its schedules; "
+            "turn that off to use beat"
+        )
     set_up((arguments.loglevel or app.config.loglevel) + (JSON if arguments.json_logs else ""))
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -74,7 +80,7 @@ def run(arguments: Namespace) -> int:
     ticker = Ticker(app, target)
     ticker.declare()
     ticker.start()
-    count = sum(not each.paused for each in app.schedules)
+    count = sum(not row.paused for row in app.schedules.rows.all())
     print(f"beat ready: {app.path}, {count} schedule{'' if count == 1 else 's'}", flush=True)
     over.wait()
     ticker.stop()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from pyqueue._core import Workflows
 from pyqueue.cli.codes import EXIT_DONE, EXIT_FAILED, EXIT_NOTHING
 from pyqueue.cli.file import add_options, existing, note
-from pyqueue.cli.numbers import length
+from pyqueue.cli.means import add_means, means_of
 from pyqueue.cli.parser import add_command
+from pyqueue.cli.selection import act, add_where
 from pyqueue.cli.words import print_json
-from pyqueue.states import signal_number
+from pyqueue.exceptions import ImproperlyConfigured
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -34,45 +34,33 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
             "pyqueue cancel --json $(cat ids.txt)",
             "pyqueue cancel --terminate --wait 0017f000-0000-8000-8bd5-dacda2b3cac3",
             "pyqueue cancel --workflow 0017f000-0000-8000-8bd5-dacda2b3cac3",
+            "pyqueue cancel --where 'task=report.* age>1d' --dry-run",
         ),
     )
-    parser.add_argument("ids", nargs="+", metavar="ID", help="the jobs")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="the jobs")
+    add_where(parser)
     parser.add_argument(
         "--workflow",
         action="store_true",
         help="cancel all that has not run of the workflows that have these names or jobs",
     )
-    parser.add_argument("--terminate", action="store_true", help="end those that run")
-    parser.add_argument(
-        "--signal",
-        type=named_signal,
-        default=15,
-        metavar="NAME",
-        help="with --terminate: KILL kills at once (default: TERM)",
-    )
-    parser.add_argument(
-        "--grace",
-        type=length,
-        default=5.0,
-        metavar="SECONDS",
-        help="with --terminate: between two steps (default: 5)",
-    )
+    parser.add_argument("--terminate", "--running", action="store_true", help="end those that run")
+    add_means(parser, "--terminate")
     parser.add_argument("--wait", action="store_true", help="with --terminate: until they have ended")
     add_options(parser)
     parser.set_defaults(run=run)
 
 
-def named_signal(text: str) -> int:
-    """A signal by its name or number."""
-    try:
-        return signal_number(int(text) if text.isdecimal() else text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def run(arguments: Namespace) -> int:
     """Runs the command."""
+    if (arguments.where is None) == (not arguments.ids):
+        raise ImproperlyConfigured("say which jobs, either by ids or by --where")
     store = existing(arguments)
+    if arguments.where is not None:
+        if arguments.workflow or arguments.wait:
+            raise ImproperlyConfigured("--workflow and --wait go with ids, not with --where")
+        means = means_of(arguments) if arguments.terminate else None
+        return act(store, arguments, "cancelled", lambda jobs: jobs.cancel(means))
     cancelled: list[str] = []
     asked: list[str] = []
     late, unknown = [], []
@@ -108,7 +96,7 @@ def _cancel(store: Store, id: str, arguments: Namespace) -> tuple[bool, str]:
     """Whether it was not too late, and the job's state: one that was asked to end is running."""
     if not arguments.terminate:
         return (True, "cancelled") if store.cancel(id) else (False, store.view(id).state)
-    said = store.revoke(id, arguments.signal, round(arguments.grace * 1e6))
+    said = store.revoke(id, *means_of(arguments))
     if said == "asked" and not arguments.wait:
         return True, "running"
     state = store.wait(id).state if said == "asked" else store.view(id).state

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
 _LOOK = "pyqueue status, list and show say what there is, whether a worker runs or not"
-_CONTROL = "use pyqueue cancel, pause and resume"
 _SERVICE = "let systemd or another supervisor see to it"
 
 WORDS: Final = {
@@ -18,10 +17,7 @@ WORDS: Final = {
     "--app": "the command comes first: pyqueue worker --app APP",
     "-b": "the command comes first: pyqueue worker --db FILE",
     "--broker": "the command comes first: pyqueue worker --db FILE",
-    "control": _CONTROL,
-    "events": _LOOK,
     "flower": _LOOK,
-    "inspect": _LOOK,
     "multi": "start each worker by itself, or one with a larger -c",
     "shell": "use python -i with your module",
 }

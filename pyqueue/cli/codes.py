@@ -34,7 +34,7 @@ def code_of(error: Exception) -> int:
             ),
             EXIT_BAD_DATA,
         ),
-        ((known.UnknownJob, NoFile), EXIT_NOTHING),
+        ((known.UnknownJob, known.NoSuchWorker, NoFile), EXIT_NOTHING),
         ((known.DatabaseBusy, known.TimeoutError), EXIT_TRY_AGAIN),
     )
     return next((code for classes, code in codes if isinstance(error, classes)), EXIT_FAILED)

@@ -1,6 +1,6 @@
 """Every command: its name, what it does in a few words, and the module that is loaded when it is called."""
 
-# ruff: noqa: PLC0415, PLR0911, PLR0912  each import waits for its command
+# ruff: noqa: PLC0415, PLR0911, PLR0912, PLR0915  each import waits for its command
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ COMMANDS: Final = {
     "show": "show everything about a job",
     "result": "show or await the result of a job",
     "why": "say what a job waits for",
+    "inspect": "show what workers do, whether they can answer or not",
+    "top": "show on a terminal what happens",
+    "events": "show or follow what happens",
+    "stats": "show how long jobs waited and ran, by task",
     "plan": "say how many children and how much disk are needed",
     "report": "show what a bug report needs",
     "doctor": "look for what can go wrong, and say what to do",
@@ -33,8 +37,11 @@ COMMANDS: Final = {
     "cancel": "cancel jobs that are not running",
     "settle": "say by hand what becomes of a half message",
     "purge": "cancel every job of a queue that is in line",
-    "pause": "let no job of a task or a queue start",
+    "move": "move jobs to another queue",
+    "priority": "give jobs another priority",
+    "pause": "let no job of a task, a queue or a key start",
     "resume": "let them start again",
+    "control": "tell workers what to do, and show what they were told",
     "schedule": "show, pause, run schedules, and the times that come",
     "sql": "print SQL for clients of any language",
     "config": "show the configuration and where each value is from",
@@ -75,6 +82,22 @@ def load(name: str) -> Command:
             from pyqueue.cli import why
 
             return why
+        case "inspect":
+            from pyqueue.cli import inspect
+
+            return inspect
+        case "top":
+            from pyqueue.cli import top
+
+            return top
+        case "events":
+            from pyqueue.cli import events
+
+            return events
+        case "stats":
+            from pyqueue.cli import stats
+
+            return stats
         case "plan":
             from pyqueue.cli import plan
 
@@ -107,6 +130,14 @@ def load(name: str) -> Command:
             from pyqueue.cli import purge
 
             return purge
+        case "move":
+            from pyqueue.cli import move
+
+            return move
+        case "priority":
+            from pyqueue.cli import priority
+
+            return priority
         case "pause":
             from pyqueue.cli import pause
 
@@ -115,6 +146,10 @@ def load(name: str) -> Command:
             from pyqueue.cli import resume
 
             return resume
+        case "control":
+            from pyqueue.cli import control
+
+            return control
         case "schedule":
             from pyqueue.cli import schedule
 

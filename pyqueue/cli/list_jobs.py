@@ -9,16 +9,20 @@ from pyqueue.cli.filters import add_filters
 from pyqueue.cli.numbers import positive
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.progress import of
+from pyqueue.cli.selection import FIELDS, selection
 from pyqueue.cli.summary import STATES, summary_object
 from pyqueue.cli.table import table
 from pyqueue.cli.times import age
 from pyqueue.cli.words import print_json, shortened
+from pyqueue.exceptions import ImproperlyConfigured
+from pyqueue.where import where
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
+    from collections.abc import Sequence
     from typing import Final
 
-    from pyqueue._core import JobSummary
+    from pyqueue._core import JobSummary, Store
 
 LONGEST: Final = 60
 """Characters of a progress."""
@@ -30,11 +34,12 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         commands,
         shared,
         "list",
-        "Lists the newest jobs that fit. It reads rows until it has enough, so it is for people and not for "
+        "Lists the newest jobs that fit, or with --where the first in line. It reads rows until it has enough, so it is for people and not for "
         "polling.",
         (
             "pyqueue list --state failed --error 'Timeout*'",
             "pyqueue list --queue mail --task app.send --limit 5 --json",
+            "pyqueue list --where 'task=report.* age>1h state!=running'",
             "pyqueue list --workflow",
         ),
     )
@@ -43,6 +48,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         "--workflow", action="store_true", help="list workflows, and not jobs; with --limit alone"
     )
     add_filters(parser)
+    parser.add_argument("--where", metavar="FILTER", help=f"only those that have not ended and fit: {FIELDS}")
     parser.add_argument(
         "--limit", type=positive, default=50, metavar="N", help="at most so many (default: %(default)s)"
     )
@@ -58,14 +64,7 @@ def run(arguments: Namespace) -> int:
 
         print_list(store, arguments.limit, arguments.json)
         return 0
-    jobs = store.jobs(
-        state=arguments.state,
-        queue=arguments.queue,
-        task=arguments.task,
-        error=arguments.error,
-        since_us=None if arguments.since is None else store.now_us() - round(arguments.since * 1e6),
-        limit=arguments.limit,
-    )
+    jobs = _jobs(store, arguments)
     if arguments.json:
         print_json(store.path, {"jobs": [summary_object(job) for job in jobs]})
     elif jobs:
@@ -75,7 +74,23 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _table(jobs: list[JobSummary], now_us: int) -> str:
+def _jobs(store: Store, arguments: Namespace) -> Sequence[JobSummary]:
+    if arguments.where is not None:
+        others = ("state", "queue", "task", "error", "since")
+        if any(getattr(arguments, name) is not None for name in others):
+            raise ImproperlyConfigured("--where says all of it: the other filters don't go with it")
+        return selection(store, where(arguments.where)).list(arguments.limit)
+    return store.jobs(
+        state=arguments.state,
+        queue=arguments.queue,
+        task=arguments.task,
+        error=arguments.error,
+        since_us=None if arguments.since is None else store.now_us() - round(arguments.since * 1e6),
+        limit=arguments.limit,
+    )
+
+
+def _table(jobs: Sequence[JobSummary], now_us: int) -> str:
     rows = [[job.id, job.state, job.task, job.queue, age(job.enqueued_us, now_us)] for job in jobs]
     header = ["id", "state", "task", "queue", "enqueued"]
     left = [0, 1, 2, 3]

@@ -7,10 +7,12 @@ import threading
 from typing import TYPE_CHECKING
 
 from pyqueue.cli.codes import EXIT_DONE, EXIT_FAILED, EXIT_NOTHING
-from pyqueue.cli.file import add_options, existing, note
+from pyqueue.cli.file import add_options, note, whole
 from pyqueue.cli.parser import add_command
+from pyqueue.cli.selection import act, add_where, agreed, said, selection
 from pyqueue.cli.words import plain, print_json
 from pyqueue.exceptions import ImproperlyConfigured, QueueError
+from pyqueue.where import Condition, Where, exactly
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -28,10 +30,16 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
         commands,
         shared,
         "purge",
-        "Cancels every job of a queue that is waiting, delayed, parked, prepared or held; running ones go on.",
-        ("pyqueue purge mail", "pyqueue purge mail --force"),
+        "Cancels every job of a queue, or every one that fits a filter, that is waiting, delayed, parked, prepared or held; "
+        "running ones go on.",
+        (
+            "pyqueue purge mail",
+            "pyqueue purge mail --force",
+            "pyqueue purge --where 'queue=mail age>1h' --force",
+        ),
     )
-    parser.add_argument("queue", metavar="QUEUE", help="the queue")
+    parser.add_argument("queue", nargs="?", metavar="QUEUE", help="the queue")
+    add_where(parser)
     parser.add_argument("--force", action="store_true", help="don't ask; needed where no terminal is")
     add_options(parser)
     parser.set_defaults(run=run)
@@ -39,14 +47,21 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
-    if not arguments.force and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if (arguments.queue is None) == (arguments.where is None):
+        raise ImproperlyConfigured("say which jobs, either by a queue or by --where")
+    if not (arguments.force or arguments.dry_run) and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise ImproperlyConfigured("purge asks first, and there is no terminal here: use --force")
-    store = existing(arguments)
+    store = whole(arguments)
+    if arguments.where is not None:
+        return _fitting(store, arguments)
+    store.fold()
     jobs = _in_line(store, arguments.queue)
+    if jobs is not None and arguments.dry_run:
+        return _fitting(store, arguments)
     if jobs is None:
         note(f"{store.path} has no queue {arguments.queue!r}; see pyqueue status")
         return EXIT_NOTHING
-    if not arguments.force and not _agreed(jobs, arguments.queue):
+    if not arguments.force and not agreed(f"Cancel {_all(jobs)} of queue {plain(arguments.queue)}?"):
         note("nothing was cancelled")
         return EXIT_FAILED
     with _Progress(store, arguments.queue):
@@ -65,11 +80,23 @@ def _in_line(store: Store, name: str) -> int | None:
     )
 
 
-def _agreed(jobs: int, queue: str) -> bool:
-    what = "the only job" if jobs == 1 else f"all {jobs:,} jobs"
-    # The question is not the answer: that goes to standard output.
-    print(f"Cancel {what} of queue {plain(queue)}? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+def _fitting(store: Store, arguments: Namespace) -> int:
+    meant = (
+        (Condition("queue", "=", exactly(arguments.queue)),)
+        if arguments.where is None
+        else said(arguments.where).conditions
+    )
+    # What runs goes on, and is none of those that were meant.
+    which = Where((*meant, Condition("state", "!=", "running")))
+    jobs = selection(store, which).count() if not (arguments.force or arguments.dry_run) else 0
+    if jobs and not agreed(f"Cancel {_all(jobs)} that fit?"):
+        note("nothing was cancelled")
+        return EXIT_FAILED
+    return act(store, arguments, "cancelled", lambda chosen: chosen.cancel(), which=which)
+
+
+def _all(jobs: int) -> str:
+    return "the only job" if jobs == 1 else f"all {jobs:,} jobs"
 
 
 class _Progress:

@@ -12,9 +12,11 @@ from pyqueue.cli.parser import add_command
 from pyqueue.cli.summary import summary_object
 from pyqueue.cli.table import table
 from pyqueue.cli.words import plain, print_json, shortened
-from pyqueue.exceptions import ImproperlyConfigured
+from pyqueue.exceptions import ImproperlyConfigured, InvalidFilter
+from pyqueue.knobs import seconds
 from pyqueue.redaction import masked_text
 from pyqueue.replaying import MOST, Which, found, refusal
+from pyqueue.where import is_pattern, where
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -44,6 +46,11 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
     parser.add_argument("ids", nargs="*", metavar="ID", help="the jobs")
     parser.add_argument("--failed", action="store_true", help="all that failed or are dead")
     add_filters(parser)
+    parser.add_argument(
+        "--where",
+        metavar="FILTER",
+        help="the same as one text: 'task=report.* error=Timeout* state=dead age<2h'",
+    )
     parser.add_argument("--state", choices=("failed", "dead"), help="only failed, or only dead ones")
     parser.add_argument(
         "--limit",
@@ -63,6 +70,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
+    _read_where(arguments)
     given = (
         arguments.task,
         arguments.queue,
@@ -102,6 +110,22 @@ def run(arguments: Namespace) -> int:
     else:
         _say(store.path, len(retried), refused, unknown)
     return EXIT_FAILED if refused else EXIT_NOTHING if unknown and not by_filter else EXIT_DONE
+
+
+def _read_where(arguments: Namespace) -> None:
+    """Says by the options what ``--where`` says. Raises InvalidFilter for what is not known of ended jobs."""
+    for field, operator, value in where(arguments.where or "").conditions:
+        option = {"age": "since"}.get(field, field)
+        if field == "queue" and operator == "=" and is_pattern(value):
+            raise InvalidFilter(
+                f"of jobs that have ended the queue is known by its name, and not by {value!r:.80}"
+            )
+        if operator != ("<" if field == "age" else "=") or getattr(arguments, option, "") is not None:
+            raise InvalidFilter(
+                f"of jobs that have ended task=, queue=, state=, error= and age< are known, each once, "
+                f"and not {field}{operator}{value}"
+            )
+        setattr(arguments, option, seconds(value) if field == "age" else value)
 
 
 def _found(store: Store, arguments: Namespace) -> list[JobSummary]:

@@ -130,6 +130,7 @@ def _list(arguments: Namespace, store: Store, rows: list[Schedule]) -> int:
 
 
 def _next(arguments: Namespace, store: Store, rows: list[Schedule]) -> int:
+    from pyqueue.exceptions import InvalidSchedule  # noqa: PLC0415
     from pyqueue.periodic import Periodic  # noqa: PLC0415
     from pyqueue.scheduling import times  # noqa: PLC0415
     from pyqueue.wall_times import us_of, zone_named  # noqa: PLC0415
@@ -138,11 +139,18 @@ def _next(arguments: Namespace, store: Store, rows: list[Schedule]) -> int:
     end = us_of(arguments.to or datetime.max.replace(tzinfo=UTC) - timedelta(days=1))
     found = []
     for row in rows:
-        periodic = Periodic.decoded(row.name, row.definition)
+        try:
+            periodic = Periodic.decoded(row.name, row.definition)
+        except InvalidSchedule as error:
+            if arguments.name is not None:
+                raise
+            note(str(error))
+            continue
         zone = zone_named(periodic.when.zone or periodic.rules.zone)
-        ahead = islice(times(periodic, start, end), arguments.limit)
+        ahead = islice(times(periodic, start, end), arguments.limit + 1)
         found += [(when, when.astimezone(zone), row) for when in ahead]
     found.sort(key=lambda each: each[0])
+    cut = len(found) > arguments.limit
     found = found[: arguments.limit]
     if arguments.json:
         listed = [
@@ -161,6 +169,8 @@ def _next(arguments: Namespace, store: Store, rows: list[Schedule]) -> int:
             for when, local, row in found
         ]
         print(table(["time", "", "schedule", ""], shown, left=[0, 1, 2, 3], whole=(0, 2)))
+        if cut and arguments.to is not None:
+            note("more times come before the end; --limit shows them")
     else:
         print("no times")
     return 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyqueue._core import Gates
 from pyqueue.cli.file import add_options, existing
+from pyqueue.cli.gates import gate_object, gates_table
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.table import table
 from pyqueue.cli.times import iso, length
@@ -12,9 +14,10 @@ from pyqueue.cli.words import print_json
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
+    from collections.abc import Sequence
     from typing import Any, Final
 
-    from pyqueue._core import QueueStatus, WorkerStatus
+    from pyqueue._core import Gate, QueueStatus, WorkerStatus
 
 COUNTS: Final = (
     "waiting",
@@ -31,7 +34,7 @@ COUNTS: Final = (
 
 WORKER: Final = (
     *("id", "name", "pid", "pool", "slots", "busy", "children", "least", "most", "running", "frames"),
-    *("prefetch", "alive"),
+    *("prefetch", "alive", "state", "why"),
 )
 
 
@@ -52,11 +55,12 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
     store = existing(arguments)
-    queues, workers, now_us = store.queues(), store.workers(), store.now_us()
+    queues, workers, gates, now_us = store.queues(), store.workers(), Gates(store).list(), store.now_us()
     if arguments.json:
-        print_json(store.path, _object(queues, workers, now_us))
+        print_json(store.path, _object(queues, workers, gates, now_us))
     else:
-        print(_queues(queues, now_us), _workers(workers), sep="\n\n")
+        parts = [_queues(queues, now_us), *([gates_table(gates, now_us)] if gates else []), _workers(workers)]
+        print(*parts, sep="\n\n")
     return 0
 
 
@@ -70,7 +74,9 @@ def _age_us(queue: QueueStatus, now_us: int) -> int | None:
     return None if queue.oldest_us is None else max(0, now_us - queue.oldest_us)
 
 
-def _object(queues: list[QueueStatus], workers: list[WorkerStatus], now_us: int) -> dict[str, Any]:
+def _object(
+    queues: list[QueueStatus], workers: list[WorkerStatus], gates: Sequence[Gate], now_us: int
+) -> dict[str, Any]:
     return {
         "queues": [
             {
@@ -81,6 +87,7 @@ def _object(queues: list[QueueStatus], workers: list[WorkerStatus], now_us: int)
             for queue in queues
         ],
         "totals": totals(queues),
+        "gates": [gate_object(gate) for gate in gates],
         "workers": [
             {
                 **{key: getattr(worker, key) for key in WORKER},
@@ -135,7 +142,7 @@ def _workers(workers: list[WorkerStatus]) -> str:
             str(each.slots) if each.busy is None else f"{each.busy}/{each.slots}",
             str(each.running),
             _mode(each),
-            "alive" if each.alive else "gone",
+            each.state,
         ]
         for each in workers
     ]

@@ -8,6 +8,7 @@ from pyqueue.cli.file import add_options, whole
 from pyqueue.cli.parser import add_command
 from pyqueue.cli.words import plain, print_json
 from pyqueue.exceptions import UnknownJob
+from pyqueue.why import why as why_of
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace, _SubParsersAction
@@ -30,7 +31,7 @@ def add(commands: _SubParsersAction[ArgumentParser], shared: ArgumentParser) -> 
 def run(arguments: Namespace) -> int:
     """Runs the command."""
     store = whole(arguments)
-    state, why = store.view(arguments.id).state, store.why(arguments.id)
+    state, why = store.view(arguments.id).state, why_of(store, arguments.id)
     if state == "unknown":
         raise UnknownJob(f"{store.path} holds no job {arguments.id}; it may have ended long ago")
     if arguments.json:

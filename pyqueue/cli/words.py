@@ -17,7 +17,9 @@ SCHEMA: Final = 1
 _COLOURS: Final = {
     "success": 32,
     "ok": 32,
-    "alive": 32,
+    "idle": 32,
+    "busy": 36,
+    "wedged": 31,
     "running": 36,
     "retrying": 33,
     "retry": 33,
@@ -30,7 +32,6 @@ _COLOURS: Final = {
     "problem": 31,
     "failed": 31,
     "dead": 31,
-    "gone": 31,
     "cancelled": 35,
     "expired": 35,
 }

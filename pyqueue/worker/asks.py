@@ -45,7 +45,7 @@ class Noted:
             return
         # The loop may have ended, and be closed, since we looked.
         with suppress(RuntimeError):
-            awaited.interrupt(Terminated(f"job {self.job.id} was revoked"), None)
+            awaited.interrupt(_terminated(self.job), None)
 
 
 BY_THREAD: Final[dict[int, Noted]] = {}
@@ -98,7 +98,11 @@ def _interrupt(_number: int, frame: FrameType | None) -> None:
 
 
 def _error(job: Job) -> Terminated | None:
-    return Terminated(f"job {job.id} was revoked") if told(job)[0] else None
+    return _terminated(job) if told(job)[0] else None
+
+
+def _terminated(job: Job) -> Terminated:
+    return Terminated(f"job {job.id} is to end: it was revoked, or paused and gives way")
 
 
 def _is_inside(frame: FrameType | None) -> bool:

@@ -14,6 +14,7 @@ from pyqueue import loading, signals
 from pyqueue._core import __version__, sqlite_version
 from pyqueue.settings import BY_NAME
 from pyqueue.worker.log import JSON, log, set_up, tell
+from pyqueue.worker.obeying import Obeying
 from pyqueue.worker.starting import Plan, WorkerOptions, plan, start
 from pyqueue.worker.ticking import Ticker
 
@@ -48,6 +49,9 @@ def run(options: WorkerOptions) -> int:
         # Not on standard output: there the first line says that it is ready, and scripts wait for that.
         sys.stderr.write(_banner(app, decided))
     stop = _Stop(crew, decided.name)
+    obeying = (
+        Obeying(app, crew, decided.name, stop.by_command) if app.conf.worker_enable_remote_control else None
+    )
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGHUP, _HangUp(crew, stop))
@@ -71,11 +75,12 @@ def run(options: WorkerOptions) -> int:
         if event.kind == "ready":
             signals.worker_ready.send(decided.name)
 
-    if ticker is not None:
-        ticker.start()
+    beside = [each for each in (ticker, obeying) if each is not None]
+    for each in beside:
+        each.start()
     crew.listen(heard)
-    if ticker is not None:
-        ticker.stop()
+    for each in beside:
+        each.stop()
     signals.worker_shutdown.send(decided.name)
     return EXIT_COLD if stop.cold or failed else EXIT_WARM
 
@@ -95,6 +100,11 @@ class _Stop:
     @property
     def cold(self) -> bool:
         return self._signals > 1
+
+    def by_command(self) -> None:
+        """A command never kills: one that comes again finds it stopping."""
+        if not self.asked:
+            self(signal.SIGTERM, None)
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         self._signals += 1

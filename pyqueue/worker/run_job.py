@@ -314,7 +314,7 @@ def _outcome(run: Run, ended: Ended) -> Outcome:  # noqa: PLR0911  one for each 
         queue = ended.error.queue if isinstance(ended.error, Retry) else None
         return Outcome.retry(round(delay * 1e6), failure_of(error), ended.kept, content_type, budget, queue)
     if isinstance(error, Terminated):
-        log.info("%s[%s] was revoked and has ended", run.job.task, run.job.id)
+        log.info("%s[%s] was asked to end and has ended", run.job.task, run.job.id)
         return Outcome.failure(failure_of(error))
     if isinstance(error, run.task.options.throws):
         log.info("%s[%s] raised %r, as it may", run.job.task, run.job.id, error)

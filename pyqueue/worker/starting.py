@@ -12,6 +12,7 @@ from pyqueue.config import Config, checked
 from pyqueue.exceptions import ImproperlyConfigured
 from pyqueue.own_tasks import NAMES
 from pyqueue.worker.crew import Crew
+from pyqueue.worker.describing import encoded, facts_of
 from pyqueue.worker.reserved import Served, served
 
 if TYPE_CHECKING:
@@ -191,33 +192,35 @@ def _either(said: int | None, known: int | None) -> int | None:
 
 def start(app: PyQueue, target: str, plan: Plan, log_level: str) -> Crew:
     """The supervisors, running."""
-    _see_to_descriptors(plan)
+    see_to_descriptors(plan.children)
     started: list[Worker] = []
+    facts = facts_of(app, target, plan)
+    said = encoded(facts)
     try:
         for part in plan.parts:
-            started.append(_start(app, target, plan, log_level, part))
+            started.append(_start(app, target, plan, log_level, part, facts=said))
     except BaseException:
         for worker in started:
             worker.stop(cold=True)
         raise
-    return Crew(started)
+    return Crew(started, facts, shared=plan.parts[0].name == plan.name)
 
 
-def _see_to_descriptors(plan: Plan) -> None:
+def see_to_descriptors(children: int) -> None:
     """Raises the limit for open files as far as the worker needs and may. Raises ImproperlyConfigured if it may not."""
-    needed = DESCRIPTORS + 2 * plan.children
+    needed = DESCRIPTORS + 2 * children
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise ImproperlyConfigured(
-            f"{hard} open files are allowed, and a worker with {_children_of(plan.children)} needs {needed}: raise "
+            f"{hard} open files are allowed, and a worker with {_children_of(children)} needs {needed}: raise "
             f"ulimit -n, or have fewer children"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
-def _start(app: PyQueue, target: str, plan: Plan, log_level: str, part: Part) -> Worker:
+def _start(app: PyQueue, target: str, plan: Plan, log_level: str, part: Part, *, facts: bytes) -> Worker:
     width = part.slots if plan.pool in WIDE else 1
     children = part.slots // width
     return Worker(
@@ -228,6 +231,7 @@ def _start(app: PyQueue, target: str, plan: Plan, log_level: str, part: Part) ->
             *(target, app.path, log_level, plan.name, plan.pool, str(width)),
         ],
         name=part.name,
+        facts=facts,
         concurrency=children,
         beside=plan.children - children,
         least=plan.least if part.name == plan.name else None,

@@ -84,13 +84,25 @@ class Tick:
 
     def fire(self) -> int | None:
         """Fires what is due; for how many microseconds there is nothing to do then. None: until something is changed."""
-        while due := self._rows.due(self._now_us(), AT_ONCE):
+        many = AT_ONCE
+        while due := self._rows.due(self._now_us(), many):
             done = self._fire_all(due)
             if all(answer in (None, "held") for answer in done):
                 # They stand until a job has ended, or for ever.
-                return HELD_US
+                if len(due) < many:
+                    return self._until_next(many)
+                # Behind them there may be others that are due.
+                many *= 2
         following = self._rows.next_due()
         return None if following is None else min(LONGEST_US, max(0, following - self._now_us()))
+
+    def _until_next(self, many: int) -> int:
+        """How long until something is due beside what stands, or until that is looked at again."""
+        now = self._now_us()
+        soon = self._rows.due(now + HELD_US, many)
+        return min(
+            (row.due_us - now for row in soon if row.due_us is not None and row.due_us > now), default=HELD_US
+        )
 
     def _fire_all(self, due: list[Schedule]) -> list[str | None]:
         if len(due) < MANY:

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use super::exceptions::to_py;
 use crate::clock::Signals;
 use crate::error::{Error, Result};
+use crate::store::Store;
 
 thread_local! {
     /// What a signal's Python handler raised while the core waited.
@@ -32,4 +33,13 @@ pub fn away<T: Send>(py: Python<'_>, call: impl FnOnce() -> Result<T> + Send) ->
         (Error::Interrupted, Some(raised)) => raised,
         _ => to_py(error),
     })
+}
+
+/// The same for a call of a store.
+pub fn on<T: Send>(
+    py: Python<'_>,
+    store: &Store,
+    call: impl FnOnce(&Store) -> Result<T> + Send,
+) -> PyResult<T> {
+    away(py, || call(store))
 }

@@ -1,12 +1,18 @@
 //! The only pyo3. Converts, leaves the GIL, answers signals; decides nothing.
 
 mod away;
+mod commands;
+mod events;
 mod exceptions;
 mod foreign;
+mod gates;
+mod inspecting;
 mod job;
 mod load;
 mod pipe;
 mod schedules;
+mod selection;
+mod stats;
 mod status;
 mod store;
 mod waiting;
@@ -39,8 +45,21 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<workflow::NodeView>()?;
     module.add_class::<workflow::Workflows>()?;
     foreign::add(module)?;
+    module.add_class::<events::Events>()?;
+    module.add_class::<events::Happened>()?;
+    module.add_class::<stats::Stats>()?;
+    module.add_class::<stats::TaskStats>()?;
     module.add_class::<schedules::Schedule>()?;
     module.add_class::<schedules::Schedules>()?;
+    module.add_class::<inspecting::HeldJob>()?;
+    module.add_class::<inspecting::Inspecting>()?;
+    module.add_class::<commands::OpenOrder>()?;
+    module.add_class::<commands::Reply>()?;
+    module.add_class::<commands::Command>()?;
+    module.add_class::<commands::Commands>()?;
+    module.add_class::<gates::Gate>()?;
+    module.add_class::<gates::Gates>()?;
+    module.add_class::<selection::Selection>()?;
     module.add_class::<watch::Watch>()?;
     module.add_class::<worker::Event>()?;
     module.add_class::<worker::Worker>()?;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::away::on;
 use super::exceptions::to_py;
 use super::job::NewJob;
 use super::store::Store;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::store::{self, Declared, Entry, Fire, Fired, Overlap, ScheduleView};
 use crate::wake::Line;
 
@@ -101,16 +102,6 @@ pub struct Schedules {
     store: Arc<store::Store>,
 }
 
-impl Schedules {
-    fn away<T: Send>(
-        &self,
-        py: Python<'_>,
-        call: impl FnOnce(&store::Store) -> Result<T> + Send,
-    ) -> PyResult<T> {
-        py.detach(|| call(&self.store)).map_err(to_py)
-    }
-}
-
 #[pymethods]
 impl Schedules {
     #[new]
@@ -119,20 +110,20 @@ impl Schedules {
     }
 
     fn all(&self, py: Python<'_>) -> PyResult<Vec<Schedule>> {
-        Ok(self.away(py, store::Store::schedules)?.into_iter().map(Schedule::from).collect())
+        Ok(on(py, &self.store, store::Store::schedules)?.into_iter().map(Schedule::from).collect())
     }
 
     fn get(&self, py: Python<'_>, name: &str) -> PyResult<Option<Schedule>> {
-        Ok(self.away(py, |store| store.schedule(name))?.map(Schedule::from))
+        Ok(on(py, &self.store, |store| store.schedule(name))?.map(Schedule::from))
     }
 
     fn due(&self, py: Python<'_>, now_us: i64, limit: usize) -> PyResult<Vec<Schedule>> {
-        let due = self.away(py, |store| store.due_schedules(now_us, limit))?;
+        let due = on(py, &self.store, |store| store.due_schedules(now_us, limit))?;
         Ok(due.into_iter().map(Schedule::from).collect())
     }
 
     fn next_due(&self, py: Python<'_>) -> PyResult<Option<i64>> {
-        self.away(py, store::Store::next_schedule)
+        on(py, &self.store, store::Store::next_schedule)
     }
 
     fn put(
@@ -144,7 +135,7 @@ impl Schedules {
         seen_us: Option<i64>,
     ) -> PyResult<bool> {
         let put = entry((name, String::new(), definition, next, seen_us));
-        self.away(py, |store| store.put_schedule(put))
+        on(py, &self.store, |store| store.put_schedule(put))
     }
 
     fn declare(
@@ -155,7 +146,7 @@ impl Schedules {
         entries: Vec<Given>,
     ) -> PyResult<(&'static str, Vec<String>)> {
         let entries = entries.into_iter().map(entry).collect();
-        Ok(match self.away(py, |store| store.declare(source, version, entries))? {
+        Ok(match on(py, &self.store, |store| store.declare(source, version, entries))? {
             Declared::Done { taken } => ("done", taken),
             Declared::Stale => ("stale", Vec::new()),
             Declared::Older { newest } => ("older", vec![newest.to_string()]),
@@ -163,11 +154,11 @@ impl Schedules {
     }
 
     fn remove(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
-        self.away(py, |store| store.remove_schedule(name))
+        on(py, &self.store, |store| store.remove_schedule(name))
     }
 
     fn pause(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
-        self.away(py, |store| store.pause_schedule(name))
+        on(py, &self.store, |store| store.pause_schedule(name))
     }
 
     fn resume(
@@ -177,7 +168,7 @@ impl Schedules {
         next: Option<(i64, i64)>,
         seen_us: Option<i64>,
     ) -> PyResult<bool> {
-        self.away(py, |store| store.resume_schedule(name, next, seen_us))
+        on(py, &self.store, |store| store.resume_schedule(name, next, seen_us))
     }
 
     #[pyo3(signature = (name, expected_us, tick_us, next, job, *, skipped=0, overlap="allow"))]
@@ -205,7 +196,7 @@ impl Schedules {
         let now = self.store.env().clock.wall_us();
         let job = job.map(|job| job.at(now));
         let fire = Fire { name, expected_us, tick_us, next, skipped, overlap, job };
-        Ok(match self.away(py, |store| store.fire(fire))? {
+        Ok(match on(py, &self.store, |store| store.fire(fire))? {
             Fired::Job(id) => ("job", Some(id)),
             Fired::Skipped => ("skipped", None),
             Fired::Held => ("held", None),
@@ -215,23 +206,23 @@ impl Schedules {
 
     fn run(&self, py: Python<'_>, name: &str, job: PyRef<'_, NewJob>) -> PyResult<Option<String>> {
         let job = job.at(self.store.env().clock.wall_us());
-        self.away(py, |store| store.run_schedule(name, job))
+        on(py, &self.store, |store| store.run_schedule(name, job))
     }
 
     fn rung(&self, py: Python<'_>) -> PyResult<u32> {
-        self.away(py, |store| Ok(store.bell()?.seen(Line::Control)))
+        on(py, &self.store, |store| Ok(store.bell()?.seen(Line::Control)))
     }
 
     #[pyo3(signature = (rung, timeout_us=None))]
     fn wait(&self, py: Python<'_>, rung: u32, timeout_us: Option<u64>) -> PyResult<()> {
-        self.away(py, |store| {
+        on(py, &self.store, |store| {
             store.bell()?.wait(Line::Control, rung, timeout_us.map(Duration::from_micros));
             Ok(())
         })
     }
 
     fn ring(&self, py: Python<'_>) -> PyResult<()> {
-        self.away(py, |store| {
+        on(py, &self.store, |store| {
             store.bell()?.ring(Line::Control);
             Ok(())
         })

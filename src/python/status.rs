@@ -7,11 +7,11 @@ use pyo3::types::PyBytes;
 
 use super::exceptions::to_py;
 use super::job::Failure;
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::job::{self, Payload, State};
 use crate::store::{QueueView, WorkerView};
-use crate::worker::liveness;
-use crate::worker::page::Page;
+use crate::worker::condition::Condition;
 use crate::worker::shown::Shown;
 
 /// The state of a name.
@@ -193,6 +193,10 @@ pub struct WorkerStatus {
     children: Option<u32>,
     running: u64,
     alive: bool,
+    state: &'static str,
+    why: Option<String>,
+    seen_pid: Option<u32>,
+    still_us: Option<i64>,
     pool: Option<String>,
     busy: Option<u32>,
     least: Option<u32>,
@@ -204,9 +208,9 @@ pub struct WorkerStatus {
 
 impl WorkerStatus {
     /// A worker's row with what its page says and the kernel's word on its life.
-    pub fn new(view: WorkerView, directory: &Path) -> Self {
-        let alive = liveness::alive(directory, view.id);
-        let shown = Page::shown_at(&liveness::page_path(directory, view.id));
+    pub fn new(view: WorkerView, directory: &Path, clock: &dyn Clock) -> Self {
+        let Condition { health, why, lives, pid: seen_pid, shown, still_us } =
+            Condition::of(&view, directory, clock);
         let WorkerView { id, name, pid, slots, running, .. } = view;
         let number = |of: fn(&Shown) -> u32| shown.as_ref().map(of);
         WorkerStatus {
@@ -223,7 +227,11 @@ impl WorkerStatus {
             pid,
             slots,
             running,
-            alive,
+            alive: lives,
+            state: health.name(),
+            why,
+            seen_pid,
+            still_us,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
-use super::away::{PythonSignals, away};
+use super::away::{PythonSignals, on};
 use super::exceptions::to_py;
 use super::foreign;
 use super::job::{Job, NewJob, Outcome};
@@ -13,10 +13,10 @@ use super::load::Load;
 use super::status::{self, Attempt, JobSummary, JobView, QueueStatus, WorkerStatus};
 use super::waiting;
 use crate::clock::Env;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::job::{Finish, Finished, Log};
 use crate::sqlite::Durability;
-use crate::store::{self, Ask, Filter, NewWorker, Options, Revoked, Scope, Verdict};
+use crate::store::{self, Ask, Filter, NewWorker, Options, Revoked, Verdict};
 use crate::worker::liveness;
 
 /// One queue file.
@@ -30,27 +30,10 @@ impl Store {
     pub fn core(&self) -> Arc<store::Store> {
         self.core.clone()
     }
-
-    /// Leaves the GIL for a call.
-    fn away<T: Send>(
-        &self,
-        py: Python<'_>,
-        call: impl FnOnce(&store::Store) -> Result<T> + Send,
-    ) -> PyResult<T> {
-        away(py, || call(&self.core))
-    }
 }
 
 /// Which attempt, lines before these, and the lines.
 type Logged<'py> = (Option<u32>, u32, Bound<'py, PyBytes>);
-
-fn scope(task: Option<String>, queue: Option<String>) -> PyResult<Scope> {
-    match (task, queue) {
-        (Some(task), None) => Ok(Scope::Task(task)),
-        (None, Some(queue)) => Ok(Scope::Queue(queue)),
-        _ => Err(to_py(Error::invalid("say what: either task= or queue="))),
-    }
-}
 
 #[pymethods]
 impl Store {
@@ -102,7 +85,7 @@ impl Store {
     fn enqueue(&self, py: Python<'_>, jobs: Vec<PyRef<'_, NewJob>>) -> PyResult<Vec<(String, bool)>> {
         let now = self.now_us();
         let jobs = jobs.iter().map(|job| job.at(now)).collect();
-        let stored = self.away(py, |store| store.enqueue(jobs))?;
+        let stored = on(py, &self.core, |store| store.enqueue(jobs))?;
         Ok(stored.into_iter().map(|job| (job.id, job.created)).collect())
     }
 
@@ -111,7 +94,7 @@ impl Store {
     }
 
     fn public_id(&self, py: Python<'_>, row: i64, nonce: i64) -> PyResult<String> {
-        self.away(py, |store| store.public_id(row, nonce))
+        on(py, &self.core, |store| store.public_id(row, nonce))
     }
 
     fn prepare(
@@ -123,13 +106,13 @@ impl Store {
     ) -> PyResult<(String, bool)> {
         let now = self.now_us();
         let (job, question) = (job.at(now), question.at(now));
-        let stored = self.away(py, |store| store.prepare(job, question, pause_us))?;
+        let stored = on(py, &self.core, |store| store.prepare(job, question, pause_us))?;
         Ok((stored.id, stored.created))
     }
 
     fn settle(&self, py: Python<'_>, id: &str, commit: bool) -> PyResult<bool> {
         let verdict = if commit { Verdict::Commit } else { Verdict::Rollback };
-        self.away(py, |store| store.settle(id, verdict))
+        on(py, &self.core, |store| store.settle(id, verdict))
     }
 
     fn open_producer<'py>(
@@ -137,7 +120,7 @@ impl Store {
         py: Python<'py>,
         name: &str,
     ) -> PyResult<(i64, i64, Option<Bound<'py, PyBytes>>)> {
-        let opened = self.away(py, |store| store.open_producer(name))?;
+        let opened = on(py, &self.core, |store| store.open_producer(name))?;
         let position = opened.position.map(|position| PyBytes::new(py, &position));
         Ok((opened.epoch, opened.sequence, position))
     }
@@ -155,19 +138,19 @@ impl Store {
         let now = self.now_us();
         let jobs = jobs.iter().map(|job| job.at(now)).collect();
         let send = store::Parcel { name, epoch, first, jobs, position };
-        let stored = self.away(py, |store| store.send(send))?;
+        let stored = on(py, &self.core, |store| store.send(send))?;
         Ok(stored.into_iter().map(|job| (job.id, job.created)).collect())
     }
 
     fn view(&self, py: Python<'_>, id: &str) -> PyResult<JobView> {
-        self.away(py, |store| store.view(id)).map(JobView::from)
+        on(py, &self.core, |store| store.view(id)).map(JobView::from)
     }
 
     #[pyo3(signature = (id, timeout_us=None))]
     fn wait(&self, py: Python<'_>, id: &str, timeout_us: Option<i64>) -> PyResult<JobView> {
         let until = timeout_us.map(|time| self.core.env().clock.boot_us().saturating_add(time));
         loop {
-            let (view, over) = self.away(py, |store| waiting::a_little(store, id, until))?;
+            let (view, over) = on(py, &self.core, |store| waiting::a_little(store, id, until))?;
             py.check_signals()?;
             if over {
                 return Ok(view.into());
@@ -176,12 +159,12 @@ impl Store {
     }
 
     fn attempts(&self, py: Python<'_>, id: &str) -> PyResult<Vec<Attempt>> {
-        let attempts = self.away(py, |store| store.attempts(id))?;
+        let attempts = on(py, &self.core, |store| store.attempts(id))?;
         Ok(attempts.into_iter().map(Attempt::from).collect())
     }
 
     fn why(&self, py: Python<'_>, id: &str) -> PyResult<String> {
-        self.away(py, |store| store.why(id))
+        on(py, &self.core, |store| store.why(id))
     }
 
     #[pyo3(signature = (*, state=None, queue=None, task=None, error=None, since_us=None, limit=50))]
@@ -198,17 +181,17 @@ impl Store {
     ) -> PyResult<Vec<JobSummary>> {
         let state = state.map(status::state).transpose()?;
         let filter = Filter { state, queue, task, error, since_us, limit };
-        let found = self.away(py, |store| store.jobs(&filter))?;
+        let found = on(py, &self.core, |store| store.jobs(&filter))?;
         Ok(found.into_iter().map(JobSummary::from).collect())
     }
 
     fn show(&self, py: Python<'_>, id: &str) -> PyResult<Option<JobSummary>> {
-        Ok(self.away(py, |store| store.show(id))?.map(JobSummary::from))
+        Ok(on(py, &self.core, |store| store.show(id))?.map(JobSummary::from))
     }
 
     fn progress(&self, py: Python<'_>, job: &Job, state: &str, body: &[u8]) -> PyResult<()> {
         let (row, token) = (job.inner.row, job.inner.token);
-        self.away(py, |store| match store.progress(row, token, state, body) {
+        on(py, &self.core, |store| match store.progress(row, token, state, body) {
             Err(Error::LeaseLost { .. }) => Err(Error::LeaseLost { job: job.inner.id.clone() }),
             other => other,
         })
@@ -216,59 +199,51 @@ impl Store {
 
     fn note(&self, py: Python<'_>, job: &Job, dropped: u32, text: Vec<u8>) -> PyResult<()> {
         let (row, token) = (job.inner.row, job.inner.token);
-        self.away(py, |store| match store.note(row, token, Log { dropped, text }) {
+        on(py, &self.core, |store| match store.note(row, token, Log { dropped, text }) {
             Err(Error::LeaseLost { .. }) => Err(Error::LeaseLost { job: job.inner.id.clone() }),
             other => other,
         })
     }
 
     fn logs<'py>(&self, py: Python<'py>, id: &str) -> PyResult<Vec<Logged<'py>>> {
-        let logs = self.away(py, |store| store.logs(id))?.into_iter();
+        let logs = on(py, &self.core, |store| store.logs(id))?.into_iter();
         Ok(logs.map(|view| (view.attempt, view.log.dropped, PyBytes::new(py, &view.log.text))).collect())
     }
 
     fn load(&self, py: Python<'_>, since_us: i64) -> PyResult<Load> {
-        Ok(self.away(py, |store| store.load(since_us))?.into())
+        Ok(on(py, &self.core, |store| store.load(since_us))?.into())
     }
 
     fn forget(&self, py: Python<'_>, id: &str) -> PyResult<bool> {
-        self.away(py, |store| store.forget(id))
+        on(py, &self.core, |store| store.forget(id))
     }
 
     fn replay(&self, py: Python<'_>, id: &str) -> PyResult<Option<String>> {
-        self.away(py, |store| store.replay(id))
+        on(py, &self.core, |store| store.replay(id))
     }
 
     fn queues(&self, py: Python<'_>) -> PyResult<Vec<QueueStatus>> {
-        let queues = self.away(py, store::Store::queues)?;
+        let queues = on(py, &self.core, store::Store::queues)?;
         Ok(queues.into_iter().map(QueueStatus::from).collect())
     }
 
     fn workers(&self, py: Python<'_>) -> PyResult<Vec<WorkerStatus>> {
-        self.away(py, |store| {
+        on(py, &self.core, |store| {
             let directory = store.directory()?;
-            Ok(store.workers()?.into_iter().map(|view| WorkerStatus::new(view, &directory)).collect())
+            Ok(store
+                .workers()?
+                .into_iter()
+                .map(|view| WorkerStatus::new(view, &directory, &*store.env().clock))
+                .collect())
         })
     }
 
     fn examine(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        self.away(py, store::Store::examine)
-    }
-
-    #[pyo3(signature = (*, task=None, queue=None))]
-    fn pause(&self, py: Python<'_>, task: Option<String>, queue: Option<String>) -> PyResult<()> {
-        let scope = scope(task, queue)?;
-        self.away(py, |store| store.pause(scope))
-    }
-
-    #[pyo3(signature = (*, task=None, queue=None))]
-    fn resume(&self, py: Python<'_>, task: Option<String>, queue: Option<String>) -> PyResult<()> {
-        let scope = scope(task, queue)?;
-        self.away(py, |store| store.resume(scope))
+        on(py, &self.core, store::Store::examine)
     }
 
     fn revoke(&self, py: Python<'_>, id: &str, signal: i32, grace_us: i64) -> PyResult<&'static str> {
-        let revoked = self.away(py, |store| store.revoke(id, signal, grace_us))?;
+        let revoked = on(py, &self.core, |store| store.revoke(id, signal, grace_us))?;
         Ok(match revoked {
             Revoked::Cancelled => "cancelled",
             Revoked::Asked => "asked",
@@ -277,24 +252,34 @@ impl Store {
     }
 
     fn cancel(&self, py: Python<'_>, id: &str) -> PyResult<bool> {
-        self.away(py, |store| store.cancel(id))
+        on(py, &self.core, |store| store.cancel(id))
     }
 
     fn purge(&self, py: Python<'_>, queue: &str) -> PyResult<usize> {
-        self.away(py, |store| store.purge(queue))
+        on(py, &self.core, |store| store.purge(queue))
     }
 
-    fn join(&self, py: Python<'_>, name: String, slots: u32, visibility_us: i64) -> PyResult<i64> {
+    #[pyo3(signature = (name, slots, visibility_us, *, facts=None))]
+    fn join(
+        &self,
+        py: Python<'_>,
+        name: String,
+        slots: u32,
+        visibility_us: i64,
+        facts: Option<Vec<u8>>,
+    ) -> PyResult<i64> {
         let pid = std::process::id();
-        self.away(py, |store| store.join(NewWorker { name, pid, slots, visibility_us }))
+        on(py, &self.core, |store| {
+            store.join(NewWorker { name, pid, slots, visibility_us, facts: facts.unwrap_or_default() })
+        })
     }
 
     fn beat(&self, py: Python<'_>, worker: i64, visibility_us: i64) -> PyResult<bool> {
-        self.away(py, |store| store.beat(worker, visibility_us))
+        on(py, &self.core, |store| store.beat(worker, visibility_us))
     }
 
     fn part(&self, py: Python<'_>, worker: i64) -> PyResult<()> {
-        self.away(py, |store| store.part(worker))
+        on(py, &self.core, |store| store.part(worker))
     }
 
     #[pyo3(signature = (worker, limit, *, queues=None, tasks=None, visibility_us=None))]
@@ -314,7 +299,7 @@ impl Store {
             tasks: tasks.map(|tasks| Arc::new(tasks.into_iter().collect())),
             visibility_us,
         };
-        let claimed = self.away(py, |store| {
+        let claimed = on(py, &self.core, |store| {
             loop {
                 let claimed = store.claim(ask.clone())?;
                 if !claimed.jobs.is_empty() || !claimed.more {
@@ -339,7 +324,7 @@ impl Store {
                 beside: outcome.said(now),
             })
             .collect();
-        let (answers, _) = self.away(py, |store| store.finish(finishes, None))?;
+        let (answers, _) = on(py, &self.core, |store| store.finish(finishes, None))?;
         match answers.iter().position(|answer| *answer == Finished::LeaseLost) {
             Some(at) => Err(to_py(Error::LeaseLost { job: ends[at].0.inner.id.clone() })),
             None => Ok(()),
@@ -348,7 +333,7 @@ impl Store {
 
     fn extend(&self, py: Python<'_>, job: &Job, visibility_us: i64) -> PyResult<()> {
         let (row, token) = (job.inner.row, job.inner.token);
-        self.away(py, |store| match store.extend(row, token, visibility_us) {
+        on(py, &self.core, |store| match store.extend(row, token, visibility_us) {
             // The store knows only the row.
             Err(Error::LeaseLost { .. }) => Err(Error::LeaseLost { job: job.inner.id.clone() }),
             other => other,
@@ -356,11 +341,11 @@ impl Store {
     }
 
     fn fold(&self, py: Python<'_>) -> PyResult<()> {
-        self.away(py, |store| store.fold())
+        on(py, &self.core, |store| store.fold())
     }
 
     fn reap(&self, py: Python<'_>) -> PyResult<usize> {
-        self.away(py, |store| {
+        on(py, &self.core, |store| {
             let mut jobs = liveness::reap_all(store, None)?.iter().map(|dead| dead.jobs.len()).sum();
             loop {
                 let step = store.upkeep()?;

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use super::exceptions::to_py;
 use super::store::Store;
 use crate::worker::signals::Held;
-use crate::worker::{self, Bounds, Next, Options};
+use crate::worker::{self, Adjust, Bounds, Next, Options};
 
 /// Something the supervisor did, for the log.
 #[pyclass(frozen, module = "pyqueue._core")]
@@ -49,12 +49,18 @@ pub struct Worker {
     inner: worker::Worker,
 }
 
+impl Worker {
+    fn adjust(&self, py: Python<'_>, what: Adjust) -> PyResult<String> {
+        py.detach(|| self.inner.adjust(what)).map_err(to_py)
+    }
+}
+
 #[pymethods]
 impl Worker {
     /// ``command`` starts one child; its end of the socket pair is its standard input.
     #[new]
     #[pyo3(signature = (store, command, *, name, concurrency, width=1, queues=None, tasks=None, visibility_us=30_000_000, grace_us=25_000_000, burst=false,
-        max_tasks=None, max_memory=None, memory_limit=None, time_limit_us=None, soft_time_limit_us=None, least=None, beside=0, prefetch=None, pool="prefork",
+        max_tasks=None, max_memory=None, memory_limit=None, time_limit_us=None, soft_time_limit_us=None, least=None, beside=0, prefetch=None, pool="prefork", facts=None,
         leeway_us=0, start_us=60_000_000, stall_us=30_000_000))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python class")]
     fn new(
@@ -78,6 +84,7 @@ impl Worker {
         beside: u32,
         prefetch: Option<u32>,
         pool: &str,
+        facts: Option<Vec<u8>>,
         leeway_us: i64,
         start_us: i64,
         stall_us: i64,
@@ -87,6 +94,7 @@ impl Worker {
         let bounds = Bounds { tasks: max_tasks, memory: max_memory, memory_limit, beside };
         let options = Options {
             name,
+            facts: facts.unwrap_or_default().into(),
             command,
             concurrency,
             least,
@@ -130,6 +138,53 @@ impl Worker {
     /// Replaces the children by new ones, which load the app anew; the old ones end their jobs.
     fn reload(&self) {
         self.inner.reload();
+    }
+
+    #[getter]
+    fn id(&self) -> i64 {
+        self.inner.id()
+    }
+
+    fn grow(&self, py: Python<'_>, more: u32) -> PyResult<String> {
+        self.adjust(py, Adjust::Grow(more))
+    }
+
+    fn shrink(&self, py: Python<'_>, fewer: u32) -> PyResult<String> {
+        self.adjust(py, Adjust::Shrink(fewer))
+    }
+
+    #[pyo3(signature = (most=None, least=None))]
+    fn scale(&self, py: Python<'_>, most: Option<u32>, least: Option<u32>) -> PyResult<String> {
+        self.adjust(py, Adjust::Scale { most, least })
+    }
+
+    fn serve(&self, py: Python<'_>, queue: String) -> PyResult<String> {
+        self.adjust(py, Adjust::Serve(queue))
+    }
+
+    fn unserve(&self, py: Python<'_>, queue: String) -> PyResult<String> {
+        self.adjust(py, Adjust::Leave(queue))
+    }
+
+    #[pyo3(signature = (task, hard_us=None, soft_us=None))]
+    fn limit(
+        &self,
+        py: Python<'_>,
+        task: String,
+        hard_us: Option<i64>,
+        soft_us: Option<i64>,
+    ) -> PyResult<String> {
+        self.adjust(py, Adjust::Limit { task, hard_us, soft_us })
+    }
+
+    /// The tasks that every child can run, as they have said; None before.
+    fn tasks(&self) -> Option<Vec<String>> {
+        self.inner.tasks()
+    }
+
+    /// Changes what the worker says of itself in the file.
+    fn describe(&self, facts: Vec<u8>) {
+        self.inner.describe(facts);
     }
 
     /// Asks each child for the stacks of its threads; they come as events.

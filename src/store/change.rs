@@ -8,9 +8,11 @@ use rusqlite::Connection;
 
 use super::Options;
 use super::advance::{self, Filled};
+use super::event;
 use super::head::{Heads, TOKEN};
 use super::receipt;
 use super::rules::Rules;
+use super::side;
 use crate::clock::Env;
 use crate::error::Result;
 use crate::id::{self, PublicId, RowId};
@@ -34,6 +36,8 @@ pub struct Rings {
     pub ready: bool,
     /// Workers have something to look at: a rule changed, or a worker entered.
     pub control: bool,
+    /// Something happened, and somebody follows.
+    pub events: bool,
     /// Jobs that ended.
     pub ended: Vec<RowId>,
 }
@@ -57,8 +61,12 @@ pub struct Change<'t> {
     pub filled: Vec<Filled>,
     /// The last place given in each band that this transaction has enqueued to.
     pub tails: Vec<(i64, i64)>,
+    /// By how much the lists of gates have become longer.
+    pub lists: Vec<(i64, i64)>,
     /// The newest sequence number of the history, once this transaction has appended to it.
     pub appended: Cell<i64>,
+    /// Events that this transaction has written.
+    pub events: i64,
     /// Rows of the inbox are being turned into jobs.
     pub folding: bool,
     random: u64,
@@ -80,7 +88,9 @@ impl<'t> Change<'t> {
             follows: Vec::new(),
             filled: Vec::new(),
             tails: Vec::new(),
+            lists: Vec::new(),
             appended: Cell::new(0),
+            events: 0,
             folding: false,
             random: context.env.random.next(),
         };
@@ -95,6 +105,8 @@ impl<'t> Change<'t> {
     /// Writes what was gathered; the transaction may commit now.
     pub fn close(mut self) -> Result<Rings> {
         advance::settle(&mut self)?;
+        event::settle(&mut self)?;
+        side::flush(&mut self)?;
         self.heads.flush()?;
         Ok(self.rings)
     }

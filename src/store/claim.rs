@@ -11,8 +11,10 @@ use super::change::Change;
 use super::gate;
 use super::lease::{self, Lease};
 use super::leave::{self, Exit};
+use super::meter::Meters;
 use super::row::{self, HUSK, JobRow, columns};
-use super::{errback, head, inbox, owner, rules, side};
+use super::sweep::{Run, sweep};
+use super::{errback, event, head, inbox, owner, rules, side};
 use crate::error::{Error, Result};
 use crate::id::{self, RowId};
 use crate::job::{ClaimedJob, Failure, Payload};
@@ -46,15 +48,24 @@ pub struct Claimed {
     pub next_us: Option<i64>,
 }
 
-/// How many rows one claim may set aside before it lets others write.
+/// How many rows one claim may pass, set aside or let go, one by one, before it lets others write.
 const PASS_LIMIT: usize = 1000;
 
 /// A row that may be next.
 struct Candidate {
     at: i64,
     job: JobRow,
-    /// Read from the ready order, not through `pyqueue_side`.
-    fresh: bool,
+    source: Source,
+}
+
+/// Where a candidate stood.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// In the ready order, and not in `pyqueue_side`.
+    Fresh,
+    Again,
+    /// On the list of a gate.
+    List(i64),
 }
 
 /// The claim so far.
@@ -64,7 +75,10 @@ struct Taking<'a> {
     deadline: Option<i64>,
     jobs: Vec<ClaimedJob>,
     leases: Vec<Lease>,
+    meters: Meters,
     passed: usize,
+    /// What the last fresh row that was set aside was one of.
+    run: Option<Run>,
     unknown: Vec<(String, String)>,
     /// A fresh row that stays where it is lies behind the last one taken: a run can't reach over it.
     broken: bool,
@@ -86,7 +100,9 @@ pub fn claim(change: &mut Change, ask: &Ask) -> Result<Claimed> {
         deadline: ask.visibility_us.map(|time| change.boot.saturating_add(time)),
         jobs: Vec::new(),
         leases: Vec::new(),
+        meters: Meters::read(change)?,
         passed: 0,
+        run: None,
         unknown: Vec::new(),
         broken: true,
         last: (0, 0),
@@ -98,15 +114,23 @@ pub fn claim(change: &mut Change, ask: &Ask) -> Result<Claimed> {
         taking.last = (0, 0);
         while from_queue(change, &mut taking, queue)? {}
     }
-    more |= taking.passed >= PASS_LIMIT;
-    if !taking.jobs.is_empty() {
+    let broken_off = taking.passed >= PASS_LIMIT;
+    more |= broken_off;
+    if !taking.jobs.is_empty() || broken_off {
+        // A claim that was broken off moves it too: the next one begins with another queue.
         change.token()?;
         for lease in &taking.leases {
             lease::insert(change.conn, lease)?;
         }
     }
     errback::settle(change)?;
-    let next_us = if taking.jobs.len() < ask.limit { side::next_due(change.conn)? } else { None };
+    taking.meters.write(change)?;
+    side::flush(change)?;
+    let next_us = if taking.jobs.len() < ask.limit {
+        side::next_due(change.conn)?.into_iter().chain(taking.meters.next(change)?).min()
+    } else {
+        None
+    };
     Ok(Claimed { jobs: taking.jobs, more, unknown: taking.unknown, next_us })
 }
 
@@ -128,6 +152,13 @@ fn wanted(change: &mut Change, ask: &Ask) -> Vec<i64> {
 /// One look at a queue; true if another may find more.
 fn from_queue(change: &mut Change, taking: &mut Taking, queue: i64) -> Result<bool> {
     let need = taking.ask.limit - taking.jobs.len();
+    if need > 0
+        && let Some(run) = taking.run.take()
+    {
+        let swept = sweep(change, &run)?;
+        taking.passed += swept;
+        taking.broken |= swept > 0;
+    }
     if need == 0 || taking.passed >= PASS_LIMIT {
         return Ok(false);
     }
@@ -138,8 +169,8 @@ fn from_queue(change: &mut Change, taking: &mut Taking, queue: i64) -> Result<bo
     // A stream that gave as many as it was asked for may have more behind its last: nothing beyond that
     // place is decided in this look.
     let mut bound: Option<(i64, i64)> = None;
-    let mut close = |stream: &[Candidate]| {
-        if stream.len() == fetch
+    let mut close = |stream: &[Candidate], asked: usize| {
+        if stream.len() == asked
             && let Some(last) = stream.last()
         {
             let end = (last.at, last.job.id.0);
@@ -147,14 +178,20 @@ fn from_queue(change: &mut Change, taking: &mut Taking, queue: i64) -> Result<bo
         }
     };
     let fresh = fresh(change, low, high, fetch)?;
-    close(&fresh);
+    close(&fresh, fetch);
     candidates.extend(fresh);
-    let again = listed(change, side::AGAIN, 0, low, high, fetch)?;
-    close(&again);
+    let again = listed(change, Source::Again, low, high, fetch)?;
+    close(&again, fetch);
     candidates.extend(again);
     for list in gate::open_lists(change, taking.ask.tasks.as_deref())? {
-        let behind = listed(change, side::GATE, list, low, high, fetch)?;
-        close(&behind);
+        // Where none has a turn nobody is read, and more than have one where those before them went elsewhere.
+        let asked = match taking.meters.left(list, change.now) {
+            Some(0) => continue,
+            Some(left) => fetch.min(left.max(2 * taking.passed)),
+            None => fetch,
+        };
+        let behind = listed(change, Source::List(list), low, high, asked)?;
+        close(&behind, asked);
         candidates.extend(behind);
     }
     candidates.sort_by_key(|candidate| (candidate.at, candidate.job.id.0));
@@ -196,15 +233,19 @@ fn fresh(change: &mut Change, low: i64, high: i64, limit: usize) -> Result<Vec<C
         let mut ready = rows.query(params![head, ceiling, limit - found.len()])?;
         while let Some(row) = ready.next()? {
             let job = JobRow::from(row)?;
-            found.push(Candidate { at: job.id.0, job, fresh: true });
+            found.push(Candidate { at: job.id.0, job, source: Source::Fresh });
         }
         from = ceiling;
     }
     Ok(found)
 }
 
-/// Rows that `pyqueue_side` lists for one place and reason.
-fn listed(change: &Change, place: i64, k: i64, low: i64, high: i64, limit: usize) -> Result<Vec<Candidate>> {
+/// Rows that `pyqueue_side` lists.
+fn listed(change: &Change, source: Source, low: i64, high: i64, limit: usize) -> Result<Vec<Candidate>> {
+    let (place, k) = match source {
+        Source::List(gate) => (side::GATE, gate),
+        _ => (side::AGAIN, 0),
+    };
     let mut statement = change.conn.prepare_cached(concat!(
         "SELECT ",
         columns!(),
@@ -212,7 +253,7 @@ fn listed(change: &Change, place: i64, k: i64, low: i64, high: i64, limit: usize
          WHERE s.place=?1 AND s.k=?2 AND s.at>=?3 AND s.at<=?4 ORDER BY s.at, s.id LIMIT ?5"
     ))?;
     let rows = statement.query_map(params![place, k, low, high, limit], |row| {
-        Ok(Candidate { at: row.get(22)?, job: JobRow::from(row)?, fresh: false })
+        Ok(Candidate { at: row.get(22)?, job: JobRow::from(row)?, source })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -232,32 +273,47 @@ fn step_over(change: &mut Change, job: &JobRow) -> Result<bool> {
     Ok(false)
 }
 
-/// Moves the heads of a range of bands over up to `limit` rows and hands out those that were ready.
-pub fn pass(change: &mut Change, low: i64, high: i64, limit: usize) -> Result<Vec<JobRow>> {
+/// Moves the heads of a range of bands over up to `limit` rows and hands out those that were ready; and whether there may
+/// be more.
+pub fn pass(change: &mut Change, low: i64, high: i64, limit: usize) -> Result<(Vec<JobRow>, bool)> {
     let mut ready = Vec::new();
-    for candidate in fresh(change, low, high, limit)? {
+    let passed = fresh(change, low, high, limit)?;
+    let more = passed.len() == limit;
+    for candidate in passed {
         if step_over(change, &candidate.job)? {
             ready.push(candidate.job);
         }
     }
-    Ok(ready)
+    Ok((ready, more))
 }
 
 /// Takes a row, sets it aside, or lets it go.
 fn consider(change: &mut Change, taking: &mut Taking, candidate: Candidate) -> Result<()> {
-    let Candidate { at, job, fresh } = candidate;
+    let Candidate { at, job, source } = candidate;
+    let fresh = source == Source::Fresh;
     if (at, job.id.0) <= taking.last {
         return Err(Error::Corrupt("a job in line comes twice".into()));
     }
     taking.last = (at, job.id.0);
+    if let Source::List(gate) = source
+        && taking.meters.left(gate, change.now) == Some(0)
+    {
+        // Those before it have taken the turns.
+        return Ok(());
+    }
     if fresh && !step_over(change, &job)? {
+        taking.passed += 1;
         taking.broken |= job.mark != HUSK;
         return Ok(());
     }
     if job.expires.is_some_and(|at| at <= change.now) && !mutants::on(Mutant::ExpiredRuns) {
+        taking.passed += 1;
         return leave::leave(change, &job, Exit::Expired);
     }
-    if let Some(gate) = gate::in_the_way(change, &job.task, taking.ask.tasks.as_deref())? {
+    let meters = change.rules.meters(&job.task, id::queue_of(job.band()), job.dedup.as_deref());
+    let turn = |gate: &&i64| taking.meters.left(**gate, change.now) == Some(0);
+    let waits = meters.iter().find(turn).copied();
+    if let Some(gate) = gate::in_the_way(change, &job, taking.ask.tasks.as_deref())?.or(waits) {
         taking.passed += 1;
         taking.broken = true;
         let known = taking.ask.tasks.as_ref().is_none_or(|known| known.contains(&job.task));
@@ -265,14 +321,25 @@ fn consider(change: &mut Change, taking: &mut Taking, candidate: Candidate) -> R
             let id = change.public(job.id, job.nonce, job.alias.clone());
             taking.unknown.push((job.task.clone(), id));
         }
-        side::take(change, job.id)?;
+        // Others may be idle when its turn comes.
+        change.rings.ready |= waits == Some(gate);
+        if !fresh {
+            side::take(change, job.id)?;
+        } else if change.rules.keeps(gate, &job.task) {
+            taking.run = Some(Run { band: job.id.band(), task: job.task, gate });
+        }
         return side::put_behind(change, job.id, gate, at);
     }
     if !job.sound() {
+        taking.passed += 1;
         return leave::leave(change, &job, Exit::Dead(damaged()));
     }
     if !fresh {
         side::take(change, job.id)?;
+    }
+    taking.meters.pass(&meters);
+    if event::wanted(change) {
+        event::received(change, &job, taking.ask.owner)?;
     }
     take(change, taking, job, fresh);
     Ok(())

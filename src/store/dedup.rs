@@ -98,6 +98,12 @@ pub fn insert(conn: &Connection, queue: i64, key: &str, row: RowId, until: Optio
     Ok(())
 }
 
+/// Whether a key is taken. A job that has expired without being started is let go here, so not while an attempt ends: one of
+/// the same change may be under no lease any more and not yet back in line.
+pub fn taken(change: &mut Change, queue: i64, key: &str) -> Result<bool> {
+    Ok(find(change, queue, key)?.is_some())
+}
+
 /// Takes a job's key along to another queue; false where it is taken there.
 pub fn take_along(change: &Change, (from, to): (i64, i64), key: &str, row: RowId) -> Result<bool> {
     let moved = change

@@ -3,6 +3,7 @@
 use rusqlite::params;
 
 use super::change::Change;
+use super::event::{self, Event};
 use super::leave::{self, Exit};
 use super::{alias, dedup, errback, row, rules, side};
 use crate::error::{Error, Result};
@@ -151,6 +152,13 @@ fn store(change: &mut Change, job: NewJob, start: Start, tie: Tie) -> Result<Pla
     }
     if !job.errbacks.is_empty() {
         errback::insert(change.conn, row, &job.errbacks)?;
+    }
+    if event::wanted(change) {
+        let (job_is, alias) = (Some((row, nonce)), job.alias.as_deref());
+        let (name, band) = (Some(job.task.as_str()), Some(band));
+        let sent =
+            Event { kind: event::SENT, job: job_is, alias, band, name, moment: later, ..Event::default() };
+        event::write(change, &sent)?;
     }
     change.rings.ready = true;
     Ok((Enqueued { id: change.public(row, nonce, job.alias), created: true }, Some((row, nonce))))

@@ -47,7 +47,7 @@ const NEVER: [(&str, &str); 17] = [
         "WITH beside AS (SELECT at>>43 AS band, sum(place=1) AS again, sum(place=2) AS parked, sum(place=3) AS later, sum(place=5) AS held \
            FROM pyqueue_side GROUP BY 1), \
          marked AS (SELECT h.band, count(*) AS spoken FROM pyqueue_head h JOIN pyqueue_job j \
-           ON j.id>h.pos AND j.id<((h.band+1)<<43) WHERE h.band>0 AND j.mark>0 GROUP BY 1) \
+           ON j.id>h.pos AND j.id<=(h.band<<43|8796093022207) WHERE h.band>0 AND j.mark>0 GROUP BY 1) \
          SELECT count(*) FROM pyqueue_head h LEFT JOIN beside b ON b.band=h.band LEFT JOIN marked m ON m.band=h.band \
          WHERE h.band>0 AND (h.again<>ifnull(b.again, 0) OR h.parked<>ifnull(b.parked, 0) \
            OR h.later<>ifnull(b.later, 0) OR h.held<>ifnull(b.held, 0) OR h.spoken<>ifnull(m.spoken, 0))",

@@ -8,6 +8,7 @@ use super::change::Change;
 use super::claim::{self, Ask, Claimed};
 use super::history::{self, Run, Success};
 use super::lease::{self, Lease};
+use super::revoke::Then;
 use super::row::{self, JobRow};
 use super::{Store, advance, budget, dedup, errback, leave, log, plan, progress, revoke, shift, side, step};
 use crate::error::{Error, Result};
@@ -74,8 +75,8 @@ pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
     let mut answers = vec![Finished::LeaseLost; ends.len()];
     let mut held: Option<Lease> = None;
     let mut at = 0;
-    // Ends whose jobs were revoked: nothing follows them.
-    let mut dropped = Vec::new();
+    // Ends whose jobs were to end: nothing follows them, and nothing is kept of an attempt that gave way.
+    let (mut dropped, mut void) = (Vec::new(), Vec::new());
     while at < order.len() {
         let end = &ends[order[at]];
         // A lease that an earlier end of this call has cut is known without a look.
@@ -101,12 +102,16 @@ pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
         }
         if let Some(job) = row::read(change.conn, end.row)? {
             held = lease::cut(change.conn, &lease, end.row.0, end.row.0)?;
-            let revoked = !lease.plain && aside(change, end)?;
-            if revoked && !matches!(end.outcome, Outcome::Success(_)) {
-                revoke::cancel(change, &job, ran(&lease, end), &end.outcome)?;
-                dropped.push(order[at]);
-            } else {
-                one(change, &job, &lease, end)?;
+            let wish = if lease.plain { None } else { aside(change, end)? };
+            match wish.filter(|_| !matches!(end.outcome, Outcome::Success(_))) {
+                Some(then) => {
+                    revoke::end(change, &job, ran(&lease, end), &end.outcome, then)?;
+                    dropped.push(order[at]);
+                    if then == Then::Back {
+                        void.push(order[at]);
+                    }
+                }
+                None => one(change, &job, &lease, end)?,
             }
             answers[order[at]] = Finished::Done;
         }
@@ -125,6 +130,7 @@ pub fn finish(change: &mut Change, ends: &[Finish]) -> Result<Vec<Finished>> {
         }
         if let Some(said) = end.beside.as_deref()
             && *answer != Finished::LeaseLost
+            && !void.contains(&index)
         {
             beside(change, end, said)?;
         }
@@ -150,10 +156,10 @@ fn beside(change: &mut Change, end: &Finish, said: &Beside) -> Result<()> {
     Ok(())
 }
 
-/// Forgets what was noted beside the lease of a running job; whether it was revoked.
-fn aside(change: &Change, end: &Finish) -> Result<bool> {
+/// Forgets what was noted beside the lease of a running job; what becomes of it if it was to end.
+fn aside(change: &Change, end: &Finish) -> Result<Option<Then>> {
     progress::clear(change.conn, end.row, end.row)?;
-    Ok(!revoke::take(change.conn, end.row, end.row)?.is_empty())
+    Ok(revoke::take(change.conn, end.row, end.row)?.first().map(|(_, then)| *then))
 }
 
 /// A write without a lease is either the repetition of one that was made, or too late.
@@ -212,11 +218,14 @@ fn succeed(change: &mut Change, lease: &Lease, ends: &[Finish], run: &[usize]) -
         step::drop_range(change.conn, first, last)?;
         progress::clear(change.conn, first, last)?;
         revoke::take(change.conn, first, last)?;
+        leave::keep_places(change, first, last)?;
     }
-    change
-        .conn
-        .prepare_cached("DELETE FROM pyqueue_job WHERE id BETWEEN ?1 AND ?2")?
-        .execute([first.0, last.0])?;
+    let sql = if lease.plain {
+        "DELETE FROM pyqueue_job WHERE id BETWEEN ?1 AND ?2"
+    } else {
+        "DELETE FROM pyqueue_job WHERE id BETWEEN ?1 AND ?2 AND mark<>2"
+    };
+    change.conn.prepare_cached(sql)?.execute([first.0, last.0])?;
     Ok(rest)
 }
 

@@ -137,7 +137,7 @@ fn oldest(conn: &Connection, band: i64, head: &Head) -> Result<Option<i64>> {
     let again = conn
         .prepare_cached(
             "SELECT j.enqueued FROM pyqueue_side s JOIN pyqueue_job j ON j.id=s.id \
-             WHERE s.place=1 AND s.k=0 AND s.at>?1 AND s.at<=?2 ORDER BY s.at, s.id LIMIT 1",
+             WHERE s.place=1 AND s.k=0 AND s.at>=?1 AND s.at<=?2 ORDER BY s.at, s.id LIMIT 1",
         )?
         .query_row([id::floor(band), id::ceiling(band)], |row| row.get(0))
         .optional()?;

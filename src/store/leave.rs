@@ -7,7 +7,7 @@ use super::history::{self, Run};
 use super::row::{HUSK, JobRow};
 use super::{advance, dedup, errback, side, step};
 use crate::error::Result;
-use crate::id::{self, SHELF};
+use crate::id::{self, RowId, SHELF};
 use crate::job::{Failure, State};
 use crate::mutants::{self, Mutant};
 
@@ -46,6 +46,22 @@ pub fn leave(change: &mut Change, job: &JobRow, exit: Exit) -> Result<()> {
     Ok(())
 }
 
+/// Keeps the places of jobs that were moved away while they were in line, and have ended before the head has come by.
+pub fn keep_places(change: &mut Change, first: RowId, last: RowId) -> Result<()> {
+    if mutants::on(Mutant::MovedPlaceForgotten) {
+        return Ok(());
+    }
+    let head = change.heads.pos(first.band())?;
+    change
+        .conn
+        .prepare_cached(
+            "UPDATE pyqueue_job SET mark=2, payload=NULL, checksum=NULL, dedup=NULL, expires=NULL \
+             WHERE id BETWEEN max(?1, ?3+1) AND ?2 AND mark=1",
+        )?
+        .execute([first.0, last.0, head])?;
+    Ok(())
+}
+
 /// Removes a job that has ended from the job table, with everything that hangs on it but its side row.
 pub fn remove(change: &mut Change, job: &JobRow) -> Result<()> {
     if let Some(key) = &job.dedup {
@@ -67,7 +83,8 @@ pub fn remove(change: &mut Change, job: &JobRow) -> Result<()> {
             .conn
             .prepare_cached("UPDATE pyqueue_job SET mark=?2, payload=NULL, checksum=NULL, dedup=NULL, expires=NULL WHERE id=?1")?
             .execute(params![place, HUSK])?;
-        change.heads.get(job.id.band())?.spoken += 1;
+        // One that was moved is spoken for already.
+        change.heads.get(job.id.band())?.spoken += i64::from(job.mark == 0);
         return Ok(());
     }
     change.conn.prepare_cached("DELETE FROM pyqueue_job WHERE id=?")?.execute([place])?;

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::change::Change;
+use super::head;
 use super::history;
 use super::row::{self, HUSK, JobRow, columns};
 use super::view::{self, failure};
@@ -78,33 +79,69 @@ fn source(state: Option<State>) -> &'static str {
 
 /// Newest first within a band, so each band is asked for its last; the bands' answers are merged by time.
 fn live(conn: &Connection, file: u32, filter: &Filter) -> Result<Vec<JobSummary>> {
-    let sql = format!(
-        "SELECT {} FROM {} AND j.mark<>{HUSK} AND (?1 IS NULL OR j.task GLOB ?1) AND j.id>?2 AND j.id<=?3 ORDER BY j.id DESC",
-        columns!(),
-        source(filter.state)
-    );
-    let mut statement = conn.prepare(&sql)?;
+    let queue = match &filter.queue {
+        None => None,
+        Some(name) => match rules::number_of(conn, name)? {
+            None => return Ok(Vec::new()),
+            number => number,
+        },
+    };
     let mut found = Vec::new();
-    for band in bands(conn)? {
-        let mut rows = statement.query(params![filter.task, id::floor(band), id::ceiling(band)])?;
-        let mut left = filter.limit;
-        while left > 0
-            && let Some(row) = rows.next()?
-        {
-            let summary = of_row(conn, file, &JobRow::from(row)?)?;
-            let state = filter.state.is_none_or(|state| state == summary.state);
-            if state && filter.queue.as_ref().is_none_or(|queue| *queue == summary.queue) {
-                found.push(summary);
-                left -= 1;
+    let mut take = |source: &str, place: &str, spans: Vec<(i64, i64)>| -> Result<()> {
+        let sql = format!(
+            "SELECT {} FROM {source} AND j.mark<>{HUSK} AND (?1 IS NULL OR j.task GLOB ?1) \
+             AND (?2 IS NULL OR ifnull(j.home, j.id>>43)>>8=?2) AND {place}>?3 AND {place}<=?4 ORDER BY {place} DESC",
+            columns!()
+        );
+        let mut statement = conn.prepare(&sql)?;
+        for (floor, ceiling) in spans {
+            let mut rows = statement.query(params![filter.task, queue, floor, ceiling])?;
+            let mut left = filter.limit;
+            while left > 0
+                && let Some(row) = rows.next()?
+            {
+                let summary = of_row(conn, file, &JobRow::from(row)?)?;
+                if filter.state.is_none_or(|state| state == summary.state) {
+                    found.push(summary);
+                    left -= 1;
+                }
             }
         }
+        Ok(())
+    };
+    let whole = |band: i64| (id::floor(band), id::ceiling(band));
+    let bands = bands(conn)?;
+    if filter.state == Some(State::Waiting) {
+        // A band is in line above its head, and what is in line again has rows of its own: a million jobs that are
+        // paused, or in line in other queues, are not looked at.
+        let own = |band: &i64| *band != id::SHELF && queue.is_none_or(|queue| queue == id::queue_of(*band));
+        let ahead = |band: i64| Ok((head::read(conn, band)?.pos.max(id::floor(band)), id::ceiling(band)));
+        let spans = bands.into_iter().filter(own).map(ahead).collect::<Result<_>>()?;
+        take("pyqueue_job j WHERE j.mark=0", "j.id", spans)?;
+        // A moved job that has run comes back at the floor of its band, before every place.
+        let with_floor = |band: i64| (id::floor(band) - 1, id::ceiling(band));
+        take(AGAIN, "s.at", again(conn)?.into_iter().filter(own).map(with_floor).collect())?;
+    } else {
+        take(source(filter.state), "j.id", bands.into_iter().map(whole).collect())?;
     }
     Ok(found)
 }
 
+const AGAIN: &str =
+    "pyqueue_side s CROSS JOIN pyqueue_job j ON j.id=s.id WHERE s.place=1 AND s.k=0 AND j.retries=0";
+
+/// Every band that has jobs in line again: a skip scan.
+fn again(conn: &Connection) -> Result<Vec<i64>> {
+    skip(conn, "SELECT at>>43 FROM pyqueue_side WHERE place=1 AND k=0 AND at>? ORDER BY at LIMIT 1")
+}
+
 /// Every band with rows, the shelf's too: a skip scan.
 fn bands(conn: &Connection) -> Result<Vec<i64>> {
-    let mut next = conn.prepare_cached("SELECT id>>43 FROM pyqueue_job WHERE id>? ORDER BY id LIMIT 1")?;
+    skip(conn, "SELECT id>>43 FROM pyqueue_job WHERE id>? ORDER BY id LIMIT 1")
+}
+
+fn skip(conn: &Connection, sql: &str) -> Result<Vec<i64>> {
+    let mut next = conn.prepare_cached(sql)?;
     let mut bands: Vec<i64> = Vec::new();
     let mut from = 0;
     while let Some(band) = next.query_row([from], |row| row.get(0)).optional()? {
@@ -115,7 +152,8 @@ fn bands(conn: &Connection) -> Result<Vec<i64>> {
     Ok(bands)
 }
 
-fn of_row(conn: &Connection, file: u32, job: &JobRow) -> Result<JobSummary> {
+/// A job that has not ended.
+pub fn of_row(conn: &Connection, file: u32, job: &JobRow) -> Result<JobSummary> {
     let run_at_us = side::read(conn, job.id)?.filter(|side| side.place == side::LATER).map(|side| side.k);
     let lease = lease::covering(conn, job.id)?;
     let progress = lease.map(|lease| progress::read(conn, job.id, lease.token)).transpose()?.flatten();

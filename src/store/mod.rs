@@ -6,24 +6,31 @@ mod alias;
 mod budget;
 mod change;
 mod claim;
+mod command;
 mod dedup;
 mod enqueue;
 mod errback;
+mod event;
 mod examine;
+mod facts;
 mod finish;
+mod fits;
 pub mod foreign;
 mod gate;
 mod half;
+mod happened;
 mod head;
 mod history;
 mod inbox;
 mod inputs;
 mod inspect;
 mod lease;
+mod leased;
 mod leave;
 mod list;
 mod load;
 mod log;
+mod meter;
 mod open;
 mod owner;
 mod plan;
@@ -33,6 +40,7 @@ mod purge;
 mod reading;
 mod reap;
 mod receipt;
+mod record;
 mod replay;
 mod revoke;
 mod room;
@@ -40,16 +48,20 @@ mod row;
 mod rules;
 mod schedule;
 mod schema;
+mod selected;
 mod shape;
 mod shift;
 mod side;
+mod stats;
 mod step;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod undo;
 mod upkeep;
 mod view;
 mod watch;
+mod why;
 mod workflow;
 
 use std::collections::HashMap;
@@ -60,18 +72,26 @@ use change::{Change, Context};
 use open::Open;
 
 pub use claim::{Ask, Claimed};
+pub use command::{Given, NewCommand, Open as OpenCommand};
 pub use enqueue::check;
-pub use gate::Scope;
+pub use facts::Facts;
+pub use fits::Pattern;
+pub use gate::{GateView, Hold, Scope};
 pub use half::Verdict;
+pub use happened::{Happened, Look, Reader};
 pub use inspect::{Backlog, QueueView};
+pub use leased::{Lease, Leased};
 pub use list::Filter;
 pub use load::{Load, TaskLoad};
 pub use open::Options;
 pub use owner::{NewWorker, WorkerView};
 pub use producer::{Parcel, Producer};
 pub use reap::Evidence;
-pub use revoke::{Revoked, Wish};
+pub use record::{Answer, CommandView, Stand};
+pub use revoke::{Revoked, Then, Wish};
 pub use schedule::{Declared, Entry, Fire, Fired, Overlap, ScheduleView};
+pub use selected::{Act, Acted, Condition};
+pub use stats::{Spread, Stats, TaskStats, outcomes};
 pub use upkeep::Upkeep;
 pub use watch::Watch;
 
@@ -236,12 +256,6 @@ impl Store {
         self.read(|conn, file| view::attempts(conn, file, id))
     }
 
-    /// What a job waits for, in one sentence.
-    pub fn why(&self, id: &str) -> Result<String> {
-        let now = self.env.clock.wall_us();
-        self.read(|conn, file| view::why(conn, file, id, now))
-    }
-
     /// Notes what a running attempt says of itself; `LeaseLost` if the token no longer counts.
     pub fn progress(&self, row: RowId, token: i64, state: &str, body: &[u8]) -> Result<()> {
         let (state, body) = (state.to_owned(), body.to_owned());
@@ -289,35 +303,6 @@ impl Store {
     /// What is wrong with the file, one sentence each: SQLite's check and ours. Reads all of it.
     pub fn examine(&self) -> Result<Vec<String>> {
         self.read(|conn, _| examine::examine(conn))
-    }
-
-    /// Lets no job of a task or queue start.
-    pub fn pause(&self, scope: Scope) -> Result<()> {
-        self.keep(self.options.durability, move |change| gate::pause(change, &scope))
-    }
-
-    /// Lets them start again.
-    pub fn resume(&self, scope: Scope) -> Result<()> {
-        self.keep(self.options.durability, move |change| gate::resume(change, &scope))
-    }
-
-    /// Cancels a job that is not running; false when it is too late or unknown.
-    pub fn cancel(&self, id: &str) -> Result<bool> {
-        let id = id.to_owned();
-        self.keep(self.options.durability, move |change| purge::cancel(change, &id))
-    }
-
-    /// Cancels every job of a queue that is in line, delayed or parked; how many.
-    pub fn purge(&self, queue: &str) -> Result<usize> {
-        let mut all = 0;
-        loop {
-            let name = queue.to_owned();
-            let step = self.keep(self.options.durability, move |change| purge::purge(change, &name, STEP))?;
-            all += step;
-            if step < STEP {
-                return Ok(all);
-            }
-        }
     }
 
     /// Whether a connection that is not this store's writer has committed since the last call.
@@ -390,6 +375,9 @@ impl Store {
         }
         if rings.control {
             open.bell.ring(Line::Control);
+        }
+        if rings.events {
+            open.bell.ring(Line::Events);
         }
         if !rings.ended.is_empty() {
             open.bell.ring_ended(&rings.ended);

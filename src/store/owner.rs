@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::change::Change;
+use super::event;
 use super::head::OWNER;
 use crate::error::{Error, Result};
 use crate::mutants::{self, Mutant};
@@ -18,6 +19,8 @@ pub struct NewWorker {
     pub slots: u32,
     /// How long its leases live after each beat (µs).
     pub visibility_us: i64,
+    /// What it says of itself, for whoever looks; the core does not read it.
+    pub facts: Vec<u8>,
 }
 
 /// A worker known to the file.
@@ -35,6 +38,8 @@ pub struct WorkerView {
     pub running: u64,
     /// Whether its deadline counts on our clock and has passed, or its clock ended with a reboot.
     pub overdue: bool,
+    /// Whether its clock is ours.
+    pub same_clock: bool,
 }
 
 /// Enters a worker; its id is never given again, since side files carry it.
@@ -43,7 +48,7 @@ pub fn join(change: &mut Change, worker: &NewWorker) -> Result<i64> {
     head.pos += 1;
     let id = head.pos;
     change.conn.execute(
-        "INSERT INTO pyqueue_owner(id, name, pid, slots, clock, deadline, joined) VALUES(?,?,?,?,?,?,?)",
+        "INSERT INTO pyqueue_owner(id, name, pid, slots, clock, deadline, joined, facts) VALUES(?,?,?,?,?,?,?,?)",
         params![
             id,
             worker.name,
@@ -51,9 +56,13 @@ pub fn join(change: &mut Change, worker: &NewWorker) -> Result<i64> {
             worker.slots,
             change.clock.identity(),
             change.boot.saturating_add(worker.visibility_us),
-            change.now
+            change.now,
+            worker.facts
         ],
     )?;
+    if event::wanted(change) {
+        event::of_worker(change, event::ONLINE, id)?;
+    }
     // Its peers watch for its end from now on. The line of the jobs is the one on which those with room sleep; the
     // others look at their next turn.
     change.rings.ready = true;
@@ -76,12 +85,24 @@ pub fn check(change: &Change, id: i64) -> Result<()> {
 }
 
 /// Renews the deadline of everything the worker holds; false when it has been taken for dead.
-pub fn beat(change: &Change, id: i64, visibility_us: i64) -> Result<bool> {
+pub fn beat(change: &mut Change, id: i64, visibility_us: i64) -> Result<bool> {
     let changed = change
         .conn
         .prepare_cached("UPDATE pyqueue_owner SET deadline=?2 WHERE id=?1 AND pid<>0")?
         .execute(params![id, change.boot.saturating_add(visibility_us)])?;
+    if changed == 1 && event::wanted(change) {
+        event::of_worker(change, event::HEARTBEAT, id)?;
+    }
     Ok(changed == 1)
+}
+
+/// Notes how many jobs it runs at once from now on.
+pub fn resize(change: &Change, id: i64, slots: u32) -> Result<()> {
+    change
+        .conn
+        .prepare_cached("UPDATE pyqueue_owner SET slots=?2 WHERE id=?1 AND pid<>0")?
+        .execute([id, slots.into()])?;
+    Ok(())
 }
 
 /// Marks a worker as dead: from here on it can neither beat nor claim.
@@ -91,7 +112,10 @@ pub fn fence(change: &Change, id: i64) -> Result<()> {
 }
 
 /// Strikes a worker that holds nothing any more.
-pub fn strike(change: &Change, id: i64) -> Result<()> {
+pub fn strike(change: &mut Change, id: i64) -> Result<()> {
+    if event::wanted(change) {
+        event::of_worker(change, event::OFFLINE, id)?;
+    }
     change.conn.prepare_cached("DELETE FROM pyqueue_owner WHERE id=?")?.execute([id])?;
     Ok(())
 }
@@ -110,6 +134,7 @@ pub fn list(conn: &rusqlite::Connection, boot: i64, clock: &str) -> Result<Vec<W
             pid: row.get(2)?,
             slots: row.get(3)?,
             running: row.get(6)?,
+            same_clock: theirs == clock,
             overdue: overdue(&theirs, deadline, clock, boot),
         })
     })?;
@@ -118,7 +143,7 @@ pub fn list(conn: &rusqlite::Connection, boot: i64, clock: &str) -> Result<Vec<W
 
 /// Whether a deadline has passed. A reboot ends every deadline; another time namespace of the same boot
 /// can't be judged by time.
-fn overdue(theirs: &str, deadline: i64, ours: &str, boot: i64) -> bool {
+pub fn overdue(theirs: &str, deadline: i64, ours: &str, boot: i64) -> bool {
     let boot_id = |identity: &str| identity.split('/').next().unwrap_or_default().to_owned();
     if theirs == ours || mutants::on(Mutant::RebootUnseen) {
         deadline <= boot

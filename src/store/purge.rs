@@ -3,13 +3,35 @@
 use super::change::Change;
 use super::leave::{self, Exit};
 use super::row::{JobRow, columns};
-use super::{inbox, lease, view};
+use super::{STEP, Store, inbox, lease, view};
 use crate::error::Result;
 use crate::id;
 use rusqlite::params;
 
+impl Store {
+    /// Cancels a job that is not running; false when it is too late or unknown.
+    pub fn cancel(&self, id: &str) -> Result<bool> {
+        let id = id.to_owned();
+        self.keep(self.options.durability, move |change| cancel(change, &id))
+    }
+
+    /// Cancels every job of a queue that is in line, delayed or parked; how many.
+    pub fn purge(&self, queue: &str) -> Result<usize> {
+        let (mut all, mut after) = (0, 0);
+        loop {
+            let name = queue.to_owned();
+            let step = self.keep(self.options.durability, move |change| purge(change, &name, after, STEP))?;
+            all += step.done;
+            after = step.after;
+            if !step.more {
+                return Ok(all);
+            }
+        }
+    }
+}
+
 /// Cancels a job that is not running; false when it is too late or unknown.
-pub fn cancel(change: &mut Change, text: &str) -> Result<bool> {
+fn cancel(change: &mut Change, text: &str) -> Result<bool> {
     inbox::fold_id(change, text)?;
     let Some(named) = view::resolve(change.conn, change.file, text)? else { return Ok(false) };
     let Some(job) = view::live(change.conn, named)? else { return Ok(false) };
@@ -20,27 +42,35 @@ pub fn cancel(change: &mut Change, text: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// Cancels up to `limit` jobs of a queue that are in line, delayed or parked; how many.
-pub fn purge(change: &mut Change, queue: &str, limit: usize) -> Result<usize> {
-    let Some(num) = change.rules.number(queue) else { return Ok(0) };
+#[derive(Default)]
+struct Step {
+    done: usize,
+    /// How far the rows beside the line have been looked at.
+    after: i64,
+    more: bool,
+}
+
+/// Cancels up to `limit` jobs of a queue that are in line, delayed or parked.
+fn purge(change: &mut Change, queue: &str, after: i64, limit: usize) -> Result<Step> {
+    let Some(num) = change.rules.number(queue) else { return Ok(Step::default()) };
     let (low, high) = id::places(num);
-    let mut done = 0;
+    // No index leads to those of a queue: each step goes on where the one before it stopped.
     let aside: Vec<JobRow> = change
         .conn
         .prepare_cached(concat!(
             "SELECT ",
             columns!(),
-            " FROM pyqueue_side s CROSS JOIN pyqueue_job j ON j.id=s.id WHERE s.at>=?1 AND s.at<=?2 LIMIT ?3"
+            " FROM pyqueue_side s CROSS JOIN pyqueue_job j ON j.id=s.id \
+             WHERE s.id>?4 AND s.at>=?1 AND s.at<=?2 ORDER BY s.id LIMIT ?3"
         ))?
-        .query_map(params![low, high, limit], JobRow::from)?
+        .query_map(params![low, high, limit, after], JobRow::from)?
         .collect::<rusqlite::Result<_>>()?;
-    for job in aside {
+    let full = aside.len() == limit;
+    let after = aside.last().filter(|_| full).map_or(i64::MAX, |job| job.id.0);
+    let (ready, more) = super::claim::pass(change, low, high, limit - aside.len())?;
+    let done = aside.len() + ready.len();
+    for job in aside.into_iter().chain(ready) {
         leave::leave(change, &job, Exit::Cancelled)?;
-        done += 1;
     }
-    for job in super::claim::pass(change, low, high, limit - done)? {
-        leave::leave(change, &job, Exit::Cancelled)?;
-        done += 1;
-    }
-    Ok(done)
+    Ok(Step { done, after, more: full || more })
 }

@@ -89,10 +89,10 @@ fn take_back(
             revoked = revoke::take(change.conn, RowId(lease.first), RowId(last))?;
         }
         for job in jobs {
-            if revoked.contains(&job.id) {
+            if let Some((_, then)) = revoked.iter().find(|(id, _)| *id == job.id) {
                 let run = Run { token: Some(lease.token), owner: Some(lease.owner), ..Run::default() };
                 let lost = Outcome::Lost { reason: reason.to_owned(), charged: false };
-                revoke::cancel(change, &job, run, &lost)?;
+                revoke::end(change, &job, run, &lost, *then)?;
                 step.given_back += 1;
                 continue;
             }

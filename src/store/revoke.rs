@@ -1,17 +1,19 @@
 //! Revoke: a job that waits is cancelled at once. Of one that runs it is noted, beside its lease, that its attempt is
-//! to end; however that ends but in success, the job is cancelled then.
+//! to end; however that ends but in success, the job is cancelled then. One that is to give way comes back in line.
 
 use rusqlite::{Connection, params};
 
 use super::Store;
 use super::change::Change;
 use super::history::{self, Run};
+use super::lease::Lease;
 use super::leave::{self, Exit};
 use super::row::JobRow;
-use super::{inbox, lease, view};
+use super::{finish, inbox, lease, log, side, view};
 use crate::error::Result;
 use crate::id::RowId;
 use crate::job::{Failure, Outcome, State};
+use crate::mutants::{self, Mutant};
 
 /// What came of asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,23 @@ pub struct Wish {
     pub signal: i32,
     /// How long it has before that, and after that before it is killed (µs).
     pub grace_us: i64,
+    /// What becomes of its job.
+    pub then: Then,
+}
+
+/// What becomes of a job whose attempt was to end and did, but not in success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It is cancelled.
+    Cancelled,
+    /// It is back in line, and the attempt does not count.
+    Back,
+}
+
+impl Then {
+    fn of(back: bool) -> Then {
+        if back { Then::Back } else { Then::Cancelled }
+    }
 }
 
 impl Store {
@@ -58,37 +77,66 @@ fn revoke(change: &mut Change, text: &str, signal: i32, grace_us: i64) -> Result
         leave::leave(change, &job, Exit::Cancelled)?;
         return Ok(Revoked::Cancelled);
     };
-    lease::mark(change.conn, &lease, job.id)?;
-    change
-        .conn
-        .prepare_cached(
-            "INSERT INTO pyqueue_revoke(id, token, signal, grace) VALUES(?1, ?2, ?3, ?4) \
-             ON CONFLICT(id) DO UPDATE SET token=?2, signal=?3, grace=?4",
-        )?
-        .execute(params![job.id.0, lease.token, signal, grace_us])?;
-    (change.rings.ready, change.rings.control) = (true, true);
+    ask(change, &lease, job.id, (signal, grace_us), Then::Cancelled)?;
     Ok(Revoked::Asked)
 }
 
+/// Notes that the attempt that runs a job is to end. What is to be cancelled is not spared by a later word.
+pub fn ask(
+    change: &mut Change,
+    lease: &Lease,
+    id: RowId,
+    (signal, grace_us): (i32, i64),
+    then: Then,
+) -> Result<()> {
+    lease::mark(change.conn, lease, id)?;
+    change
+        .conn
+        .prepare_cached(
+            "INSERT INTO pyqueue_revoke(id, token, signal, grace, back) VALUES(?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT(id) DO UPDATE SET token=?2, signal=?3, grace=?4, back=min(back, ?5)",
+        )?
+        .execute(params![id.0, lease.token, signal, grace_us, then == Then::Back])?;
+    (change.rings.ready, change.rings.control) = (true, true);
+    Ok(())
+}
+
 fn wishes(conn: &Connection) -> Result<Vec<Wish>> {
-    let mut statement = conn.prepare_cached("SELECT id, token, signal, grace FROM pyqueue_revoke")?;
+    let mut statement = conn.prepare_cached("SELECT id, token, signal, grace, back FROM pyqueue_revoke")?;
     let rows = statement.query_map([], |row| {
         let (row_id, token) = (RowId(row.get(0)?), row.get(1)?);
-        Ok(Wish { row: row_id, token, signal: row.get(2)?, grace_us: row.get(3)? })
+        let then = Then::of(row.get(4)?);
+        Ok(Wish { row: row_id, token, signal: row.get(2)?, grace_us: row.get(3)?, then })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Forgets the wishes about these rows, whose lease ends; the rows.
-pub fn take(conn: &Connection, first: RowId, last: RowId) -> Result<Vec<RowId>> {
+/// Forgets the wishes about these rows, whose lease ends; the rows, and what becomes of them.
+pub fn take(conn: &Connection, first: RowId, last: RowId) -> Result<Vec<(RowId, Then)>> {
     let mut statement =
-        conn.prepare_cached("DELETE FROM pyqueue_revoke WHERE id BETWEEN ?1 AND ?2 RETURNING id")?;
-    let rows = statement.query_map([first.0, last.0], |row| row.get(0).map(RowId))?;
+        conn.prepare_cached("DELETE FROM pyqueue_revoke WHERE id BETWEEN ?1 AND ?2 RETURNING id, back")?;
+    let rows =
+        statement.query_map([first.0, last.0], |row| Ok((RowId(row.get(0)?), Then::of(row.get(1)?))))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Ends a revoked job whose attempt did not end in success. Its lease must be cut already.
-pub fn cancel(change: &mut Change, job: &JobRow, run: Run, outcome: &Outcome) -> Result<()> {
+/// Ends the attempt of a job that was to end and did not in success. Its lease must be cut already.
+pub fn end(change: &mut Change, job: &JobRow, run: Run, outcome: &Outcome, then: Then) -> Result<()> {
+    match then {
+        Then::Cancelled => cancel(change, job, run, outcome),
+        Then::Back => {
+            if let Some(token) = run.token {
+                log::drop_attempt(change, job.id, token)?;
+            }
+            if mutants::on(Mutant::GaveWayCharged) {
+                finish::charge(change, job.id, 0, 1)?;
+            }
+            side::put_again(change, job.id, job.at())
+        }
+    }
+}
+
+fn cancel(change: &mut Change, job: &JobRow, run: Run, outcome: &Outcome) -> Result<()> {
     let (how, traceback) = match outcome {
         Outcome::Failure(failure) | Outcome::Retry { failure, .. } => {
             let class = failure.error.rsplit('.').next().unwrap_or_default();

@@ -3,12 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::Change;
+use super::event;
+use super::fits::Pattern;
 use super::head::VERSION;
 use super::schema;
 use crate::error::{Error, Result};
+use crate::mutants::{self, Mutant};
 
 /// The cache. Dropped with every rollback, since a version that was rolled back comes again.
 #[derive(Default)]
@@ -19,6 +22,21 @@ pub struct Rules {
     paused_queues: HashSet<i64>,
     paused_tasks: HashMap<String, i64>,
     lacks: HashMap<String, i64>,
+    /// Gates that are shut for whatever fits a pattern.
+    paused: Vec<(i64, Pattern)>,
+    /// Gates that are open and let jobs out at a rate.
+    metered: Vec<(i64, Metered)>,
+    /// Until when events are written (wall time, µs).
+    pub events_until: i64,
+    /// Until when somebody sleeps on their line.
+    pub followed_until: i64,
+}
+
+/// What a gate with a rate is about.
+enum Metered {
+    Task(String),
+    Queue(i64),
+    Fits(Pattern),
 }
 
 impl Rules {
@@ -39,23 +57,39 @@ impl Rules {
         while let Some(row) = rows.next()? {
             self.insert_queue(row.get(0)?, row.get::<_, String>(1)?.into());
         }
-        let mut gates = conn.prepare_cached("SELECT id, kind, scope, name FROM pyqueue_gate WHERE shut=1")?;
+        let mut gates = conn.prepare_cached(
+            "SELECT id, kind, scope, name, shut, task, queue, key FROM pyqueue_gate WHERE shut=1 OR rate IS NOT NULL",
+        )?;
         let mut rows = gates.query([])?;
         while let Some(row) = rows.next()? {
-            let (id, kind, scope, name): (i64, String, String, String) =
-                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            match (kind.as_str(), scope.as_str()) {
-                ("pause", "task") => {
-                    self.paused_tasks.insert(name, id);
-                }
-                ("pause", _) => self.paused_queues.extend(self.numbers.get(name.as_str()).copied()),
-                _ => {
-                    self.lacks.insert(name, id);
-                }
-            }
+            let pattern = Pattern { task: row.get(5)?, queue: row.get(6)?, key: row.get(7)? };
+            self.insert_gate(
+                row.get(0)?,
+                &row.get::<_, String>(1)?,
+                &row.get::<_, String>(2)?,
+                row.get(3)?,
+                row.get(4)?,
+                pattern,
+            );
         }
+        (self.events_until, self.followed_until) = event::asked(conn)?;
         self.version = Some(version);
         Ok(())
+    }
+
+    fn insert_gate(&mut self, id: i64, kind: &str, scope: &str, name: String, shut: bool, pattern: Pattern) {
+        match (kind, scope, shut) {
+            ("lack", ..) => drop(self.lacks.insert(name, id)),
+            (_, "task", true) => drop(self.paused_tasks.insert(name, id)),
+            (_, "queue", true) => self.paused_queues.extend(self.number(&name)),
+            (_, _, true) => self.paused.push((id, pattern)),
+            (_, "task", false) => self.metered.push((id, Metered::Task(name))),
+            (_, "queue", false) => {
+                let queue = self.number(&name).map(Metered::Queue);
+                self.metered.extend(queue.map(|queue| (id, queue)));
+            }
+            (_, _, false) => self.metered.push((id, Metered::Fits(pattern))),
+        }
     }
 
     fn insert_queue(&mut self, num: i64, name: Arc<str>) {
@@ -85,9 +119,41 @@ impl Rules {
         self.paused_queues.contains(&num)
     }
 
-    /// The gate that keeps a task from starting anywhere.
-    pub fn shut(&self, task: &str) -> Option<i64> {
-        if self.paused_tasks.is_empty() { None } else { self.paused_tasks.get(task).copied() }
+    /// The gate that keeps a job from starting anywhere.
+    pub fn shut(&self, task: &str, queue: i64, key: Option<&str>) -> Option<i64> {
+        if mutants::on(Mutant::PauseUnread) {
+            return None;
+        }
+        if let Some(gate) = self.paused_tasks.get(task) {
+            return Some(*gate);
+        }
+        let fits = |(_, pattern): &&(i64, Pattern)| pattern.fits(task, &self.name(queue), key);
+        self.paused.iter().find(fits).map(|(gate, _)| *gate)
+    }
+
+    /// Whether a task is paused by its name.
+    pub fn shut_task(&self, task: &str) -> bool {
+        self.paused_tasks.contains_key(task)
+    }
+
+    /// Whether a gate keeps every job of a task, or every one that met a worker that does not know it.
+    pub fn keeps(&self, gate: i64, task: &str) -> bool {
+        self.paused_tasks.get(task) == Some(&gate) || self.lacks.get(task) == Some(&gate)
+    }
+
+    /// Whether any gate has a rate.
+    pub fn metered(&self) -> bool {
+        !self.metered.is_empty()
+    }
+
+    /// The gates that let this job out at a rate.
+    pub fn meters(&self, task: &str, queue: i64, key: Option<&str>) -> Vec<i64> {
+        let about = |(_, what): &&(i64, Metered)| match what {
+            Metered::Task(name) => name == task,
+            Metered::Queue(number) => *number == queue,
+            Metered::Fits(pattern) => pattern.fits(task, &self.name(queue), key),
+        };
+        self.metered.iter().filter(about).map(|(gate, _)| *gate).collect()
     }
 
     /// The list of jobs whose task was unknown to the worker that met them.
@@ -101,6 +167,14 @@ pub fn name_of(conn: &Connection, num: i64) -> Result<String> {
     Ok(conn
         .prepare_cached("SELECT name FROM pyqueue_queue WHERE num=?")?
         .query_row([num], |row| row.get(0))?)
+}
+
+/// The number of a queue, as the file has it now.
+pub fn number_of(conn: &Connection, name: &str) -> Result<Option<i64>> {
+    Ok(conn
+        .prepare_cached("SELECT num FROM pyqueue_queue WHERE name=?")?
+        .query_row([name], |row| row.get(0))
+        .optional()?)
 }
 
 /// The number of a queue, made if it is new.

@@ -9,7 +9,8 @@ use crate::mutants::{self, Mutant};
 use crate::sqlite::APPLICATION_ID;
 
 /// The migrations, in order; the first makes version 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_queue.sql")];
+const MIGRATIONS: &[&str] =
+    &[concat!(include_str!("migrations/0001_queue.sql"), include_str!("migrations/views_v1.sql"))];
 
 /// The schema this build writes.
 const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;

@@ -4,8 +4,8 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::Change;
-use super::half;
-use crate::error::Result;
+use super::{gate, half};
+use crate::error::{Error, Result};
 use crate::id::RowId;
 use crate::mutants::{self, Mutant};
 
@@ -57,10 +57,24 @@ fn count(change: &mut Change, side: Side, step: i64) -> Result<()> {
         _ => {}
     }
     if side.place == GATE {
+        match change.lists.iter_mut().find(|(gate, _)| *gate == side.k) {
+            Some((_, longer)) => *longer += step,
+            None => change.lists.push((side.k, step)),
+        }
+    }
+    Ok(())
+}
+
+/// Writes how much longer the lists of gates have become: once, and not for each of a thousand jobs.
+pub fn flush(change: &mut Change) -> Result<()> {
+    for (list, longer) in std::mem::take(&mut change.lists) {
         change
             .conn
             .prepare_cached("UPDATE pyqueue_gate SET waiting=waiting+?2 WHERE id=?1")?
-            .execute(params![side.k, step])?;
+            .execute([list, longer])?;
+        if longer < 0 {
+            gate::drop_idle(change.conn, list)?;
+        }
     }
     Ok(())
 }
@@ -77,6 +91,23 @@ pub fn put_behind(change: &mut Change, id: RowId, gate: i64, at: i64) -> Result<
         return Ok(());
     }
     put(change, id, Side { place: GATE, k: gate, at })
+}
+
+/// Sets ready jobs aside until a gate opens: all that follow a place, up to another.
+pub fn put_run_behind(change: &mut Change, (after, last): (i64, i64), gate: i64, many: usize) -> Result<()> {
+    if mutants::on(Mutant::ParkedLost) {
+        return Ok(());
+    }
+    let put = change
+        .conn
+        .prepare_cached(
+            "INSERT INTO pyqueue_side(id, place, k, at) SELECT id, 2, ?3, id FROM pyqueue_job WHERE id>?1 AND id<=?2",
+        )?
+        .execute([after, last, gate])?;
+    if put != many {
+        return Err(Error::Corrupt("a scan of pyqueue_job gives other rows than the one before".into()));
+    }
+    count(change, Side { place: GATE, k: gate, at: last }, many as i64)
 }
 
 /// Lets a job wait for its time.
@@ -109,6 +140,16 @@ pub fn release(change: &mut Change, id: RowId, run_at: Option<i64>) -> Result<()
         count(change, Side { place, k: 0, at }, 1)?;
     }
     Ok(())
+}
+
+/// Gives a job another place in the order; false if it is not here.
+pub fn relocate(change: &mut Change, id: RowId, at: i64) -> Result<bool> {
+    let Some(side) = read(change.conn, id)? else { return Ok(false) };
+    change.conn.prepare_cached("UPDATE pyqueue_side SET at=?2 WHERE id=?1")?.execute([id.0, at])?;
+    count(change, side, -1)?;
+    count(change, Side { at, ..side }, 1)?;
+    change.rings.ready = true;
+    Ok(true)
 }
 
 /// Takes a job out; true if it was here.

@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::change::Change;
 use super::leave::{self, Exit};
 use super::row::{JobRow, columns};
-use super::{dedup, half, history, lease, reap, workflow};
+use super::{dedup, event, half, history, reap, workflow};
 use crate::error::Result;
 
 /// How many rows one step looks at.
@@ -28,13 +28,14 @@ pub struct Upkeep {
 pub fn upkeep(change: &mut Change) -> Result<Upkeep> {
     let overdue = reap::overdue(change, LIMIT)?;
     let mut more = overdue.more;
-    expire(change)?;
+    more |= expire(change)?;
     let asked = half::ask(change, LIMIT)?;
     more |= asked.more;
     dedup::sweep(change, LIMIT)?;
     more |= history::prune_successes(change, LIMIT as i64)?;
     more |= history::prune_failures(change, LIMIT as i64)?;
     more |= history::prune_timed(change, LIMIT as i64)?;
+    more |= event::prune_old(change, LIMIT as i64)?;
     more |= workflow::prune(change, LIMIT)?;
     let lease: Option<i64> = change
         .conn
@@ -55,17 +56,20 @@ pub fn upkeep(change: &mut Change) -> Result<Upkeep> {
     })
 }
 
-/// Lets go of jobs that were not started in time. Those under a lease were.
-fn expire(change: &mut Change) -> Result<()> {
+/// Lets go of jobs that were not started in time. Those under a lease were. True if there may be more.
+fn expire(change: &mut Change) -> Result<bool> {
     let late: Vec<JobRow> = change
         .conn
-        .prepare_cached(concat!("SELECT ", columns!(), " FROM pyqueue_job j WHERE j.expires<=?1 LIMIT ?2"))?
+        .prepare_cached(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM pyqueue_job j WHERE j.expires<=?1 \
+             AND ifnull((SELECT last FROM pyqueue_lease WHERE first<=j.id ORDER BY first DESC LIMIT 1), 0)<j.id LIMIT ?2"
+        ))?
         .query_map(params![change.now, LIMIT], JobRow::from)?
         .collect::<rusqlite::Result<_>>()?;
-    for job in late {
-        if lease::covering(change.conn, job.id)?.is_none() {
-            leave::leave(change, &job, Exit::Expired)?;
-        }
+    for job in &late {
+        leave::leave(change, job, Exit::Expired)?;
     }
-    Ok(())
+    Ok(late.len() == LIMIT)
 }

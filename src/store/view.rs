@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{alias, budget, half, history, lease, progress, row, side, workflow};
+use super::{alias, history, lease, progress, row, side};
 use crate::error::Result;
-use crate::id::{self, PublicId, RowId};
+use crate::id::{PublicId, RowId};
 use crate::job::{AttemptView, Failure, JobView, Payload, State};
 
 /// A row that an id names. The nonce is compared, so that a place whose first owner was rolled back or pruned
@@ -162,72 +162,4 @@ pub fn attempts(conn: &Connection, file: u32, text: &str) -> Result<Vec<AttemptV
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// What a job waits for, in one sentence. `now` is wall time (µs).
-pub fn why(conn: &Connection, file: u32, text: &str, now: i64) -> Result<String> {
-    let Some(job) = (match resolve(conn, file, text)? {
-        Some(named) => live(conn, named)?,
-        None => None,
-    }) else {
-        return Ok(match view(conn, file, text)?.state {
-            State::Unknown => "There is no such job in this file.".into(),
-            State::Waiting => {
-                "It was enqueued by plain SQL; the next claim of any worker takes it up.".into()
-            }
-            ended => format!("It has ended: {}.", ended.name()),
-        });
-    };
-    if let Some(side) = side::read(conn, job.id)? {
-        return match side.place {
-            side::GATE => behind(conn, side.k, &job.task),
-            side::PREPARED if half::given_up(conn, job.id)? => {
-                Ok("It is prepared, and its check-back has given no answer; say it by `pyqueue settle`."
-                    .into())
-            }
-            side::PREPARED => {
-                Ok("It is prepared: it starts once its sender, or its check-back, says so.".into())
-            }
-            side::HELD => workflow::why(conn, side.k),
-            side::LATER => {
-                let seconds = side.k.saturating_sub(now) as f64 / 1e6;
-                let turn = if job.retries > 0 { budget::turn(conn, &job.task)? } else { None };
-                let used_up = turn.is_some_and(|turn| turn > now);
-                let why = if used_up { " The retry budget of its task is used up for now." } else { "" };
-                Ok(format!("It may start in {seconds:.1} s.{why}"))
-            }
-            _ => Ok("It is in line again and runs as soon as a worker is free.".into()),
-        };
-    }
-    if let Some(lease) = lease::covering(conn, job.id)? {
-        return Ok(format!("It is with worker {}.", lease.owner));
-    }
-    let band = job.band();
-    let head = super::head::read(conn, band)?;
-    let queue = id::queue_of(band);
-    let paused: bool = conn.query_row(
-        "SELECT EXISTS(SELECT 1 FROM pyqueue_gate g JOIN pyqueue_queue q ON q.name=g.name \
-         WHERE g.kind='pause' AND g.scope='queue' AND g.shut=1 AND q.num=?)",
-        [queue],
-        |row| row.get(0),
-    )?;
-    if paused {
-        return Ok("Its queue is paused.".into());
-    }
-    Ok(format!(
-        "It is in line, at most {} jobs of its queue and priority are before it.",
-        job.id.0.saturating_sub(head.pos).saturating_sub(1)
-    ))
-}
-
-fn behind(conn: &Connection, gate: i64, task: &str) -> Result<String> {
-    let (kind, shut): (String, bool) =
-        conn.query_row("SELECT kind, shut FROM pyqueue_gate WHERE id=?", [gate], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-    Ok(match (kind.as_str(), shut) {
-        ("lack", _) => format!("No worker that knows the task {task} has come by since it was met."),
-        (_, true) => format!("The task {task} is paused."),
-        _ => format!("The task {task} was paused; its jobs are coming back in line."),
-    })
 }

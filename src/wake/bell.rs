@@ -34,6 +34,8 @@ pub enum Line {
     Result(u8),
     /// Any job has ended: after the lines of the results.
     Ended,
+    /// Something happened, while somebody follows what does.
+    Events,
 }
 
 impl Line {
@@ -43,13 +45,14 @@ impl Line {
         Line::Result(((row.0 as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
     }
 
-    /// Ready, Control and Ended have cache lines of their own.
+    /// Ready, Control, Ended and Events have cache lines of their own.
     fn offset(self) -> usize {
         match self {
             Line::Ready => 64,
             Line::Control => 128,
             Line::Result(number) => 192 + 4 * usize::from(number),
             Line::Ended => 1280,
+            Line::Events => 1408,
         }
     }
 }
@@ -236,7 +239,7 @@ mod tests {
     fn no_ring_is_taken_for_a_shortage_of_room() {
         let folder = tempfile::tempdir().unwrap();
         let bell = Bell::open(folder.path()).unwrap();
-        let lines = [Line::Ready, Line::Control, Line::Ended];
+        let lines = [Line::Ready, Line::Control, Line::Ended, Line::Events];
         let lines = || lines.into_iter().chain((0..=u8::MAX).map(Line::Result));
         for line in lines() {
             bell.ring(line);

@@ -70,7 +70,12 @@ impl Supervisor {
         self.outside.event(Event { kind: Kind::ChildStarted, text, job: None, pid });
         // Who is told that it is ready finds it so.
         self.show();
-        if !self.announced && self.ready().count() == self.slots.iter().filter(|slot| !slot.benched).count() {
+        self.announce();
+    }
+
+    /// Says that it is ready, once every child that is wanted takes jobs.
+    pub fn announce(&mut self) {
+        if !self.announced && self.ready().count() == self.wanted() {
             self.announced = true;
             self.outside.tell(Kind::Ready, format!("worker {} takes jobs", self.member.id));
         }
@@ -88,6 +93,7 @@ impl Supervisor {
         if let Some(usage) = ended.usage {
             child.resident = usage.resident.unsigned_abs();
         }
+        self.member.page.count(&held.job.task);
         self.pace.learn(&held.job.task, ended.ended_us.saturating_sub(ended.started_us));
         let started_us = self.wall(ended.started_us, now);
         let finish = Finish {
@@ -116,12 +122,17 @@ impl Supervisor {
         self.hear(number, true, now);
         self.open_drawer(number, now);
         let Some(child) = self.slots[number].child.take() else { return };
+        self.member.page.seat(number as u32, 0);
         let reason = format!("child {} ended with {how}", child.pid);
         let busy = !child.held.is_empty();
         let (phase, fate, pid) = (child.phase, child.fate, child.pid);
         let trouble = child.trouble.clone();
         self.inherit(number, child, &reason, now);
         if self.stage != Stage::Running {
+            return;
+        }
+        if phase == Phase::Starting && fate == Fate::Stopped && self.slots[number].benched {
+            // It is not wanted any more.
             return;
         }
         if phase == Phase::Starting {

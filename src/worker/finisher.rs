@@ -60,8 +60,10 @@ pub(super) struct Ledger {
     pub dry: bool,
     /// The rings of the bell before that claim.
     pub seen: u32,
-    /// When the earliest delayed job is due (wall time).
+    /// When the earliest delayed job is due, or the next turn comes (wall time).
     pub next_us: Option<i64>,
+    /// When that was learnt. Turns come sooner once that clock was set back.
+    asked_us: i64,
     pub trouble: Option<Trouble>,
     /// Unknown tasks that were told of.
     strangers: HashSet<String>,
@@ -83,6 +85,7 @@ impl Ledger {
             dry: false,
             seen: 0,
             next_us: None,
+            asked_us: 0,
             trouble: None,
             strangers: HashSet::new(),
             asked: false,
@@ -183,7 +186,8 @@ impl Supervisor {
         if self.overlooked.blind {
             return None;
         }
-        let due = self.ledger.next_us.is_some_and(|at| at <= self.clock.wall_us());
+        let wall = self.clock.wall_us();
+        let due = self.ledger.next_us.is_some_and(|at| at <= wall || wall < self.ledger.asked_us);
         if self.ledger.dry && rings == self.ledger.seen && !due {
             return None;
         }
@@ -245,6 +249,7 @@ impl Supervisor {
     fn claimed(&mut self, claimed: Claimed, limit: usize, rings: u32) {
         let ledger = &mut self.ledger;
         ledger.asked = true;
+        ledger.asked_us = self.clock.wall_us();
         ledger.dry = claimed.jobs.len() < limit && !claimed.more;
         ledger.seen = rings;
         ledger.next_us = claimed.next_us;
@@ -256,6 +261,7 @@ impl Supervisor {
                 job.soft_time_limit_us = job.soft_time_limit_us.or(soft);
             }
         }
+        self.limit(&mut jobs);
         self.hand.extend(jobs);
         for (task, id) in claimed.unknown {
             // The names come from the file: told ones are remembered up to a bound.

@@ -110,6 +110,7 @@ impl Supervisor {
 
     fn tick(&mut self, now: i64) {
         self.foreign.tick(now);
+        self.describe(true);
         if self.store.is_short().unwrap_or(false) {
             // Until there is room there is nothing to tell; what else fails here is told by the keeper.
             let _ = self.store.set_aside();
@@ -195,9 +196,12 @@ impl Supervisor {
             let text = "its lease was lost when this worker was taken for dead".into();
             self.outside.event(Event { kind: Kind::LeaseLost, text, job: Some(id), pid: None });
         }
-        match Member::join(&self.store, &self.options) {
+        match Member::join(&self.store, &self.options, self.slots.len() as u32) {
             Ok(member) => {
+                self.outside.enter(member.id);
                 std::mem::replace(&mut self.member, member).leave();
+                // Whoever answers commands for it does so under its new number.
+                self.bell.ring(Line::Control);
                 self.ledger.dry = false;
                 self.begin_anew(now);
                 self.beat_us = now + self.options.visibility_us / 3;

@@ -72,37 +72,42 @@ impl Drop for Lock {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Sign {
+/// What the lock of a worker says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
     Locked,
     Free,
     Missing,
 }
 
-fn sign(directory: &Path, worker: i64) -> Sign {
+/// The lock of a worker, and the process that holds it, if that can be seen from here.
+pub(super) fn sign(directory: &Path, worker: i64) -> (Sign, Option<u32>) {
     let path = lock_path(directory, worker);
     // Held while the file is open here: no worker of this process takes a lock that our close would drop.
     let held = held();
-    let Ok(facts) = std::fs::metadata(&path) else { return Sign::Missing };
+    let Ok(facts) = std::fs::metadata(&path) else { return (Sign::Missing, None) };
     if held.contains(&(std::process::id(), facts.dev(), facts.ino())) {
-        return Sign::Locked;
+        return (Sign::Locked, Some(std::process::id()));
     }
-    let Ok(file) = crate::wake::regular(&mut OpenOptions::new(), &path) else { return Sign::Missing };
+    let Ok(file) = crate::wake::regular(&mut OpenOptions::new(), &path) else { return (Sign::Missing, None) };
     match rustix::process::fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)) {
-        Ok(None) => Sign::Free,
-        Ok(Some(_)) | Err(_) => Sign::Locked,
+        Ok(None) => (Sign::Free, None),
+        Ok(Some(lock)) => {
+            (Sign::Locked, lock.pid.and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok()))
+        }
+        Err(_) => (Sign::Locked, None),
     }
 }
 
 /// Whether a worker holds its lock.
 pub fn alive(directory: &Path, worker: i64) -> bool {
-    sign(directory, worker) == Sign::Locked
+    sign(directory, worker).0 == Sign::Locked
 }
 
 /// Whether a worker's lock is there and free. A missing file proves nothing: it may not have been made yet, or
 /// somebody emptied the directory; then the lease decides.
 pub fn dead(directory: &Path, worker: i64) -> bool {
-    sign(directory, worker) == Sign::Free && !mutants::on(Mutant::DeathUnseen)
+    sign(directory, worker).0 == Sign::Free && !mutants::on(Mutant::DeathUnseen)
 }
 
 /// A worker whose jobs were taken back.

@@ -4,7 +4,6 @@ use super::Options;
 use super::child::Child;
 use super::liveness::{self, Lock};
 use super::page::{self, Page};
-use super::reloading;
 use crate::error::{Error, Result};
 use crate::store::{NewWorker, Store};
 
@@ -18,24 +17,23 @@ pub(super) struct Member {
 
 impl Member {
     /// Enters the file. The page is there before the lock is, so that a worker proven dead has one.
-    pub fn join(store: &Store, options: &Options) -> Result<Member> {
+    pub fn join(store: &Store, options: &Options, slots: u32) -> Result<Member> {
         let id = store.join(NewWorker {
             name: options.name.clone(),
             pid: std::process::id(),
             slots: options.concurrency * options.width,
             visibility_us: options.visibility_us,
+            facts: options.facts.to_vec(),
         })?;
         let directory = store.directory()?;
         let page_path = liveness::page_path(&directory, id);
         let entries = page::entries(options.width);
-        let slots = reloading::slots(options.concurrency);
         let create = || Page::create(&page_path, slots, entries, store.env().clock.identity());
         let page = match create() {
             Err(Error::Full(_)) if store.give_up()? => create()?,
             other => other?,
         };
-        let (least, most) = (options.least.unwrap_or(options.concurrency), options.concurrency);
-        page.introduce(&options.pool, least, most, options.prefetch.unwrap_or(0));
+        introduce(&page, options);
         Ok(Member { id, page, page_path, lock: Lock::take(&directory, id)? })
     }
 
@@ -44,6 +42,12 @@ impl Member {
         let _ = std::fs::remove_file(&self.page_path);
         self.lock.leave();
     }
+}
+
+/// Says on its page what a worker is.
+pub(super) fn introduce(page: &Page, options: &Options) {
+    let (least, most) = (options.least.unwrap_or(options.concurrency), options.concurrency);
+    page.introduce(&options.pool, least, most, options.prefetch.unwrap_or(0));
 }
 
 /// Room for one child: its part of the page, and the child that is in it now.

@@ -4,9 +4,12 @@
 //! programs' commits, peers' deaths and requests. Children are processes that speak `wire` over a socket pair
 //! and share a `page` with it.
 
+mod adjusting;
 mod child;
+pub mod condition;
 mod deaf;
 mod deaths;
+mod describing;
 mod dispatcher;
 mod ear;
 mod ending;
@@ -21,10 +24,12 @@ mod pace;
 pub mod page;
 mod pinned;
 pub mod pipe;
+mod process;
 mod pulse;
 mod recycling;
 mod reloading;
 mod revoking;
+pub mod running;
 mod scaling;
 pub mod shown;
 pub mod signals;
@@ -33,6 +38,7 @@ mod standstill;
 mod starting;
 mod stopping;
 mod supervisor;
+mod tally;
 mod turn;
 mod usage;
 mod watchdog;
@@ -43,7 +49,9 @@ use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+pub use adjusting::Adjust;
 pub use machine::{cpus, memory};
 pub use outside::{Event, Kind, Next};
 use outside::{Order, Outside};
@@ -61,6 +69,11 @@ const MOST_WIDE: u32 = page::MOST_ENTRIES / 2;
 const MOST_AHEAD: u32 = 128;
 const MOST_GIVEN: u32 = 256;
 
+/// A supervisor that lets others wait longer for its answer stands still, or waits for the file.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Children of one worker.
+const MOST_CHILDREN: u32 = 1024;
+
 /// The loop turns once a second at the least.
 const LEAST_STALL_US: i64 = 2_000_000;
 
@@ -69,6 +82,8 @@ const LEAST_STALL_US: i64 = 2_000_000;
 pub struct Options {
     /// Shown to people.
     pub name: String,
+    /// What it says of itself in the file; the core does not read it.
+    pub facts: Arc<[u8]>,
     /// Starts one child; its end of the socket pair is its standard input.
     pub command: Vec<String>,
     /// How many children, at most.
@@ -110,7 +125,7 @@ impl Options {
     fn check(&self) -> Result<()> {
         let wrong = if self.command.is_empty() {
             "the command of the children is empty"
-        } else if !(1..=1024).contains(&self.concurrency) {
+        } else if !(1..=MOST_CHILDREN).contains(&self.concurrency) {
             "the concurrency must lie between 1 and 1024"
         } else if self.least.is_some_and(|least| !(1..=self.concurrency).contains(&least)) {
             "the least number of children must lie between 1 and the most"
@@ -181,10 +196,40 @@ impl Worker {
         self.outside.order(if cold { Order::Kill } else { Order::Drain });
     }
 
+    /// Its id in the file; another after it was taken for dead.
+    pub fn id(&self) -> i64 {
+        self.outside.entered()
+    }
+
+    /// Changes what it is while it runs, and says what it is then.
+    pub fn adjust(&self, what: Adjust) -> Result<String> {
+        let answer = self.outside.ask(what)?;
+        answer.recv_timeout(ANSWER).map_err(|error| {
+            Error::invalid(match error {
+                mpsc::RecvTimeoutError::Disconnected => "the worker has stopped",
+                mpsc::RecvTimeoutError::Timeout => {
+                    "the supervisor has not answered within 5 s; it may still do what it was asked"
+                }
+            })
+        })?
+    }
+
     /// Replaces the children by new ones, which load the application anew; the old ones end their jobs. While the
     /// new ones can't start the old ones stay.
     pub fn reload(&self) {
         self.outside.reload();
+    }
+
+    /// The tasks that every child can run, as they have said; `None` before.
+    pub fn tasks(&self) -> Option<Vec<String>> {
+        let mut tasks: Vec<String> = self.outside.known()?.iter().cloned().collect();
+        tasks.sort_unstable();
+        Some(tasks)
+    }
+
+    /// Says something else of itself from now on; written by the supervisor's thread.
+    pub fn describe(&self, facts: Vec<u8>) {
+        self.outside.describe(facts.into());
     }
 
     /// Asks each child where it is; the answers are events.

@@ -1,12 +1,14 @@
 //! What the supervisor's thread shares with others: requests come in, events go out.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::adjusting::{Adjust, Asked};
 use super::pulse::Pulse;
 use crate::error::{Error, Result};
 
@@ -93,9 +95,13 @@ pub enum Next {
     Over,
 }
 
+/// What the worker says of itself since it was started, and how often that has changed.
+type Described = (u32, Option<Arc<[u8]>>);
+
 #[derive(Default)]
 struct Letters {
     events: VecDeque<Event>,
+    asked: Vec<Asked>,
     over: bool,
 }
 
@@ -104,7 +110,10 @@ pub(super) struct Outside {
     order: AtomicU8,
     reloads: AtomicU32,
     dumps: AtomicU32,
+    id: AtomicI64,
     pub pulse: Pulse,
+    facts: Mutex<Described>,
+    tasks: Mutex<Option<Arc<HashSet<String>>>>,
     wake: OwnedFd,
     letters: Mutex<Letters>,
     told: OwnedFd,
@@ -130,7 +139,10 @@ impl Outside {
             order: AtomicU8::new(0),
             reloads: AtomicU32::new(0),
             dumps: AtomicU32::new(0),
+            id: AtomicI64::new(0),
             pulse: Pulse::default(),
+            facts: Mutex::default(),
+            tasks: Mutex::default(),
             wake: bell()?,
             letters: Mutex::default(),
             told: bell()?,
@@ -139,6 +151,34 @@ impl Outside {
 
     fn letters(&self) -> MutexGuard<'_, Letters> {
         self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The supervisor is in the file under this id.
+    pub fn enter(&self, id: i64) {
+        self.id.store(id, SeqCst);
+    }
+
+    /// Its id in the file.
+    pub fn entered(&self) -> i64 {
+        self.id.load(SeqCst)
+    }
+
+    /// Asks for a change; where the answer comes. It comes from nowhere once the worker has stopped.
+    pub fn ask(&self, what: Adjust) -> Result<Receiver<Result<String>>> {
+        let (answer, answered) = channel();
+        let mut letters = self.letters();
+        if letters.over {
+            return Err(Error::invalid("the worker has stopped"));
+        }
+        letters.asked.push(Asked { what, answer });
+        drop(letters);
+        self.wake();
+        Ok(answered)
+    }
+
+    /// The changes that were asked for.
+    pub fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.letters().asked)
     }
 
     /// Asks the supervisor to stop; a weaker order after a stronger one is none.
@@ -173,6 +213,29 @@ impl Outside {
         self.dumps.load(SeqCst)
     }
 
+    /// Asks for other facts in the file.
+    pub fn describe(&self, facts: Arc<[u8]>) {
+        let mut described = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        *described = (described.0.wrapping_add(1), Some(facts));
+        drop(described);
+        self.wake();
+    }
+
+    /// How often that was asked, and the last that were.
+    pub fn described(&self) -> Described {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The tasks that every child can run.
+    pub fn know(&self, tasks: Arc<HashSet<String>>) {
+        *self.tasks.lock().unwrap_or_else(PoisonError::into_inner) = Some(tasks);
+    }
+
+    /// As it was last told; `None` until a child has said it.
+    pub fn known(&self) -> Option<Arc<HashSet<String>>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Wakes the supervisor.
     pub fn wake(&self) {
         ring(&self.wake);
@@ -204,7 +267,10 @@ impl Outside {
 
     /// No event comes after this.
     pub fn end(&self) {
-        self.letters().over = true;
+        let mut letters = self.letters();
+        letters.over = true;
+        letters.asked.clear();
+        drop(letters);
         ring(&self.told);
     }
 

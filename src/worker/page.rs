@@ -6,16 +6,20 @@
 //! when the child is stuck in the user's code. A stamp is never used twice, so that an old frame that names a
 //! reused entry finds nothing.
 //!
-//! Behind the entries each child has a drawer with a copy of the outcomes it has not sent yet: a job that kills
-//! its child takes none of its finished neighbours' outcomes along.
+//! Behind its entries each child has a drawer with a copy of the outcomes it has not sent yet: a job that kills
+//! its child takes none of its finished neighbours' outcomes along. What one child has lies together, so that a page
+//! that grows moves nothing of those that run.
+//!
+//! What is for people, who only look, lies before the entries and behind those of each child (`shown`, `tally`).
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
-use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use super::child::Child;
+use super::tally::TALLY_BYTES;
 use crate::error::{Error, Result};
 use crate::id::RowId;
 use crate::mutants::{self, Mutant};
@@ -33,9 +37,10 @@ pub fn entries(width: u32) -> u32 {
 }
 
 /// "pyqpage" and the version of the layout.
-pub(super) const HEADER: u64 = u64::from_le_bytes(*b"pyqpage\x02");
+pub(super) const HEADER: u64 = u64::from_le_bytes(*b"pyqpage\x03");
 pub(super) const HEAD_BYTES: usize = 128;
 const ENTRY_BYTES: usize = 32;
+const DESK_BYTES: usize = 8;
 /// A word `count << 32 | bytes`, then the bytes.
 const DRAWER_BYTES: usize = 64 * 1024;
 
@@ -102,9 +107,25 @@ impl Page {
         Ok(Page { shared: Shared::open(path, length(children, entries), false)?, children, entries })
     }
 
+    /// Supervisor: makes room for more children. Those that run have the old mapping, in which nothing has moved.
+    pub fn grow(&mut self, path: &Path, children: u32) -> Result<()> {
+        if children > self.children {
+            self.shared = Shared::open(path, length(children, self.entries), false)?;
+            self.children = children;
+            self.shared.word(8).store(children, Release);
+        }
+        Ok(())
+    }
+
     /// How many children the page has room for.
     pub fn children(&self) -> u32 {
         self.children
+    }
+
+    /// Where the process of a child stands.
+    pub(super) fn desk(&self, child: u32) -> usize {
+        assert!(child < self.children);
+        desk(child, self.entries)
     }
 
     fn at(&self, child: u32, index: u32) -> usize {
@@ -155,7 +176,7 @@ impl Page {
 
     fn drawer(&self, child: u32) -> usize {
         assert!(child < self.children);
-        place(self.children, self.entries, 0) + child as usize * DRAWER_BYTES
+        desk(child, self.entries) + DESK_BYTES
     }
 
     /// Child: keeps one outcome more, the `count`-th, behind the first `used` bytes; false where it has no room.
@@ -217,8 +238,45 @@ impl Page {
     /// What the page of a dead worker says. A page that is missing, torn or of another version says nothing,
     /// nor does one from before a reboot: it was never synced, so a power cut may have taken its newest words.
     pub fn evidence(path: &Path, clock: &str) -> Evidence {
-        let found = read(path).and_then(|bytes| read_evidence(&bytes, boot(clock)));
+        let found = read(path, true).and_then(|bytes| read_evidence(&bytes, boot(clock)));
         found.map_or(Evidence::None, Evidence::Page)
+    }
+
+    /// What the page of a living worker says about its jobs, and who its children are. `None` as in `evidence`.
+    pub fn seats_at(path: &Path, clock: &str) -> Option<Seats> {
+        let bytes = read(path, false)?;
+        let (children, entries) = size(&bytes, boot(clock))?;
+        let pid = |child| long(&bytes, desk(child, entries)).unwrap_or(0) as u32;
+        Some(Seats { taken: latest(&bytes, children, entries)?, children: (0..children).map(pid).collect() })
+    }
+}
+
+/// A job that was offered to a child, as the page has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat {
+    /// Of the claim.
+    pub token: i64,
+    /// How far it has come.
+    pub state: State,
+    /// When it was started (boot time, µs); 0 if it was not, or for a moment after.
+    pub since_us: i64,
+    /// Which child it was offered to.
+    pub child: u32,
+}
+
+/// The jobs of a worker, by their rows, and the processes of its children; 0 is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seats {
+    /// The last word about each job.
+    pub taken: HashMap<RowId, Seat>,
+    /// By their numbers.
+    pub children: Vec<u32>,
+}
+
+impl Seats {
+    /// The processes that are there.
+    pub fn processes(self) -> Vec<u32> {
+        self.children.into_iter().filter(|pid| *pid != 0).collect()
     }
 }
 
@@ -227,18 +285,26 @@ pub(super) fn flag_all(child: &Child, page: &Page, slot: u32, flag: i64) {
     child.held.iter().for_each(|held| page.flag(slot, held.index, held.stamp, flag));
 }
 
-/// The whole page, unless something else lies in its place.
-fn read(path: &Path) -> Option<Vec<u8>> {
-    let mut file = crate::wake::regular(&mut OpenOptions::new(), path).ok()?;
-    let mut bytes = vec![0; HEAD_BYTES];
-    file.read_exact(&mut bytes).ok()?;
-    let word = |at: usize| bytes.get(at..at + 4)?.try_into().map(u32::from_le_bytes).ok();
+/// The page, with or without what is in the drawers, unless something else lies in its place.
+fn read(path: &Path, whole: bool) -> Option<Vec<u8>> {
+    let file = crate::wake::regular(&mut OpenOptions::new(), path).ok()?;
+    let mut head = [0; HEAD_BYTES];
+    file.read_exact_at(&mut head, 0).ok()?;
+    let word = |at: usize| head.get(at..at + 4)?.try_into().map(u32::from_le_bytes).ok();
     let (children, entries) = (word(8)?, word(12)?);
-    if !is_size(children, entries) {
+    if !is_size(children, entries) || file.metadata().ok()?.len() < length(children, entries) as u64 {
         return None;
     }
-    let rest = length(children, entries) - HEAD_BYTES;
-    file.take(rest as u64).read_to_end(&mut bytes).ok()?;
+    // Zeros that are not touched take no memory.
+    let mut bytes = vec![0; length(children, entries)];
+    let mut part = |from: usize, to: usize| file.read_exact_at(&mut bytes[from..to], from as u64).ok();
+    if whole {
+        part(0, length(children, entries))?;
+    } else {
+        part(0, place(0, entries, 0))?;
+        (0..children)
+            .try_for_each(|child| part(place(child, entries, 0), desk(child, entries) + DESK_BYTES))?;
+    }
     Some(bytes)
 }
 
@@ -253,38 +319,59 @@ pub(super) fn is_size(children: u32, entries: u32) -> bool {
 }
 
 fn place(child: u32, entries: u32, index: u32) -> usize {
-    HEAD_BYTES + (child as usize * entries as usize + index as usize) * ENTRY_BYTES
+    let each = entries as usize * ENTRY_BYTES + DESK_BYTES + DRAWER_BYTES;
+    HEAD_BYTES + TALLY_BYTES + child as usize * each + index as usize * ENTRY_BYTES
+}
+
+/// One word, behind the entries of a child.
+fn desk(child: u32, entries: u32) -> usize {
+    place(child, entries, entries)
 }
 
 fn length(children: u32, entries: u32) -> usize {
-    place(children, entries, 0) + children as usize * DRAWER_BYTES
+    place(children, entries, 0)
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..at + 8).and_then(|slice| slice.try_into().ok()).map(u64::from_le_bytes)
+}
+
+/// How many children and entries each, of a page of this layout and boot.
+fn size(bytes: &[u8], boot: u32) -> Option<(u32, u32)> {
+    let (children, entries) = (long(bytes, 8)? as u32, (long(bytes, 8)? >> 32) as u32);
+    let ours = long(bytes, 0)? == HEADER && long(bytes, 16)? & u64::from(u32::MAX) == u64::from(boot);
+    (ours && is_size(children, entries)).then_some((children, entries))
+}
+
+/// A row may be named twice: by an entry whose outcome was written just before the end and by the entry of its next
+/// claim. The larger token is the later word.
+fn latest(bytes: &[u8], children: u32, entries: u32) -> Option<HashMap<RowId, Seat>> {
+    let mut latest: HashMap<RowId, Seat> = HashMap::new();
+    for child in 0..children {
+        for index in 0..entries {
+            let at = place(child, entries, index);
+            let state = State::of(long(bytes, at)?)?;
+            if matches!(state, State::Free | State::TakenBack) {
+                continue;
+            }
+            let number = |at| Some(long(bytes, at)?.cast_signed());
+            let since_us = number(at + 24)? & !FLAGS;
+            let seat = Seat { token: number(at + 16)?, state, since_us, child };
+            let known = latest.entry(RowId(number(at + 8)?)).or_insert(seat);
+            if seat.token > known.token {
+                *known = seat;
+            }
+        }
+    }
+    Some(latest)
 }
 
 fn read_evidence(bytes: &[u8], boot: u32) -> Option<HashMap<RowId, bool>> {
-    let long =
-        |at: usize| bytes.get(at..at + 8).and_then(|slice| slice.try_into().ok()).map(u64::from_le_bytes);
-    let (children, entries) = (long(8)? as u32, (long(8)? >> 32) as u32);
-    if long(0)? != HEADER || !is_size(children, entries) {
+    let (children, entries) = size(bytes, boot)?;
+    if bytes.len() < length(children, entries) {
         return None;
     }
-    if bytes.len() < length(children, entries) || long(16)? & u64::from(u32::MAX) != u64::from(boot) {
-        return None;
-    }
-    // A row may be named twice: by an entry whose outcome was written just before the end and by the entry of
-    // its next claim. The larger token is the later word.
-    let mut latest: HashMap<RowId, (i64, State)> = HashMap::new();
-    for at in (HEAD_BYTES..place(children, entries, 0)).step_by(ENTRY_BYTES) {
-        let state = State::of(long(at)?)?;
-        if matches!(state, State::Free | State::TakenBack) {
-            continue;
-        }
-        let (row, token) = (RowId(long(at + 8)? as i64), long(at + 16)? as i64);
-        let known = latest.entry(row).or_insert((token, state));
-        if token > known.0 {
-            *known = (token, state);
-        }
-    }
-    let started = latest.into_iter().filter_map(|(row, (_, state))| match state {
+    let started = latest(bytes, children, entries)?.into_iter().filter_map(|(row, seat)| match seat.state {
         State::Started => Some((row, true)),
         State::Done => Some((row, false)),
         _ => None,

@@ -18,6 +18,9 @@ fn pages() -> (tempfile::TempDir, Page, Page) {
         frames: true,
         least: 1,
         prefetch: 0,
+        turned_us: 0,
+        step: 0,
+        stopping: false,
     };
     assert_eq!(Page::shown_at(&path), Some(shown));
     (directory, ours, childs)
@@ -119,4 +122,47 @@ fn a_torn_page_is_no_evidence_and_no_page() {
     assert_eq!(Page::shown_at(&path), None);
     assert!(matches!(Page::open(&path), Err(Error::Wire(_))));
     assert!(matches!(Page::evidence(&directory.path().join("none"), "boot"), Evidence::None));
+}
+
+#[test]
+fn whoever_looks_finds_each_job_its_start_and_the_process_that_has_it() {
+    let (directory, ours, childs) = pages();
+    let path = directory.path().join("worker-1.page");
+    ours.seat(0, 700);
+    ours.seat(1, 701);
+    ours.offer(0, 0, 1, RowId(10), 3);
+    ours.offer(1, 5, 2, RowId(11), 4);
+    childs.take(1, 5, 2, 99);
+    ours.flag(1, 5, 2, REVOKED);
+    let found = Page::seats_at(&path, "boot/other").unwrap();
+    assert_eq!(found.children, [700, 701]);
+    let seat = |token, state, since_us, child| Seat { token, state, since_us, child };
+    let taken = [(RowId(10), seat(3, State::Offered, 0, 0)), (RowId(11), seat(4, State::Started, 99, 1))];
+    assert_eq!(found.taken, HashMap::from(taken));
+    ours.seat(0, 0);
+    assert_eq!(Page::seats_at(&path, "boot/ns").unwrap().processes(), [701]);
+    assert_eq!(Page::seats_at(&path, "another/ns"), None);
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    assert_eq!(Page::seats_at(&path, "boot/ns"), None);
+}
+
+#[test]
+fn a_page_that_grows_moves_nothing_and_speaks_for_the_new_children_too() {
+    let (directory, mut ours, childs) = pages();
+    let path = directory.path().join("worker-1.page");
+    ours.offer(1, 3, 1, RowId(5), 9);
+    assert!(childs.take(1, 3, 1, 77));
+    assert!(childs.keep(1, 1, 0, b"outcome"));
+    ours.grow(&path, 9).unwrap();
+    ours.grow(&path, 4).unwrap();
+    let late = Page::open(&path).unwrap();
+    assert_eq!((ours.children(), late.children(), childs.children()), (9, 9, 2));
+    assert_eq!(ours.look(1, 3, 1), (State::Started, 77));
+    ours.offer(8, 0, 2, RowId(6), 9);
+    assert!(late.take(8, 0, 2, 78));
+    assert_eq!(ours.left(1), (1, b"outcome".to_vec()));
+    childs.done(1, 3, 1);
+    let Evidence::Page(evidence) = Page::evidence(&path, "boot/ns") else { panic!("no evidence") };
+    assert_eq!(evidence, HashMap::from([(RowId(5), false), (RowId(6), true)]));
 }

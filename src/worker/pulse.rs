@@ -33,6 +33,11 @@ impl Step {
         Step::Leaving,
     ];
 
+    /// By its number.
+    pub fn of(number: u32) -> Option<Step> {
+        Step::ALL.get(number as usize).copied()
+    }
+
     /// As the end of a sentence: "while it ...".
     pub fn doing(self) -> &'static str {
         match self {

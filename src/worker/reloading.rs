@@ -138,7 +138,7 @@ impl Supervisor {
     }
 
     /// A child is given no more jobs.
-    fn retire(&mut self, number: usize) {
+    pub fn retire(&mut self, number: usize) {
         self.retract_from(number);
         if let Some(child) = &mut self.slots[number].child {
             child.phase = Phase::Retiring;
@@ -163,6 +163,7 @@ impl Supervisor {
             if all == *each { all } else { Arc::new(all.intersection(each).cloned().collect()) }
         };
         let tasks = known.fold(first, both);
+        self.outside.know(Arc::clone(&tasks));
         if self.options.tasks.as_ref() == Some(&tasks) {
             return;
         }

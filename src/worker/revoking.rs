@@ -10,7 +10,7 @@ use super::page::{REVOKED, State};
 use super::supervisor::Supervisor;
 use crate::job::Outcome;
 use crate::mutants::{self, Mutant};
-use crate::store::Wish;
+use crate::store::{Then, Wish};
 
 /// The exception is raised again after so long: a task may swallow it (µs).
 const AGAIN_US: i64 = 1_000_000;
@@ -84,7 +84,11 @@ impl Supervisor {
                     self.ledger.push(End::of(&held.job, Outcome::GivenBack), now);
                 }
             } else if !self.revoking.has(index, stamp) {
-                let text = "it was revoked and is asked to end".into();
+                let text = match wish.then {
+                    Then::Cancelled => "it was revoked and is asked to end",
+                    Then::Back => "it is paused and is asked to give way",
+                };
+                let text = text.into();
                 let job = Some(child.held[place].job.id.clone());
                 self.outside.event(Event { kind: Kind::Revoked, text, job, pid: Some(child.pid) });
                 let (since_us, next_us) = (now, now);
@@ -119,7 +123,7 @@ impl Supervisor {
         let kill_us = signal_us.saturating_add(grace_us);
         let asked = Signal::from_named_raw(ending.wish.signal).unwrap_or(Signal::TERM);
         ending.next_us = if asked == Signal::KILL || now >= kill_us {
-            let text = format!("child {} is killed: a revoked job has not ended", child.pid);
+            let text = format!("child {} is killed: a job that was to end has not", child.pid);
             child.kill(Fate::Revoked);
             self.outside.tell(Kind::Warning, text);
             self.retract_from(ending.number);

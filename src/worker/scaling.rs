@@ -95,6 +95,11 @@ impl Scaler {
         self.memory
     }
 
+    /// From now on between these.
+    pub fn bound(&mut self, least: usize, most: usize) {
+        (self.least, self.most, self.slack, self.look_us) = (least, most, None, 0);
+    }
+
     pub fn decide(&mut self, sight: &Sight) -> Step {
         self.slack = match self.slack {
             _ if sight.idle == 0 => None,
@@ -147,10 +152,7 @@ impl Supervisor {
             Step::Up(more) => {
                 scaler.memory_us = 0;
                 self.tell_scaled(sight.children, sight.children + more, "jobs wait");
-                for slot in self.slots.iter_mut().filter(|slot| slot.spare()).take(more) {
-                    slot.benched = false;
-                    slot.spawn_us = Some(now);
-                }
+                self.want_more(more, now);
             }
             Step::Down(fewer) => {
                 self.tell_scaled(sight.children, sight.children - fewer, "some have nothing to do");
@@ -184,7 +186,15 @@ impl Supervisor {
         }
     }
 
-    fn tell_scaled(&self, from: usize, to: usize, why: &str) {
+    /// So many children more are wanted, as far as there is room for them.
+    pub fn want_more(&mut self, more: usize, now: i64) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.spare()).take(more) {
+            slot.benched = false;
+            slot.spawn_us = Some(now);
+        }
+    }
+
+    pub fn tell_scaled(&self, from: usize, to: usize, why: &str) {
         let text = format!("{to} children instead of {from}: {why}");
         self.outside.event(Event { kind: Kind::Scaled, text, job: None, pid: None });
     }

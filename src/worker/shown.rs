@@ -7,12 +7,17 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::pace::SHORT_US;
 use super::page::{HEAD_BYTES, HEADER, Page, is_size};
+use super::stopping::Stage;
 use super::supervisor::Supervisor;
 
-/// Where the head says what the worker is: the name of its pool, and seven numbers.
+/// Where the head says what the worker is: the name of its pool, and seven numbers; then, when its loop last turned, where
+/// in its loop it is, and how far its stop has come.
 const POOL: usize = 24;
 const POOL_BYTES: usize = 8;
 const SHOWN: usize = 32;
+const TURNED: usize = 64;
+const STEP: usize = 72;
+const STAGE: usize = 76;
 
 /// What a worker says of itself, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +38,12 @@ pub struct Shown {
     pub least: u32,
     /// Jobs that are given to one slot; 0: as their length suggests.
     pub prefetch: u32,
+    /// When its loop last turned (µs, of `Clock::awake_us`).
+    pub turned_us: i64,
+    /// Where in its loop it is.
+    pub step: u32,
+    /// It takes no more jobs.
+    pub stopping: bool,
 }
 
 impl Page {
@@ -58,6 +69,9 @@ impl Page {
             least: shown(4)?,
             most: shown(6)?,
             prefetch: shown(5)?,
+            turned_us: head[TURNED..TURNED + 8].try_into().map(i64::from_le_bytes).ok()?,
+            step: word(STEP)?,
+            stopping: word(STAGE)? != 0,
         })
     }
 
@@ -70,6 +84,22 @@ impl Page {
         self.shared.word(SHOWN + 16).store(least, Relaxed);
         self.shared.word(SHOWN + 20).store(prefetch, Relaxed);
         self.shared.word(SHOWN + 24).store(most, Relaxed);
+    }
+
+    /// Supervisor: its loop turns.
+    pub fn turn(&self, now_us: i64, stopping: bool) {
+        self.shared.signed(TURNED).store(now_us, Relaxed);
+        self.shared.word(STAGE).store(u32::from(stopping), Relaxed);
+    }
+
+    /// Supervisor: where in its loop it is.
+    pub fn at_step(&self, step: u32) {
+        self.shared.word(STEP).store(step, Relaxed);
+    }
+
+    /// Supervisor: who the child is; 0 is nobody.
+    pub fn seat(&self, child: u32, pid: u32) {
+        self.shared.long(self.desk(child)).store(u64::from(pid), Relaxed);
     }
 
     /// Supervisor: says how it is, in each turn. For people: the numbers need not be of one moment.
@@ -90,5 +120,6 @@ impl Supervisor {
         }
         let frames = self.width() == 1 && self.each().is_none() && self.pace.mean_us() < SHORT_US as u32;
         self.member.page.show(children, busy as u32, self.pace.mean_us(), frames);
+        self.member.page.turn(self.clock.awake_us(), self.stage != Stage::Running);
     }
 }

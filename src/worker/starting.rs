@@ -44,6 +44,7 @@ impl Supervisor {
                 Ok(mut child) => {
                     child.born_us = now;
                     self.outside.pulse.born(&child);
+                    self.member.page.seat(number as u32, child.pid);
                     self.slots[number].child = Some(child);
                     room -= 1;
                 }

@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
 use super::Options;
+use super::adjusting::Limits;
 use super::child::{Child, Phase};
 use super::ear::Ear;
 use super::finisher::Ledger;
@@ -42,6 +43,9 @@ pub(super) struct Supervisor {
     turn: Arc<Turn>,
     pub clock: Arc<dyn Clock>,
     pub options: Options,
+    /// How often it was asked to describe itself anew, and whether the file lacks the last.
+    pub described: u32,
+    pub undescribed: bool,
     pub outside: Arc<Outside>,
     pub member: Member,
     pub slots: Vec<Slot>,
@@ -82,6 +86,7 @@ pub(super) struct Supervisor {
     /// How often the stacks of the children were asked for.
     pub dumps: u32,
     pub overlooked: Overlooked,
+    pub limits: Limits,
 }
 
 /// Whom a descriptor of the poll set belongs to.
@@ -95,11 +100,15 @@ enum Source {
 }
 
 impl Supervisor {
-    pub fn new(store: Arc<Store>, options: Options, outside: Arc<Outside>) -> Result<Supervisor> {
+    pub fn new(store: Arc<Store>, mut options: Options, outside: Arc<Outside>) -> Result<Supervisor> {
+        let (described, facts) = outside.described();
+        options.facts = facts.unwrap_or(options.facts);
         let clock = Arc::clone(&store.env().clock);
         let now = clock.boot_us();
         let (store, turn) = Turn::hurried(&store, &outside);
-        let member = Member::join(&store, &options)?;
+        let slots = reloading::slots(options.concurrency);
+        let member = Member::join(&store, &options, slots)?;
+        outside.enter(member.id);
         match store.set_aside() {
             Ok(true) => {}
             Ok(false) => {
@@ -110,6 +119,8 @@ impl Supervisor {
             Err(error) => outside.tell(Kind::Warning, format!("no room can be set aside: {error}")),
         }
         let bell = store.bell()?;
+        // Whoever answers commands for it does so under this number.
+        bell.ring(Line::Control);
         let least = options.least.unwrap_or(options.concurrency);
         let ear = Ear::open(Arc::clone(&bell), Arc::clone(&outside))?;
         let wal = store.wal()?;
@@ -117,7 +128,6 @@ impl Supervisor {
         if let Some(text) = warning {
             outside.tell(Kind::Warning, text);
         }
-        let slots = reloading::slots(options.concurrency);
         Ok(Supervisor {
             keeper: Keeper::start(&store, wal, Arc::clone(&outside))?,
             dumps: outside.dumps(),
@@ -147,26 +157,32 @@ impl Supervisor {
             turn,
             clock,
             options,
+            described,
+            undescribed: false,
             outside,
             member,
             bell,
             ear,
             foreign,
             revoking: Revoking::default(),
+            limits: Limits::default(),
         })
     }
 
     /// Runs until the worker has stopped; whether it is to begin anew.
     pub fn run(mut self) -> bool {
         // Before the first claim: whatever died before this start comes first.
+        self.show();
         self.meet_peers(self.clock.boot_us());
         loop {
             let now = self.clock.boot_us();
             self.turn.begin(now);
             self.at(Step::Orders);
             self.follow_orders(now);
+            self.adjust(now);
             self.at(Step::House);
             self.keep_house(now);
+            self.describe(false);
             self.at(Step::Spawning);
             self.scale(now);
             self.reload(now);
@@ -198,6 +214,7 @@ impl Supervisor {
 
     fn at(&self, step: Step) {
         self.outside.pulse.at(step);
+        self.member.page.at_step(step as u32);
     }
 
     /// Children that take jobs.

@@ -34,7 +34,7 @@ def test_the_page_names_what_is_missing_as_the_code_does() -> None:
     for name in ("StampingVisitor", "solar"):
         assert f"`{name}`" in missing
         assert not hasattr(pyqueue, name)
-    for name in ("control", "worker_main", "register_task"):
+    for name in ("worker_main", "register_task"):
         assert name in PAGE
         assert name in APP
         assert not hasattr(Celery, name)
@@ -81,15 +81,14 @@ def test_what_is_not_there_says_what_to_use(app: Celery) -> None:
     @app.task
     def nothing() -> None: ...
 
-    with pytest.raises(AttributeError, match=r"'control': .*pyqueue cancel"):
-        app.control  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match=r"'worker_main': .*pyqueue worker"):
+        app.worker_main  # type: ignore[attr-defined]  # noqa: B018
     with pytest.raises(AttributeError, match=r"'contrll'$"):
         app.contrll  # type: ignore[attr-defined]  # noqa: B018
     with pytest.raises(TypeError, match=r"'routing_key' is no option of a call: .*use queue="):
         nothing.apply_async(routing_key="mail")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match=r"'trail' is no option of a task: "):
         app.task(trail=False)  # type: ignore[call-overload]
-    assert not hasattr(app, "control")
 
 
 def test_a_job_that_waits_is_revoked_with_celerys_words(app: Celery) -> None:

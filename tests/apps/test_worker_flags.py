@@ -164,7 +164,7 @@ def test_flags_that_would_be_missed_are_refused_with_what_to_use(
     assert next(instead for flags, instead in FLAGS.items() if name in flags.split()) in said
 
 
-@pytest.mark.parametrize("word", ["-A", "multi", "inspect"])
+@pytest.mark.parametrize("word", ["-A", "multi", "flower"])
 def test_words_of_celery_say_what_to_use(word: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([word, "proj", "worker"]) == 64
     assert capsys.readouterr().err == f"pyqueue: there is no {word!r} here: {WORDS[word]}\n"

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import warehouse
+from on_redis import celery_app, working
 
 HERE = Path(__file__).parent
 WAIT = 10.0
@@ -64,22 +65,13 @@ class Engine(NamedTuple):
 @contextmanager
 def celery(folder: Path) -> Iterator[Engine]:
     """Celery on a Redis server of its own, its worker in a thread of this process."""
-    from celery import Celery, exceptions
-    from celery.backends.redis import ResultConsumer
-    from celery.contrib.testing.worker import start_worker
+    from celery import exceptions
 
-    from bench.redis_server import redis_server
-
-    with redis_server(folder, "none") as server:
-        url = f"redis://127.0.0.1:{server.port}/0"
-        app = Celery("warehouse", broker=url, backend=url, set_as_current=False)
+    with celery_app("warehouse", folder) as app:
         app.conf.broker_transport_options = {"polling_interval": 0.01}
-        app.conf.worker_hijack_root_logger = False
         tasks = warehouse.declare(app, exceptions)
-        with start_worker(app, pool="threads", concurrency=1, perform_ping_check=False, shutdown_timeout=20):
+        with working(app):
             yield Engine("celery", app, tasks, folder, {"timeout": WAIT, "interval": 0.01})
-        # Handles that go away later would tell a server that is gone.
-        ResultConsumer.cancel_for = lambda _self, _id: None
 
 
 @contextmanager

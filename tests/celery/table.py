@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import promises_differing  # noqa: F401  registers its promises
+import promises_control  # noqa: F401  registers its promises
+import promises_differing  # noqa: F401
+import promises_inspect  # noqa: F401
 import promises_same  # noqa: F401
 import promises_workflows  # noqa: F401
 from promising import PROMISES

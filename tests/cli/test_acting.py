@@ -173,7 +173,7 @@ def test_purge_tells_how_far_it_is(terminal: Terminal, app: PyQueue) -> None:
 
 @pytest.mark.parametrize("scope", [("--queue", "default"), ("--task", "app.add")])
 def test_pause_holds_and_resume_lets_go(cli: Cli, app: PyQueue, scope: tuple[str, str]) -> None:
-    done = cli("pause", *scope)
+    done = cli("pause", *scope, "--yes")
     assert (done.returncode, done.stdout) == (0, f"{scope[0][2:]} {scope[1]} is paused\n")
     job = app.send_task("app.add", (1,))
     burst(cli)
@@ -184,8 +184,12 @@ def test_pause_holds_and_resume_lets_go(cli: Cli, app: PyQueue, scope: tuple[str
     assert job.get(timeout=0) == 2
 
 
-@pytest.mark.parametrize("arguments", [(), ("--queue", ""), ("--task", "a", "--queue", "b")])
-def test_pause_needs_one_name(cli: Cli, app: PyQueue, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [(), ("--queue", ""), ("--task", "a", "--where", "task=b"), ("--where", "age>1h")]
+)
+def test_pause_needs_what_jobs_to_come_are_known_by(
+    cli: Cli, app: PyQueue, arguments: tuple[str, ...]
+) -> None:
     for command in ("pause", "resume"):
         done = cli(command, *arguments)
         assert (done.returncode, done.stderr.count("\n")) == (64, 1)

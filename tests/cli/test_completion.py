@@ -44,7 +44,7 @@ def completed(cli: Cli, tmp_path: Path) -> Callable[..., set[str]]:
 
 def test_commands_options_and_choices(completed: Callable[..., set[str]]) -> None:
     assert completed("") >= {*COMMANDS, "--help", "--version"}
-    assert completed("st") == {"status"}
+    assert completed("sta") == {"stats", "status"}
     assert completed("list", "--st") == {"--state"}
     assert completed("list", "--state", "d") == {"delayed", "dead"}
     assert completed("demo", "") >= {"catalog"}

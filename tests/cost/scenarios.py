@@ -7,14 +7,14 @@ import tempfile
 from pathlib import Path
 
 from pyqueue import PyQueue
-from pyqueue._core import Job, Outcome
+from pyqueue._core import Events, Job, Outcome
 from pyqueue.worker.run_job import run_job
 
 BATCH = 100
 DONE = Outcome.success(b'{"v":1,"result":null}', "application/json")
 
 
-def main(name: str, count: int, folder: Path, wasteful: bool) -> None:
+def main(name: str, count: int, folder: Path, *, wasteful: bool, followed: bool) -> None:
     app = PyQueue(Path(tempfile.mkdtemp(dir=folder)) / "jobs.db", durability="normal")
 
     @app.task
@@ -26,6 +26,8 @@ def main(name: str, count: int, folder: Path, wasteful: bool) -> None:
     def many() -> None:
         app.enqueue_many([nothing.s(n) for n in range(BATCH)])
 
+    if followed:
+        Events(app.store).until(1 << 62)
     many()
     store = app.store
     worker = store.join("cost", 1, 60_000_000)
@@ -51,4 +53,10 @@ def main(name: str, count: int, folder: Path, wasteful: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), "wasteful" in sys.argv)
+    main(
+        sys.argv[1],
+        int(sys.argv[2]),
+        Path(sys.argv[3]),
+        wasteful="wasteful" in sys.argv,
+        followed="followed" in sys.argv,
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pyqueue import PyQueue
+from pyqueue._core import Gates
 from pyqueue.exceptions import InvalidJob
 from pyqueue.result import AsyncResult
 from pyqueue.worker.run_job import run_job
@@ -67,7 +68,7 @@ def test_a_dedup_key_goes_along_or_the_job_stays(app: PyQueue, once: Once) -> No
     assert heavy.apply_async((2,), queue="slow", dedup_key="k") == first
     second = heavy.apply_async((3,), queue="fast", dedup_key="k")
     assert second != first
-    app.store.pause(queue="slow")
+    Gates(app.store).pause(queue="slow")
     # Its key is taken in the other queue.
     once(second)
     assert {job.id: job.queue for job in app.store.jobs()} == {first.id: "slow", second.id: "fast"}
@@ -99,6 +100,7 @@ def test_what_is_no_queue_is_refused(app: PyQueue, once: Once, queue: Any) -> No
 
 APP = """
 from pyqueue import PyQueue
+from pyqueue._core import Gates
 app = PyQueue("jobs.db")
 
 @app.task(bind=True)

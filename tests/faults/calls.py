@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from pyqueue._core import Failure, Job, NewJob, Outcome, Store
+from pyqueue._core import Failure, Gates, Job, NewJob, Outcome, Store
 
 HOUR_US: Final = 3_600_000_000
 
@@ -36,7 +36,7 @@ def prepare(path: str) -> None:
         for job in store.claim(worker, 4)
     ]
     store.finish(ends)
-    store.pause(task="held")
+    Gates(store).pause(task="held")
     store.enqueue([_job("held") for _ in range(5)])
     store.claim(worker, 1)
     store.enqueue([_job("later", delay_us=HOUR_US) for _ in range(5)])
@@ -74,8 +74,8 @@ CALLS: Final[dict[str, Callable[[Scene], object]]] = {
     "part": lambda at: at.store.part(at.worker),
     "cancel": lambda at: at.store.cancel(at.waiting),
     "purge": lambda at: at.store.purge("default"),
-    "pause": lambda at: at.store.pause(task="ready"),
-    "resume": lambda at: at.store.resume(task="held"),
+    "pause": lambda at: Gates(at.store).pause(task="ready"),
+    "resume": lambda at: Gates(at.store).resume(task="held"),
     "forget": lambda at: at.store.forget(at.failed),
     "replay": lambda at: at.store.replay(at.failed),
     "view": lambda at: at.store.view(at.failed).state,

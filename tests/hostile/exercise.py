@@ -22,7 +22,8 @@ from hostile.damage import Damaged, damaged
 from hostile.good_file import Good, good
 
 from pyqueue import PyQueue
-from pyqueue._core import Failure, Job, NewJob, Outcome, QueueError, Store
+from pyqueue._core import Commands, Failure, Gates, Job, NewJob, Outcome, QueueError, Store
+from pyqueue.answers import value_of
 from pyqueue.cli.asked import ask
 
 MEMORY = 2 << 30
@@ -91,6 +92,9 @@ class Use:
             "dead",
         ):
             attempt(lambda state=state: store.jobs(state=state))
+        for command in attempt(lambda: Commands(store).newest(50, asking=True)) or ():
+            for reply in command.replies:
+                attempt(value_of, reply)
         attempt(lambda: store.jobs(queue="q1", task="t.a", limit=10**6))
         for id in self.origin.ids[:: len(self.origin.ids) // 20] + self.origin.ids[-2:]:
             attempt(ask, store, id)
@@ -106,16 +110,29 @@ class Use:
             attempt(store.cancel, id)
             attempt(store.replay, id)
             attempt(store.forget, id)
-        attempt(lambda: store.resume(task="t.paused"))
-        attempt(lambda: store.resume(queue="q2"))
+        attempt(lambda: Gates(store).resume(task="t.paused"))
+        attempt(lambda: Gates(store).resume(queue="q2"))
         worker = attempt(lambda: store.join("w", 2, 30_000_000))
         if worker is not None:
             self.drain(worker)
+            self.obey(worker)
             attempt(lambda: store.beat(worker, 1))
         attempt(store.reap)
         attempt(lambda: store.purge("q0"))
         attempt(store.queues)
         attempt(store.close)
+
+    def obey(self, worker: int) -> None:
+        commands, attempt = Commands(self.store), self.attempt
+        attempt(commands.workers)
+        attempt(commands.obey, worker, "w")
+        attempt(
+            lambda: commands.give("ping", b"{}", [worker], target="all", author="me", expires_us=60_000_000)
+        )
+        for order in attempt(commands.open, worker) or ():
+            if attempt(commands.begin, order.id, worker) is False:
+                raise Wrong("a command that is open can't be begun")
+            attempt(commands.answer, order.id, worker, True, b"{}")
 
     def drain(self, worker: int) -> None:
         failure = Failure("builtins.ValueError", "no")

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from pyqueue._core import Failure, Job, NewJob, Outcome, Store
+from pyqueue._core import Commands, Failure, Gates, Job, NewJob, Outcome, Store
 
 LEASE_US = 3_600_000_000
 
@@ -70,9 +70,19 @@ def work(store: Store, claimed: list[Job]) -> None:
 def fill(store: Store) -> tuple[list[str], list[NewJob]]:
     made = jobs()
     ids = [id for id, _ in store.enqueue(made)]
-    store.pause(task="t.paused")
-    store.pause(queue="q2")
+    Gates(store).pause(task="t.paused")
+    Gates(store).pause(queue="q2")
     worker = store.join("good", 4, LEASE_US)
+    commands = Commands(store)
+    commands.obey(worker, "good")
+    for number in range(20):
+        commands.give(
+            "pool_grow", result(number), [worker], target="all", author="me@here:1", expires_us=LEASE_US
+        )
+    for number in range(10):
+        commands.begin(number + 1, worker)
+        commands.answer(number + 1, worker, number % 2 == 0, result(number))
+    commands.record("revoke", result(0), True, result(1), target="the file", author="me@here:1")
     known = ["t.a", "t.named", "t.once", "t.large", "t.paused", "t.later"]
     work(store, store.claim(worker, 80, tasks=known))
     for id in ids[120:124]:

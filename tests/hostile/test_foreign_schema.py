@@ -140,7 +140,7 @@ def test_without_its_record_a_file_is_refused_unchanged_even_where_it_may_be_sha
     "statements",
     [
         ["ALTER TABLE pyqueue_job RENAME COLUMN enqueued TO other"],
-        ["ALTER TABLE pyqueue_inbox DROP COLUMN content_type"],
+        ["DROP VIEW pyqueue_jobs_v1", "ALTER TABLE pyqueue_inbox DROP COLUMN content_type"],
         ["DROP TABLE pyqueue_side"],
         ["DROP TABLE pyqueue_head", "CREATE TABLE pyqueue_head(band, pos)"],
         ["DROP TABLE pyqueue_job", "CREATE VIEW pyqueue_job AS SELECT 1 AS id"],

@@ -53,6 +53,12 @@ MUTANTS = {
     "CursorWithoutMax": Row("P1", "a place is given again below the cursor", "simulation 300"),
     "HuskForgotten": Row("P5", "the place of a cancelled job is given again", "simulation 300"),
     "ParkedLost": Row("P6", "a job set aside stands nowhere", "simulation 300"),
+    "PauseUnread": Row("P27", "what is paused starts", "core store::tests::gates"),
+    "MeterFree": Row("P27", "a rate is not kept", "core store::tests::gates"),
+    "GaveWayCharged": Row("P27", "giving way uses up an attempt", "core store::tests::gates"),
+    "MovedPlaceForgotten": Row(
+        "P27", "the place of a moved job is given again", "core store::tests::selected"
+    ),
     "ReapOneOnly": Row("P6", "of a dead worker's jobs one comes back", "simulation 300"),
     "ReapAsUnstarted": Row("P7", "a loss is not counted when its worker died too", "simulation 300"),
     "LossesUncounted": Row("P7", "a job may kill its process for ever", "core store::tests::verbs"),
@@ -87,6 +93,12 @@ MUTANTS = {
         "a schedule that is taken over anew forgets what it has fired",
         "pytest tests/schedules/test_ticks.py",
     ),
+    "EventTurnLost": Row(
+        "the order of events", "an event does not say behind which end it came", "core store::tests::events"
+    ),
+    "EventHoleUntold": Row(
+        "the order of events", "events that are gone are passed over", "core store::tests::events"
+    ),
     "OnlySuccessFills": Row(
         "P10", "what waits for a job that died waits for ever", "core store::tests::workflow"
     ),
@@ -94,6 +106,9 @@ MUTANTS = {
     "RestForgotten": Row(
         "P10", "what one transaction could not let start never does", "core store::tests::workflow"
     ),
+    "CommandTwice": Row("P26", "a command is begun by whoever asks", "core store::tests::command"),
+    "CommandLate": Row("P26", "a command is obeyed after it has expired", "core store::tests::command"),
+    "CommandAstray": Row("P26", "a command is obeyed by whoever sees it", "core store::tests::command"),
     "BellSilent": Row("P6", "nobody is woken", "core wake::bell::tests::the_file_is_private"),
     "ForeignUnheard": Row("P6", "commits of other programs are not noticed", "core worker::tests"),
     "DeathUnseen": Row(
@@ -108,5 +123,15 @@ MUTANTS = {
     ),
     "StandstillUnseen": Row(
         "P24", "nobody watches the worker's own thread", "pytest tests/proofs/test_standstill.py"
+    ),
+    "PulseUnread": Row(
+        "P25",
+        "a worker that is stopped or stands still is said to be well",
+        "pytest tests/inspect/test_inspect_truth.py",
+    ),
+    "StartBelieved": Row(
+        "P25",
+        "a job is said to run although its process has died",
+        "pytest tests/inspect/test_inspect_truth.py",
     ),
 }

@@ -126,7 +126,7 @@ def test_status_shows_pool_slots_in_use_and_the_switch(
     assert main(["status", "--db", "jobs.db"]) == 0
     header, line = capsys.readouterr().out.splitlines()[-2:]
     assert header.split() == ["worker", "pid", "pool", "children", "slots", "running", "jobs"]
-    assert [line.split()[0], *line.split()[2:]] == ["w", "prefork", "2", "0/2", "0", "single", "alive"]
+    assert [line.split()[0], *line.split()[2:]] == ["w", "prefork", "2", "0/2", "0", "single", "idle"]
     for result in [tasks.pid.delay() for _ in range(500)]:
         result.get(timeout=20)
     eventually(lambda: shown(tasks).frames)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from pyqueue._core import Schedules
 from pyqueue.exceptions import InvalidSchedule
 from pyqueue.schedules import crontab, schedule
 from pyqueue.wall_times import us_of
+from pyqueue.worker import ticking
 from pyqueue.worker.ticking import MANY, Tick, source_of
 
 HOUR_US = 3_600_000_000
@@ -126,6 +129,20 @@ def test_link_error_follows_also_where_no_app_is(app: Celery) -> None:
         app.store.finish([(job, Outcome.lost("its process died"))])
         (job,) = app.store.claim(worker, 1)
     assert job.id != run.id
+
+
+def test_what_passed_in_a_pause_is_not_made_up_for(app: Celery, eventually: Callable[..., None]) -> None:
+    begun = app.schedules.add("s", 0.05, "add", (1, 2))
+    assert begun.next is not None
+    app.schedules.pause("s")
+    passed = us_of(begun.next)
+    eventually(lambda: app.store.now_us() > passed)
+    resumed = app.store.now_us()
+    assert app.schedules.resume("s")
+    again = app.schedules.get("s")
+    assert again is not None
+    assert again.next is not None
+    assert us_of(again.next) > resumed
 
 
 def test_pausing_resuming_running_removing(app: Celery) -> None:
@@ -413,3 +430,77 @@ def test_nothing_of_it_is_loaded_before_it_is_used(tmp_path: Path) -> None:
         "pyqueue.schedules.crontab(); assert 'cronsim' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60)
+
+
+def test_a_time_beyond_all_calendars_does_not_come(app: Celery) -> None:
+    for length in (1e12, 5e13):
+        assert app.schedules.add("far", length, "add", (1, 2)).next is None
+    assert [each.next for each in app.schedules] == [None]
+    forever = app.schedules.add("far", 60, "add", (1, 2), until=datetime.max)
+    assert forever.next is not None
+    assert [each.next for each in app.schedules] == [forever.next]
+    assert app.schedules.times("far", datetime(9999, 12, 31, 23, 59, tzinfo=UTC), datetime.max) != []
+
+
+@pytest.mark.parametrize("zone", [UTC, 5, ["UTC"], b"UTC"])
+def test_a_zone_is_a_name(app: Celery, zone: Any) -> None:
+    with pytest.raises(InvalidSchedule, match="time zone"):
+        crontab(zone=zone)
+    with pytest.raises(InvalidSchedule, match="time zone"):
+        app.schedules.add("s", 60, "add", (1, 2), zone=zone)
+
+
+def test_what_stands_holds_nothing_else_up(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(app.store.now_us())
+    tick = Tick(app, clock)
+    for number in range(3):
+        app.schedules.add(f"stands {number}", 1, "add", (1, 2), overlap="queue")
+    clock.us += 2_000_000
+    tick.fire()
+    clock.us += 2_000_000
+    assert tick.fire() == ticking.HELD_US
+    app.schedules.add("quick", 0.1, "add", (1, 2))
+    tick.fire()
+    begun = {each.name: (each.fired, each.skipped) for each in app.schedules}
+    # More of them stand than are read at once.
+    monkeypatch.setattr(ticking, "AT_ONCE", 2)
+    for _ in range(20):
+        pause = tick.fire()
+        assert pause is not None
+        assert 0 < pause <= 100_000
+        clock.us += pause
+    found = {each.name: (each.fired, each.skipped) for each in app.schedules}
+    assert found["quick"] == (begun["quick"][0] + 19, begun["quick"][1])
+    assert [found[f"stands {number}"][0] for number in range(3)] == [1] * 3
+
+
+def test_beat_starts_beside_a_row_that_can_t_be_read(tmp_path: Path, app: Celery) -> None:
+    app.schedules.add("good", 3600, "add", (1, 2))
+    assert rows(app).put("bad", b"garbage", None, None)
+    (tmp_path / "proj.py").write_text("from pyqueue import PyQueue\napp = PyQueue('jobs.db')\n")
+    beat = [sys.executable, "-m", "pyqueue", "beat", "-A", "proj.py"]
+    process = subprocess.Popen(beat, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process, process.stdout:
+        assert process.stdout.readline().endswith("2 schedules\n")
+        process.terminate()
+        assert process.wait(20) == 0
+    following = [sys.executable, "-m", "pyqueue", "schedule", "next", "--limit", "1"]
+    done = subprocess.run(following, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, "good" in done.stdout) == (0, True)
+    assert "schedule bad can't be read" in done.stderr
+
+
+def test_beat_is_refused_where_jobs_run_in_place(tmp_path: Path) -> None:
+    (tmp_path / "proj.py").write_text("from pyqueue import PyQueue\napp = PyQueue('jobs.db')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pyqueue", "beat", "-A", "proj.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYQUEUE_ALWAYS_EAGER": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (64, "")
+    assert "run where they are made" in done.stderr

@@ -88,7 +88,7 @@ def test_jitter_is_the_same_for_everybody_and_spread_out() -> None:
     offs = [periodic.due_us(at * MINUTE) - at * MINUTE for at in range(1, 401)]
     assert offs == [periodic.due_us(at * MINUTE) - at * MINUTE for at in range(1, 401)]
     assert min(offs) >= 0
-    assert max(offs) <= 30 * SECOND
+    assert 29 * SECOND < max(offs) <= 30 * SECOND
     assert len(set(offs)) > 390
     assert offs != [periodic._replace(name="other").due_us(at * MINUTE) - at * MINUTE for at in range(1, 401)]
 

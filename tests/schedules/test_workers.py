@@ -16,6 +16,7 @@ import pytest
 from processes import Started, until, write_app
 
 from pyqueue import PyQueue
+from pyqueue.schedules import crontab
 
 APP = """
 from pyqueue import PyQueue
@@ -152,6 +153,23 @@ def test_wrong_use_ends_in_a_sentence(tmp_path: Path, words: tuple[str, ...], co
     assert done.returncode == code, done.stderr
     assert told in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("hours", "more"), [(2, ""), (4, "pyqueue: more times come before the end; --limit shows them\n")]
+)
+def test_times_that_have_no_room_are_told_of(tmp_path: Path, hours: int, more: str) -> None:
+    PyQueue(tmp_path / "jobs.db").schedules.add("quarter", crontab(minute="*/15"), "t")
+    words = ("--from", "2027-03-28T00:00", "--to", f"2027-03-28T{hours:02}:00", "--limit", "8")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "pyqueue", "schedule", "next", "quarter", *words, "--db", "jobs.db"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, len(done.stdout.splitlines()), done.stderr) == (0, 9, more)
 
 
 def test_a_schedule_that_can_t_be_had_keeps_a_worker_from_starting(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ pub struct Client {
     pub watch: Watch,
     /// What it watches, and how many sleeps ago that has ended.
     pub watched: BTreeMap<String, u32>,
+    /// The commands it has begun and not answered.
+    pub begun: Vec<i64>,
     /// The producers it has opened: epoch and the next number.
     pub producers: BTreeMap<String, (i64, i64)>,
 }
@@ -81,6 +83,7 @@ impl Client {
             held: Vec::new(),
             watch: Watch::default(),
             watched: BTreeMap::new(),
+            begun: Vec::new(),
             producers: BTreeMap::new(),
         }
     }
@@ -236,6 +239,7 @@ impl Client {
     /// Enters the file as a worker.
     pub fn join(&mut self) -> Option<()> {
         self.held.clear();
+        self.begun.clear();
         let Answer::Number(worker) = self.ask(Verb::Join(self.visibility))?.answer else { return None };
         self.worker = Some(worker);
         let identity = self.process.identity.clone();

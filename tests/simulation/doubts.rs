@@ -63,6 +63,8 @@ impl Book {
         if let Verb::Settle(id, true) = &verb {
             self.promises.let_start(self.model.row(id));
         }
+        self.promises.gates.died(&verb);
+        self.promises.tally.died(&verb);
         self.base.get_or_insert_with(|| self.model.clone());
         self.doubts.push(Doubt { verb, now, boot });
         self.settled = false;
@@ -120,6 +122,7 @@ impl Book {
         if wrote && self.in_doubt() && !self.settled {
             return Err("something was written before a look could decide what was in doubt".into());
         }
+        let yielding = self.model.yielding();
         let foretold = self.model.apply(&verb, now, boot);
         let answer = told.answer(|id| self.model.aliases.get(id).copied());
         if answer != foretold {
@@ -133,6 +136,7 @@ impl Book {
             told.ids.iter().filter(named).try_for_each(|one| self.learn_id(one))?;
         }
         told.jobs.iter().try_for_each(|job| self.learn_job(job))?;
+        self.promises.yielding = yielding;
         self.promises.hold(&verb, &answer, now, &self.model)?;
         if wrote {
             // What was in doubt is overwritten, or part of what this transaction has seen.
@@ -175,7 +179,7 @@ impl Book {
     /// Whether somebody who has just got the write lock should look at the file.
     pub fn wants_a_look(&mut self) -> bool {
         self.transactions += 1;
-        let some = !self.doubts.is_empty() || self.often || self.transactions.is_multiple_of(LOOKS);
+        let some = self.is_behind() || self.often || self.transactions.is_multiple_of(LOOKS);
         some && !self.over
     }
 
@@ -189,9 +193,14 @@ impl Book {
         !self.doubts.is_empty()
     }
 
+    /// Whether a look would tell the reference something.
+    pub fn is_behind(&self) -> bool {
+        self.in_doubt() || !self.model.runs.is_empty()
+    }
+
     /// Compares the whole file, and decides what is in doubt; false if somebody is in the way.
     pub fn look(&mut self, disk: &Disk) -> Result<bool, String> {
-        let Some(seen) = seen::look(disk) else { return Ok(!self.in_doubt()) };
+        let Some(seen) = seen::look(disk) else { return Ok(!self.is_behind()) };
         self.looks += 1;
         self.settled = true;
         let Some(base) = &self.base else {

@@ -28,10 +28,16 @@ pub enum Lie {
     SentTwice,
     /// Who fired a time first was not asked.
     FiredTwice,
+    /// A command was taken up that was taken up before, or is over.
+    BegunTwice,
+    /// A job was said to go to another queue, and its key is taken there.
+    MovedAnyway,
+    /// A gate that had no such rate was said to have it.
+    RateBefore,
 }
 
 impl Lie {
-    pub const ALL: [Lie; 10] = [
+    pub const ALL: [Lie; 13] = [
         Lie::StaleAccepted,
         Lie::EnqueueForgotten,
         Lie::TokenRepeated,
@@ -42,6 +48,9 @@ impl Lie {
         Lie::SettledTwice,
         Lie::SentTwice,
         Lie::FiredTwice,
+        Lie::BegunTwice,
+        Lie::MovedAnyway,
+        Lie::RateBefore,
     ];
 
     /// Falsifies an answer, if this is one.
@@ -64,6 +73,11 @@ impl Lie {
                 told.ids.iter_mut().for_each(|one| one.created = true);
             }
             (Lie::FiredTwice, Verb::Fire(_), Answer::Number(fired)) if *fired == LOST => *fired = SKIPPED,
+            (Lie::BegunTwice, Verb::Begin(..), Answer::Flag(begun)) => *begun = true,
+            (Lie::MovedAnyway, Verb::Act(..), Answer::Acted(acted)) => {
+                acted.done += std::mem::take(&mut acted.taken);
+            }
+            (Lie::RateBefore, Verb::LetOut(..), Answer::Flag(changed)) => *changed = false,
             (Lie::FencedBeats, Verb::Beat(..), Answer::Flag(renewed)) => *renewed = true,
             _ => {}
         }

@@ -7,7 +7,8 @@
 //! * `PYQUEUE_SEEDS=200000 PYQUEUE_FROM=1` runs more than the usual 2,000.
 //!
 //! * `vfs`: the disk; `world`, `weather`, `process`, `dice`: whose turn it is, time, deaths, chance
-//! * `verbs`, `client`, `program`, `sending`, `ticking`, `making`, `composing`, `reading`, `watching`, `forking`: what the processes do
+//! * `verbs`, `client`, `program`, `sending`, `ticking`, `making`, `composing`, `reading`, `watching`, `forking`, `gating`,
+//!   `selecting`, `commanding`: what the processes do
 //! * `room`, `refusals`: full disks, files that are not ours
 //! * `model`, `promises`, `seen`, `doubts`: what must come of it
 //! * `seed`: one run; `seeds`: many; `lies`: the control arm (guards of the store itself are switched off by
@@ -21,10 +22,12 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod client;
+mod commanding;
 mod composing;
 mod dice;
 mod doubts;
 mod forking;
+mod gating;
 mod lies;
 mod making;
 mod model;
@@ -38,6 +41,7 @@ mod room;
 mod seed;
 mod seeds;
 mod seen;
+mod selecting;
 mod sending;
 mod ticking;
 mod verbs;

@@ -33,7 +33,11 @@ impl Clock for Process {
     fn wall_us(&self) -> i64 {
         let mut state = self.world.state();
         let (wall, boot) = (state.wall(), state.boot());
-        state.places[self.number].moment = Some((wall, boot));
+        let place = &mut state.places[self.number];
+        // A look at the clock after its transaction says nothing of when that was.
+        if place.holds_lock || !place.wrote {
+            place.moment = Some((wall, boot));
+        }
         wall
     }
 

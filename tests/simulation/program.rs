@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pyqueue_core::id::RowId;
 use pyqueue_core::job::{Dedup, Finish, NewJob};
-use pyqueue_core::store::{Ask, Scope};
+use pyqueue_core::store::Ask;
 
 use crate::client::{Client, Trade};
 use crate::composing::plan;
@@ -53,11 +53,13 @@ impl Client {
             (Trade::Worker, 0..30) => self.claim(),
             (Trade::Worker, 30..72) => self.finish(),
             (Trade::Worker, 72..76) => self.extend(),
-            (Trade::Worker, 76..86) => self.beat(),
-            (Trade::Worker, 86..94) => self.reap(),
+            (Trade::Worker, 76..84) => self.beat(),
+            (Trade::Worker, 84..89) => self.reap(),
+            (Trade::Worker, 89..94) => self.serve(),
             (Trade::Worker, 94) => self.part(),
             (Trade::Worker, 98..100) => self.finish_plainly(),
             (Trade::Worker, 95..98) if self.world().play.tides => self.set_aside().map(drop),
+            (Trade::Worker, 95..97) => self.serve(),
             (Trade::Caller, 0..24) => self.enqueue(),
             (Trade::Caller, 24..30) => self.plan(),
             (Trade::Caller, 30..36) => self.tick(),
@@ -68,9 +70,13 @@ impl Client {
             (Trade::Caller, 61..65) => self.about(Verb::Revoke),
             (Trade::Caller, 65..69) => self.about(Verb::Replay),
             (Trade::Caller, 69..74) => self.about(Verb::Forget),
-            (Trade::Caller, 74..88) => self.watch(),
-            (Trade::Keeper, 0..30) => self.rule(),
-            (Trade::Keeper, 30..34) => {
+            (Trade::Caller, 74..86) => self.watch(),
+            (Trade::Caller, 86..90) => self.act(),
+            (Trade::Caller, 90..94) => self.command(),
+            (Trade::Keeper, 0..22) => self.rule(),
+            (Trade::Keeper, 22..28) => self.act(),
+            (Trade::Keeper, 28..31) => self.command(),
+            (Trade::Keeper, 31..34) => {
                 let scene = self.scene();
                 let queue = queue(&mut self.dice, scene);
                 self.ask(Verb::Purge(queue)).map(drop)
@@ -287,16 +293,5 @@ impl Client {
             }
         }
         Some(())
-    }
-
-    fn rule(&mut self) -> Option<()> {
-        let scene = self.scene();
-        let scope = if self.dice.one_in(2) {
-            Scope::Task((*self.dice.pick(&TASKS)).into())
-        } else {
-            Scope::Queue(queue(&mut self.dice, scene))
-        };
-        let verb = if self.dice.one_in(3) { Verb::Pause(scope) } else { Verb::Resume(scope) };
-        self.ask(verb).map(drop)
     }
 }

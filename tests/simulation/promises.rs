@@ -1,9 +1,15 @@
 //! The promises once more, each from the answers alone and without the reference's rules: a second opinion.
 
+mod gates;
+mod orders;
+mod tally;
+
+pub use tally::Tally;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use pyqueue_core::job::{Finished, Outcome};
-use pyqueue_core::store::Parcel;
+use pyqueue_core::store::{Ask, Parcel};
 
 use crate::model::Model;
 use crate::verbs::{Answer, Taken, Verb};
@@ -14,6 +20,8 @@ pub struct Promises {
     ended: BTreeSet<i64>,
     /// The latest wall time any transaction has seen: a delayed job whose time had come once may start.
     latest: i64,
+    /// The wall time that the last transaction has seen.
+    last: i64,
     /// How often each job was lost with a charge.
     losses: BTreeMap<i64, u32>,
     /// Half messages that nobody has committed.
@@ -24,6 +32,11 @@ pub struct Promises {
     epochs: BTreeMap<String, i64>,
     /// Times that were fired, by schedule.
     fired: BTreeSet<(String, i64)>,
+    /// Attempts that were asked to give way before this answer: row and token.
+    pub yielding: BTreeSet<(i64, i64)>,
+    pub gates: gates::Gates,
+    orders: orders::Orders,
+    pub tally: Tally,
     pub claimed: u64,
     pub finished: u64,
     pub stale: u64,
@@ -32,21 +45,30 @@ pub struct Promises {
 impl Promises {
     /// A transaction saw this wall time.
     pub fn saw(&mut self, now: i64) {
+        if now < self.last {
+            self.gates.set_back();
+        }
+        self.last = now;
         self.latest = self.latest.max(now);
     }
 
     pub fn hold(&mut self, verb: &Verb, answer: &Answer, now: i64, model: &Model) -> Result<(), String> {
         self.saw(now);
+        self.gates.told(verb, answer);
+        self.orders.told(verb, answer, model.boot)?;
+        self.tally.count(verb, answer, model);
         match (verb, answer) {
-            (Verb::Claim(_), Answer::Taken(taken)) => self.taken(taken, model),
-            (Verb::Finish(ends, _), Answer::Finished(finished, taken)) => {
+            (Verb::Claim(ask), Answer::Taken(taken)) => self.taken(taken, Some(ask), now, model),
+            (Verb::Finish(ends, ask), Answer::Finished(finished, taken)) => {
                 for (end, answer) in ends.iter().zip(finished) {
                     self.stale += u64::from(*answer != Finished::Done);
                     if *answer != Finished::Done {
                         continue;
                     }
                     self.finished += 1;
+                    let gave_way = self.yielding.contains(&(end.row.0, end.token));
                     match end.outcome {
+                        Outcome::Failure(_) | Outcome::Lost { .. } if gave_way => {}
                         Outcome::Success(_) | Outcome::Failure(_) => drop(self.ended.insert(end.row.0)),
                         Outcome::Lost { charged: true, .. } => {
                             *self.losses.entry(end.row.0).or_default() += 1
@@ -54,7 +76,7 @@ impl Promises {
                         _ => {}
                     }
                 }
-                self.taken(taken, model)
+                self.taken(taken, ask.as_ref(), now, model)
             }
             (Verb::Prepare(..), Answer::Rows(rows)) => {
                 self.withheld.extend(rows.iter().filter(|(_, new)| *new).map(|(row, _)| *row));
@@ -107,7 +129,7 @@ impl Promises {
         Ok(())
     }
 
-    fn taken(&mut self, taken: &[Taken], model: &Model) -> Result<(), String> {
+    fn taken(&mut self, taken: &[Taken], ask: Option<&Ask>, now: i64, model: &Model) -> Result<(), String> {
         let Some((_, token, _)) = taken.first() else { return Ok(()) };
         if *token <= self.last_token || taken.iter().any(|(_, other, _)| other != token) {
             return Err(format!("P3: token {token} after {}", self.last_token));
@@ -125,6 +147,11 @@ impl Promises {
             if new.run_at_us.is_some_and(|at| at > self.latest) {
                 return Err(format!("P12: {row} was claimed before its time"));
             }
+            if ask.and_then(|ask| ask.queues.as_ref()).is_some_and(|queues| !queues.contains(&new.queue)) {
+                return Err(format!("{row} of {} was claimed by who did not ask for that queue", new.queue));
+            }
+            let through = self.gates.let_through(*row, new, now)?;
+            self.tally.add_one("jobs let out at a rate", u64::from(through));
             if self.losses.get(row).is_some_and(|losses| *losses >= new.max_losses) {
                 return Err(format!("P7: {row} was claimed after its last loss"));
             }

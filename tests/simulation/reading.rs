@@ -11,8 +11,10 @@ use crate::world::locked;
 impl Client {
     /// Reads one of the views and compares.
     pub fn read(&mut self) -> Option<()> {
-        match self.dice.below(6) {
+        match self.dice.below(8) {
             0 | 1 => self.view(),
+            6 => self.fitting(),
+            7 => self.record(),
             2 => self.counts(),
             3 => self.lists(),
             4 => self.quietly("asks for changes", |store| store.changed()).map(drop),
@@ -31,7 +33,7 @@ impl Client {
 
     /// Whether the reference may be behind the file: a commit can be seen just before its lock is let go.
     pub fn behind(&self, book: &Book) -> bool {
-        book.in_doubt() || self.world().state().places.iter().any(|place| place.holds_lock)
+        book.is_behind() || self.world().state().places.iter().any(|place| place.holds_lock)
     }
 
     /// What the reference says of a job; `None` where it may be behind.
@@ -41,7 +43,7 @@ impl Client {
         Some(job.state())
     }
 
-    fn wrong(&self, what: &str, told: impl std::fmt::Debug, known: impl std::fmt::Debug) {
+    pub fn wrong(&self, what: &str, told: impl std::fmt::Debug, known: impl std::fmt::Debug) {
         self.world().fail(format!("{what}: told {told:?}, the reference says {known:?}"));
     }
 

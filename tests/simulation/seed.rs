@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use pyqueue_core::job::{Finish, Outcome};
-use pyqueue_core::store::{Ask, Options, Scope, Store};
+use pyqueue_core::store::{Ask, Options, Store};
 
 use crate::client::{Client, Trade, options};
 use crate::dice::Dice;
 use crate::lies::Lie;
 use crate::process::Process;
+use crate::promises::Tally;
 use crate::refusals;
 use crate::verbs::{Answer, Verb};
 use crate::vfs::Disk;
@@ -29,6 +30,7 @@ pub struct Report {
     pub looks: u64,
     pub claimed: u64,
     pub stale: u64,
+    pub tally: Tally,
 }
 
 /// Runs a seed. `name` tells its disk from others that are there at the same time.
@@ -79,6 +81,7 @@ pub fn run(seed: u64, name: &str, lie: Option<Lie>, log: bool) -> Report {
         looks: book.looks,
         claimed: book.promises.claimed,
         stale: book.promises.stale,
+        tally: book.promises.tally.clone(),
     }
 }
 
@@ -119,15 +122,9 @@ fn empty(client: &mut Client) -> Option<()> {
         client.watched.insert(id.clone(), 0);
         client.aside("watches", |store| client.watch.add(store, id))?;
     }
-    let (queues, tasks) = {
-        let model = &locked(&client.world().book).model;
-        (model.paused_queues.clone(), model.paused_tasks.clone())
-    };
-    for name in queues {
-        client.ask(Verb::Resume(Scope::Queue(name)))?;
-    }
-    for name in tasks {
-        client.ask(Verb::Resume(Scope::Task(name)))?;
+    let closed = locked(&client.world().book).model.closed();
+    for scope in closed {
+        client.ask(Verb::Resume(scope))?;
     }
     client.reap()?;
     client.settle_all()?;

@@ -4,10 +4,13 @@ use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::lies::Lie;
+use crate::promises::Tally;
 use crate::seed::{self, Report};
 
 /// So many failures are not made more.
 const ENOUGH: u64 = 5;
+/// In so many everything happens that is counted, also what is seldom.
+const TELLING: u64 = 2_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
@@ -67,7 +70,13 @@ fn every_promise_holds_in_every_seed() {
         sum(|one| one.full),
         sum(|one| one.told),
     ));
+    let mut tally = Tally::default();
+    reports.iter().for_each(|report| tally.add(&report.tally));
+    say(&tally.to_string());
     assert_eq!(failed.into_inner(), 0, "seeds failed");
+    if count >= TELLING {
+        assert_eq!(tally.never(), Vec::<&str>::new(), "what never happens is not tested");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use pyqueue_core::job::State;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use crate::model::{Place, Standing};
+use crate::model::{CommandRow, GateRow, Place, Reply, Standing};
 use crate::vfs::{self, Caller, Disk, Kind, NOBODY};
 
 /// A job that has not ended.
@@ -29,8 +29,11 @@ pub struct Seen {
     pub workers: BTreeSet<i64>,
     pub token: i64,
     pub queues: Vec<String>,
-    pub paused_tasks: BTreeSet<String>,
-    pub paused_queues: BTreeSet<String>,
+    pub gates: Vec<GateRow>,
+    pub commands: Vec<CommandRow>,
+    /// What each addressee has come to, and said.
+    pub replies: BTreeMap<(i64, i64), Reply>,
+    pub obeys: BTreeSet<i64>,
     pub inbox: Vec<String>,
     pub receipts: BTreeMap<i64, i64>,
     /// When each is asked about next, how often it was, and the pause.
@@ -38,7 +41,8 @@ pub struct Seen {
     pub producers: BTreeMap<String, (i64, i64, Option<Vec<u8>>)>,
     pub schedules: BTreeMap<String, Standing>,
     pub turns: BTreeMap<String, i64>,
-    pub revoked: BTreeMap<i64, i64>,
+    /// Attempts that are to end: the token, and whether the job comes back.
+    pub revoked: BTreeMap<i64, (i64, bool)>,
     /// Inputs that are not filled, failed and skipped ones, of each node.
     pub nodes: BTreeMap<i64, (i64, i64, i64)>,
     pub newer: bool,
@@ -47,7 +51,7 @@ pub struct Seen {
 }
 
 const JOBS: &str = "SELECT j.id, j.nonce, j.alias, j.attempts, j.retries, j.losses, s.place, s.k, s.at, l.token, l.owner, \
-    l.deadline, (SELECT kind FROM pyqueue_gate WHERE id=s.k), (SELECT value FROM pyqueue_meta WHERE name='file_id') \
+    l.deadline, (SELECT value FROM pyqueue_meta WHERE name='file_id') \
     FROM pyqueue_job j LEFT JOIN pyqueue_side s ON s.id=j.id \
     LEFT JOIN pyqueue_lease l ON l.first=(SELECT max(first) FROM pyqueue_lease WHERE first<=j.id) AND l.last>=j.id WHERE j.mark<>2";
 
@@ -113,16 +117,20 @@ fn read(disk: &Disk) -> rusqlite::Result<Seen> {
         token: conn
             .query_row("SELECT ifnull(max(pos), 0) FROM pyqueue_head WHERE band=-1", [], |row| row.get(0))?,
         queues: all(&conn, "SELECT name FROM pyqueue_queue ORDER BY num", |row| row.get(0))?,
-        paused_tasks: all(
+        gates: all(
             &conn,
-            "SELECT name FROM pyqueue_gate WHERE kind='pause' AND scope='task' AND shut",
-            |row| row.get(0),
+            "SELECT kind='lack', scope, name, shut, rate, turn FROM pyqueue_gate ORDER BY id",
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)),
         )?,
-        paused_queues: all(
-            &conn,
-            "SELECT name FROM pyqueue_gate WHERE kind='pause' AND scope='queue' AND shut",
-            |row| row.get(0),
-        )?,
+        commands: all(&conn, "SELECT asks, clock, deadline FROM pyqueue_command ORDER BY id", |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?,
+        replies: all(&conn, "SELECT command, owner, state, body FROM pyqueue_reply", |row| {
+            Ok(((row.get(0)?, row.get(1)?), (row.get(2)?, row.get(3)?)))
+        })?,
+        obeys: all(&conn, "SELECT id FROM pyqueue_owner WHERE obeys IS NOT NULL AND pid<>0", |row| {
+            row.get(0)
+        })?,
         inbox: all(&conn, "SELECT id FROM pyqueue_inbox ORDER BY seq", |row| row.get(0))?,
         halves: all(&conn, "SELECT id, due, asked, pause FROM pyqueue_half", |row| {
             Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
@@ -138,7 +146,9 @@ fn read(disk: &Disk) -> rusqlite::Result<Seen> {
         producers: all(&conn, "SELECT name, epoch, sequence, position FROM pyqueue_producer", |row| {
             Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
         })?,
-        revoked: all(&conn, "SELECT id, token FROM pyqueue_revoke", |row| Ok((row.get(0)?, row.get(1)?)))?,
+        revoked: all(&conn, "SELECT id, token, back FROM pyqueue_revoke", |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+        })?,
         turns: all(&conn, "SELECT task, turn FROM pyqueue_budget", |row| Ok((row.get(0)?, row.get(1)?)))?,
         receipts: all(&conn, "SELECT job, token FROM pyqueue_receipt", |row| Ok((row.get(0)?, row.get(1)?)))?,
         newer: conn.query_row(
@@ -176,16 +186,15 @@ fn all<T, C: FromIterator<T>>(
 fn there(row: &Row<'_>) -> rusqlite::Result<There> {
     let side: Option<i64> = row.get(6)?;
     let token: Option<i64> = row.get(9)?;
-    let kind: Option<String> = row.get(12)?;
     let place = match (side, token) {
         (_, Some(token)) => Place::Leased { token, owner: row.get(10)?, deadline: row.get(11)? },
-        (Some(2), _) => Place::Parked { unknown: kind.as_deref() == Some("lack") },
+        (Some(2), _) => Place::Behind(row.get(7)?),
         (Some(3), _) => Place::Later(row.get(7)?),
         (Some(4), _) => Place::Prepared,
         (Some(5), _) => Place::Held(row.get(7)?),
         _ => Place::Ready,
     };
-    let file: i64 = row.get(13)?;
+    let file: i64 = row.get(12)?;
     let own = PublicId { row: RowId(row.get(0)?), nonce: row.get(1)?, file: file as u32 };
     Ok(There {
         place,

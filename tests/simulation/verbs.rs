@@ -6,10 +6,13 @@ use pyqueue_core::id::{PublicId, RowId};
 use pyqueue_core::job::{ClaimedJob, Dedup, Enqueued, Finish, Finished, NewJob};
 use pyqueue_core::plan::Plan;
 use pyqueue_core::store::{
-    Ask, Claimed, Entry, Evidence, Fire, Fired, NewWorker, Parcel, Scope, Store, Verdict, foreign,
+    Act, Acted, Ask, Claimed, Condition, Entry, Evidence, Fire, Fired, Hold, NewCommand, NewWorker, Parcel,
+    Scope, Store, Verdict, foreign,
 };
 use pyqueue_core::{Error, Result};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
+
+use crate::model::SAID;
 
 /// A table of the application's own: which attempt of which job has had its effect.
 pub const LEDGER: &str = "CREATE TABLE IF NOT EXISTS app_ledger(job INTEGER, token INTEGER)";
@@ -31,7 +34,23 @@ pub enum Verb {
     Beat(i64, i64),
     Reap(i64, Option<HashMap<RowId, bool>>),
     Pause(Scope),
+    /// A pause, and what runs comes back in line.
+    GiveWay(Scope),
     Resume(Scope),
+    /// The gate is open, and one job goes in so long.
+    LetOut(Scope, i64),
+    /// The rate alone: a gate that is shut stays so.
+    Meter(Scope, Option<i64>),
+    /// To every job that fits.
+    Act(Vec<Condition>, Act),
+    /// A worker says that it obeys commands.
+    Obey(i64),
+    /// A command for these workers. Here and below: who asks has this boot clock.
+    Give(NewCommand, Vec<i64>, String),
+    /// A worker takes a command up.
+    Begin(i64, i64, String),
+    /// It answers, well or not.
+    Reply(i64, i64, bool, String),
     Cancel(String),
     /// A job is cancelled, or its attempt is to end.
     Revoke(String),
@@ -81,6 +100,7 @@ pub enum Answer {
     Finished(Vec<Finished>, Vec<Taken>),
     Number(i64),
     Flag(bool),
+    Acted(Acted),
     Nothing,
     LeaseLost,
     Fenced,
@@ -171,7 +191,7 @@ impl Verb {
                 store.progress(*row, *token, "HALF", b"{}").map(|()| Answer::Nothing)
             }
             Verb::Join(us) => store
-                .join(NewWorker { name: "w".into(), pid: 1, slots: 1, visibility_us: *us })
+                .join(NewWorker { name: "w".into(), pid: 1, slots: 1, visibility_us: *us, facts: Vec::new() })
                 .map(Answer::Number),
             Verb::Beat(worker, us) => store.beat(*worker, *us).map(Answer::Flag),
             Verb::Reap(worker, None) => {
@@ -181,7 +201,22 @@ impl Verb {
                 store.reap(*worker, Evidence::Page(page.clone()), "it died").map(|_| Answer::Nothing)
             }
             Verb::Pause(scope) => store.pause(scope.clone()).map(|()| Answer::Nothing),
+            Verb::GiveWay(scope) => {
+                let how = Hold { running: Some((15, 1_000_000)), ..Hold::default() };
+                store.hold(scope.clone(), how).map(|asked| Answer::Number(asked as i64))
+            }
             Verb::Resume(scope) => store.resume(scope.clone()).map(|()| Answer::Nothing),
+            Verb::LetOut(scope, rate) => store.let_out(scope.clone(), Some(*rate)).map(Answer::Flag),
+            Verb::Meter(scope, rate) => store.meter(scope.clone(), *rate).map(|()| Answer::Nothing),
+            Verb::Act(conditions, act) => store.act(conditions.clone(), act.clone()).map(Answer::Acted),
+            Verb::Obey(worker) => store.obey(*worker, "w").map(Answer::Flag),
+            Verb::Give(command, workers, _) => store
+                .give(command.clone(), workers.clone())
+                .map(|given| given.map_or(Answer::Nothing, |given| Answer::Number(given.id))),
+            Verb::Begin(command, worker, _) => store.begin(*command, *worker).map(Answer::Flag),
+            Verb::Reply(command, worker, ok, _) => {
+                store.answer(*command, *worker, *ok, SAID.to_vec()).map(Answer::Flag)
+            }
             Verb::Cancel(id) => store.cancel(id).map(Answer::Flag),
             Verb::Revoke(id) => store.revoke(id, 15, 1_000_000).map(|what| Answer::Number(what as i64)),
             Verb::Purge(queue) => store.purge(queue).map(|count| Answer::Number(count as i64)),

@@ -18,6 +18,10 @@ pub struct Place {
     pub rush: bool,
     /// It reads what must not change meanwhile.
     pub quiet: bool,
+    /// It does in several transactions what nobody may come between: it dies sooner than wait for anybody.
+    pub alone: bool,
+    /// It does what is over so soon that it would hardly ever be killed in the middle.
+    pub frail: bool,
     pub holds_lock: bool,
     /// The current operation has appended to the WAL.
     pub wrote: bool,

@@ -16,6 +16,8 @@ use crate::vfs::Disk;
 use crate::weather::{Place, State, Weather};
 
 const SECOND: i64 = 1_000_000;
+/// Who is frail is killed in one of so many places.
+const FRAIL: u64 = 24;
 
 /// What a worker's page says, which outlives the worker.
 pub struct Page {
@@ -172,7 +174,7 @@ impl World {
         if place.dead || place.ended {
             return;
         }
-        (place.dead, place.condemned, place.holds_lock) = (true, true, false);
+        (place.dead, place.condemned, place.holds_lock, place.alone) = (true, true, false, false);
         let (wrote, moment) = (place.wrote, place.moment);
         state.kills += 1;
         state.note(|| format!("p{me} is killed"));
@@ -207,11 +209,15 @@ impl World {
         if place.dead || place.quiet {
             return;
         }
-        let rush = place.rush;
+        let (rush, frail) = (place.rush || place.alone, place.frail);
         let pause = 1 + state.dice.below(20) as i64;
         state.now += pause;
         state.mix(what << 8 | me as u64);
         let weather = state.weather;
+        if frail && weather.kill > 0 && state.dice.one_in(FRAIL) {
+            drop(state);
+            return self.die(me);
+        }
         if rush {
             let dies = weather.kill > 0 && state.dice.one_in(weather.kill / 4);
             drop(state);
@@ -276,11 +282,28 @@ impl World {
         }
     }
 
+    /// Whether nobody else runs until `together`: not where somebody is in the middle of a write.
+    pub fn alone(&self, me: usize) -> bool {
+        let mut state = self.state();
+        let free = state.places.iter().all(|place| !place.holds_lock);
+        state.places[me].alone = free;
+        free
+    }
+
+    /// Others may run again.
+    pub fn together(&self, me: usize) {
+        self.state().places[me].alone = false;
+    }
+
     /// Waits for virtual time.
     pub fn sleep(&self, me: usize, us: i64) {
         let mut state = self.state();
         if state.places[me].dead {
             return;
+        }
+        if state.places[me].alone {
+            drop(state);
+            return self.die(me);
         }
         let wakes = state.now + us.max(1);
         let place = &mut state.places[me];

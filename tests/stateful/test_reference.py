@@ -21,8 +21,8 @@ from hypothesis.stateful import (
 from stateful.reference import Job, Reference, any_of
 
 from pyqueue import PyQueue
+from pyqueue._core import Gates, Outcome
 from pyqueue._core import Job as Claimed
-from pyqueue._core import Outcome
 from pyqueue.exceptions import DuplicateJob, LeaseLost, Reject, TaskRevokedError
 from pyqueue.worker.run_job import run_job
 
@@ -156,7 +156,8 @@ class Queue(RuleBasedStateMachine):
 
     @rule(queue=queues)
     def pause_or_resume(self, queue: str) -> None:
-        (self.app.store.resume if queue in self.model.paused else self.app.store.pause)(queue=queue)
+        gates = Gates(self.app.store)
+        (gates.resume if queue in self.model.paused else gates.pause)(queue=queue)
         self.model.paused ^= {queue}
 
     @rule(queue=queues, sure=st.integers(0, 9))

@@ -74,7 +74,9 @@ CREATE TABLE pyqueue_owner(
   slots INTEGER NOT NULL,
   clock TEXT NOT NULL,                                          -- which boot clock the deadlines are of
   deadline INTEGER NOT NULL,
-  joined INTEGER NOT NULL
+  joined INTEGER NOT NULL,
+  obeys TEXT,                                                   -- the worker that it answers commands for; NULL: it does not
+  facts BLOB                                                    -- what it says of itself; not the core's
 ) STRICT;
 
 -- Where a job is that is not simply ready: place 1 again, 2 waits for a gate, 3 later, 4 prepared, 5 held until a
@@ -85,7 +87,7 @@ CREATE TABLE pyqueue_side(
   place INTEGER NOT NULL CHECK(place BETWEEN 1 AND 5),
   k INTEGER NOT NULL,
   at INTEGER NOT NULL,
-  CHECK(place IN (2, 3, 5) OR k = 0)
+  CHECK(k = 0 OR place = 2 OR place = 3 OR place = 5)
 ) STRICT;
 CREATE UNIQUE INDEX pyqueue_side_order ON pyqueue_side(place, k, at, id);
 
@@ -93,11 +95,20 @@ CREATE UNIQUE INDEX pyqueue_side_order ON pyqueue_side(place, k, at, id);
 CREATE TABLE pyqueue_gate(
   id INTEGER PRIMARY KEY,
   kind TEXT NOT NULL CHECK(kind = 'pause' OR kind = 'lack'),
-  scope TEXT NOT NULL CHECK(scope = 'task' OR scope = 'queue'),
-  name TEXT NOT NULL,
+  scope TEXT NOT NULL CHECK(scope = 'task' OR scope = 'queue' OR scope = 'fits'),
+  name TEXT NOT NULL,                                           -- of the task or queue; of 'fits' its patterns in words
+  task TEXT,                                                    -- patterns of 'fits', of SQLite's GLOB; NULL: any
+  queue TEXT,
+  key TEXT,                                                     -- of the dedup key
   shut INTEGER NOT NULL CHECK(shut BETWEEN 0 AND 1),
   waiting INTEGER NOT NULL DEFAULT 0 CHECK(waiting >= 0),       -- the length of its list in pyqueue_side
-  UNIQUE(scope, name, kind)
+  rate INTEGER CHECK(rate > 0),                                 -- once open it lets one job out in so long (µs); NULL: all
+  turn INTEGER NOT NULL DEFAULT 0,                              -- of the next one (wall time, µs)
+  since INTEGER,                                                -- when it was shut last, by whom and why
+  author TEXT,
+  reason TEXT,
+  UNIQUE(scope, name, kind),
+  CHECK(scope = 'fits' OR coalesce(task, queue, key) IS NULL)
 ) STRICT;
 -- The lists that claims may draw from.
 CREATE INDEX pyqueue_gate_list ON pyqueue_gate(id) WHERE waiting>0 AND (shut=0 OR kind='lack');
@@ -125,12 +136,13 @@ CREATE TABLE pyqueue_budget(
   turn INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Running attempts that are to end. However one ends but in success, its job is cancelled then.
+-- Running attempts that are to end. However one ends but in success, its job is cancelled then, or back in line.
 CREATE TABLE pyqueue_revoke(
   id INTEGER PRIMARY KEY,
   token INTEGER NOT NULL,
   signal INTEGER NOT NULL CHECK(signal BETWEEN 1 AND 64),       -- what its process gets after grace (µs), before it is killed
-  grace INTEGER NOT NULL CHECK(grace >= 0)
+  grace INTEGER NOT NULL CHECK(grace >= 0),
+  back INTEGER NOT NULL DEFAULT 0 CHECK(back BETWEEN 0 AND 1)   -- 1: its job is not cancelled but comes back in line
 ) STRICT;
 
 -- Jobs that are stored once this one ends in failure and nobody can say what follows. A list of the core's own.
@@ -247,6 +259,8 @@ CREATE TABLE pyqueue_history(
   until INTEGER                                                 -- of a success that is kept for a time of its own (wall time, µs)
 ) STRICT;
 CREATE INDEX pyqueue_history_job ON pyqueue_history(job);
+-- Cancelled jobs.
+CREATE INDEX pyqueue_history_cancelled ON pyqueue_history(seq) WHERE state=3;
 CREATE INDEX pyqueue_history_until ON pyqueue_history(until) WHERE until IS NOT NULL;
 
 -- What attempts have logged: of each the end, of all together so many bytes that band -5 counts.
@@ -257,6 +271,22 @@ CREATE TABLE pyqueue_log(
   dropped INTEGER NOT NULL CHECK(dropped >= 0),                 -- lines before these
   text BLOB NOT NULL,
   UNIQUE(job, token)
+) STRICT;
+
+-- What has happened beside the ends that the history has: written only while somebody asks for it.
+CREATE TABLE pyqueue_event(
+  seq INTEGER PRIMARY KEY,
+  turn INTEGER NOT NULL,                                        -- the newest number of the history then: it came after that
+  kind INTEGER NOT NULL CHECK(kind BETWEEN 0 AND 5),            -- sent received online offline heartbeat; 5: nothing was written before
+  at INTEGER NOT NULL,                                          -- wall time (µs)
+  job INTEGER,
+  nonce INTEGER,
+  alias TEXT,
+  band INTEGER,
+  name TEXT,                                                    -- of the task, or the worker
+  owner INTEGER,
+  count INTEGER,                                                -- received: its retries; a beat: the jobs that the worker has
+  moment INTEGER                                                -- sent: when it may start; of a worker its process; 5: since when
 ) STRICT;
 
 -- What foreign connections write, in transactions of their own; the next transaction of ours folds it into the tables
@@ -273,7 +303,7 @@ CREATE TABLE pyqueue_inbox(
   run_at INTEGER,                                               -- wall time (µs), as all times here
   expires INTEGER,
   dedup_key TEXT CHECK(length(dedup_key) BETWEEN 1 AND 255),
-  dedup TEXT NOT NULL DEFAULT 'return' CHECK(dedup IN ('return', 'refuse', 'replace')),
+  dedup TEXT NOT NULL DEFAULT 'return' CHECK(dedup = 'return' OR dedup = 'refuse' OR dedup = 'replace'),
   dedup_window INTEGER CHECK(dedup_window > 0),
   max_losses INTEGER NOT NULL DEFAULT 5 CHECK(max_losses BETWEEN 1 AND 4294967295),
   time_limit INTEGER CHECK(time_limit > 0),
@@ -363,3 +393,30 @@ CREATE TABLE pyqueue_schedule(
   CHECK(next > last)                                            -- times only grow, whatever the clock does
 ) STRICT;
 CREATE INDEX pyqueue_schedule_due ON pyqueue_schedule(due) WHERE due IS NOT NULL AND paused=0 AND gone=0;
+
+-- Commands to workers, kept as a record of who asked what.
+CREATE TABLE pyqueue_command(
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL CHECK(length(name) BETWEEN 1 AND 255),
+  arguments BLOB NOT NULL,                                      -- not the core's
+  target TEXT NOT NULL,                                         -- whom it was for, as it was said
+  author TEXT NOT NULL,
+  asks INTEGER NOT NULL CHECK(asks BETWEEN 0 AND 1),            -- 1: it changes nothing
+  made INTEGER NOT NULL,
+  expires INTEGER NOT NULL,                                     -- wall time (µs), for people and for other clocks
+  clock TEXT NOT NULL,                                          -- which boot clock the deadline is of
+  deadline INTEGER NOT NULL
+) STRICT;
+CREATE INDEX pyqueue_command_asks ON pyqueue_command(asks, id);
+
+-- Its addressees, from the moment it was given on, and what each has answered.
+CREATE TABLE pyqueue_reply(
+  command INTEGER NOT NULL,
+  owner INTEGER NOT NULL,                                       -- 0: nobody's, it was done by its author
+  worker TEXT NOT NULL,
+  state INTEGER NOT NULL CHECK(state BETWEEN 0 AND 3),          -- nothing, begun, ok, error
+  body BLOB,
+  at INTEGER CHECK((state=0) = (at IS NULL)),
+  PRIMARY KEY(command, owner)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pyqueue_reply_open ON pyqueue_reply(owner) WHERE state=0;

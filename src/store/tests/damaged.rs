@@ -49,3 +49,18 @@ fn a_lease_from_the_least_place_on_is_taken_back() {
     let lost = bench.store.reap(worker, Evidence::None, "the test").unwrap();
     assert_eq!((lost.len(), bench.sql("SELECT count(*) FROM pyqueue_lease")), (1, 0));
 }
+
+#[test]
+fn times_that_cannot_be_are_shown_and_not_counted_with() {
+    let bench = bench();
+    let worker = bench.join();
+    bench.store.enqueue((0..6).map(|_| job("t")).collect()).unwrap();
+    for job in bench.claim(worker, 6) {
+        bench.end(&job, success());
+    }
+    bench.damage("UPDATE pyqueue_history SET started=-9223372036854775808, enqueued=9223372036854775807, finished=9223372036854775807");
+    assert_eq!(bench.store.stats(None, 0, 100).unwrap().rows, 6);
+    let start = bench.store.cursor(false).unwrap();
+    let told = Reader::default().look(&bench.store, &start, None).unwrap().events;
+    assert_eq!(told.iter().filter(|event| event.kind == "task-succeeded").count(), 6);
+}

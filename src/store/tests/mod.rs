@@ -1,25 +1,36 @@
 //! Behaviour of the store on real files and a virtual clock.
 
 mod budget;
+mod command;
+mod counting;
 mod damaged;
 mod depth;
 mod errbacks;
+mod events;
 mod examine;
+mod facts;
 mod foreign;
+mod gates;
 mod graphs;
 mod half;
 mod keeping;
+mod leased;
+mod listed;
 mod log;
+mod meters;
 mod model;
 mod pages;
+mod passing;
 mod producer;
 mod retries;
 mod revoked;
 mod schedule;
+mod selected;
 mod verbs;
 mod virtual_env;
 mod watch;
 mod workflow;
+mod workflow_ways;
 
 use std::sync::Arc;
 
@@ -84,7 +95,15 @@ impl Bench {
     }
 
     fn join(&self) -> i64 {
-        self.store.join(NewWorker { name: "w".into(), pid: 1, slots: 1, visibility_us: 30_000_000 }).unwrap()
+        self.store
+            .join(NewWorker {
+                name: "w".into(),
+                pid: 1,
+                slots: 1,
+                visibility_us: 30_000_000,
+                facts: Vec::new(),
+            })
+            .unwrap()
     }
 
     fn claim(&self, owner: i64, limit: usize) -> Vec<ClaimedJob> {
@@ -97,6 +116,12 @@ impl Bench {
 
     fn state(&self, id: &str) -> &'static str {
         self.store.view(id).unwrap().state.name()
+    }
+
+    /// What no verb of ours does.
+    fn write(&self, sql: &'static str) {
+        let work = |tx: &mut crate::sqlite::Tx<'_, rules::Rules>| Ok(tx.conn.execute_batch(sql)?);
+        self.store.opened().unwrap().db.write(Durability::Normal, work).unwrap();
     }
 
     fn sql(&self, text: &str) -> i64 {

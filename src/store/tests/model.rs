@@ -1,5 +1,8 @@
 //! Random verbs against a reference of plain values; the whole file is compared after every step.
 
+#[path = "model_many.rs"]
+mod many;
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -28,7 +31,9 @@ struct Known {
     body: Vec<u8>,
     errbacks: bool,
     /// Its attempt is to end.
-    revoked: bool,
+    asked: Option<Then>,
+    /// The band it was moved to.
+    home: Option<i64>,
 }
 
 /// Where no claim of the reference looks.
@@ -43,6 +48,15 @@ fn anew(job: &ClaimedJob) -> Payload {
 
 const QUEUES: [&str; 2] = ["a", "b"];
 const TASKS: [&str; 3] = ["t0", "t1", "t2"];
+/// Patterns of task, queue and key.
+const FITS: [(Option<&str>, Option<&str>, Option<&str>); 3] =
+    [(None, Some("a*"), None), (None, None, Some("k1")), (Some("t0"), Some("b"), None)];
+
+fn fits(number: usize) -> Scope {
+    let (task, queue, key) = FITS[number];
+    let own = |text: Option<&str>| text.map(str::to_owned);
+    Scope::Fits(Pattern { task: own(task), queue: own(queue), key: own(key) })
+}
 
 struct Model {
     bench: Bench,
@@ -52,13 +66,23 @@ struct Model {
     /// Claims to act on, also after their time.
     tokens: Vec<ClaimedJob>,
     paused: [bool; 3],
+    /// The same of `FITS`.
+    fits: [bool; 3],
 }
 
 impl Model {
     fn new(seed: u64) -> Model {
         let bench = bench();
         let workers = vec![bench.join(), bench.join()];
-        Model { bench, seed, jobs: BTreeMap::new(), workers, tokens: Vec::new(), paused: [false; 3] }
+        Model {
+            bench,
+            seed,
+            jobs: BTreeMap::new(),
+            workers,
+            tokens: Vec::new(),
+            paused: [false; 3],
+            fits: [false; 3],
+        }
     }
 
     fn random(&mut self, below: u64) -> u64 {
@@ -72,13 +96,15 @@ impl Model {
 
     fn step(&mut self) {
         match self.random(100) {
-            0..30 => self.enqueue(),
-            30..55 => self.claim(),
-            55..85 => self.finish(),
-            85..89 => self.reap(),
-            89..93 => self.pause(),
-            93..95 => self.cancel(),
-            95..97 => self.revoke(),
+            0..28 => self.enqueue(),
+            28..50 => self.claim(),
+            50..78 => self.finish(),
+            78..82 => self.reap(),
+            82..86 => self.pause(),
+            86..89 => self.cancel(),
+            89..91 => self.revoke(),
+            91..93 => self.give_way(),
+            93..97 => self.relocate(),
             _ => self.bench.env.pass(1.5),
         }
         self.compare();
@@ -133,7 +159,8 @@ impl Model {
             losses: 0,
             body: b"[]".to_vec(),
             errbacks,
-            revoked: false,
+            asked: None,
+            home: None,
         };
         let fresh = self.jobs.insert(answer.id, known);
         assert!(fresh.is_none(), "an id was given twice");
@@ -153,9 +180,7 @@ impl Model {
         let mut expected: Vec<(i64, i64, String)> = self
             .jobs
             .iter()
-            .filter(|(_, known)| {
-                known.place == Place::Ready && known.queue == queue && !self.paused[known.task]
-            })
+            .filter(|(_, known)| known.place == Place::Ready && known.queue == queue && !self.keeps(known))
             .map(|(id, known)| (known.at, PublicId::parse(id).unwrap().row.0, id.clone()))
             .collect();
         expected.sort();
@@ -168,6 +193,7 @@ impl Model {
             let known = self.jobs.get_mut(&job.id).unwrap();
             assert_eq!((job.attempt, &job.payload.body), (known.attempts + 1, &known.body));
             known.place = Place::Leased { token: job.token, owner: worker };
+            known.at = known.home.map_or(known.at, id::floor);
         }
         self.tokens.extend(jobs);
     }
@@ -208,13 +234,18 @@ impl Model {
             if !held {
                 continue;
             }
+            let asked = known.asked.take();
+            if asked == Some(Then::Back) && !matches!(outcome, Outcome::Success(_)) {
+                known.place = Place::Ready;
+                continue;
+            }
             known.attempts += u32::from(outcome != Outcome::GivenBack);
             if let Outcome::Retry { payload: Some(payload), .. } = &outcome {
                 known.body.clone_from(&payload.body);
             }
             known.place = match outcome {
                 Outcome::Success(_) => Place::Ended("success"),
-                _ if known.revoked => Place::Ended("cancelled"),
+                _ if asked.is_some() => Place::Ended("cancelled"),
                 Outcome::Failure(_) => Place::Ended("failed"),
                 Outcome::Retry { delay_us, .. } if delay_us > 0 => Place::Later(now + delay_us),
                 Outcome::Lost { .. } => {
@@ -232,10 +263,15 @@ impl Model {
         self.bench.store.reap(dead, Evidence::None, "test").unwrap();
         for known in self.jobs.values_mut() {
             if matches!(known.place, Place::Leased { owner, .. } if owner == dead) {
+                let asked = known.asked.take();
+                if asked == Some(Then::Back) {
+                    known.place = Place::Ready;
+                    continue;
+                }
                 known.attempts += 1;
                 known.losses += 1;
                 known.place = match known.losses {
-                    _ if known.revoked => Place::Ended("cancelled"),
+                    _ if asked.is_some() => Place::Ended("cancelled"),
                     5 => Place::Ended("dead"),
                     _ => Place::Ready,
                 };
@@ -244,7 +280,23 @@ impl Model {
         self.workers[at] = self.bench.join();
     }
 
+    /// Whether a gate keeps it from starting.
+    fn keeps(&self, known: &Known) -> bool {
+        let key = known.key.map(|key| format!("k{key}"));
+        let (task, queue) = (TASKS[known.task], QUEUES[known.queue]);
+        self.paused[known.task]
+            || (0..3).any(|number| self.fits[number] && fits(number).covers(task, queue, key.as_deref()))
+    }
+
     fn pause(&mut self) {
+        if self.random(2) == 0 {
+            let number = self.random(3) as usize;
+            let scope = fits(number);
+            if self.fits[number] { self.bench.store.resume(scope) } else { self.bench.store.pause(scope) }
+                .unwrap();
+            self.fits[number] = !self.fits[number];
+            return;
+        }
         let task = self.random(3) as usize;
         let scope = Scope::Task(TASKS[task].into());
         if self.paused[task] { self.bench.store.resume(scope) } else { self.bench.store.pause(scope) }
@@ -275,7 +327,7 @@ impl Model {
         assert_eq!(self.bench.store.revoke(&id, 15, 1).unwrap(), expected);
         match expected {
             Revoked::Cancelled => known.place = Place::Ended("cancelled"),
-            Revoked::Asked => known.revoked = true,
+            Revoked::Asked => known.asked = Some(Then::Cancelled),
             Revoked::Late => {}
         }
     }
@@ -319,6 +371,9 @@ impl Model {
             if paused {
                 self.bench.store.resume(Scope::Task((*task).into())).unwrap();
             }
+        }
+        for number in (0..3).filter(|number| self.fits[*number]) {
+            self.bench.store.resume(fits(number)).unwrap();
         }
         for worker in self.workers.clone() {
             self.bench.store.part(worker).unwrap();

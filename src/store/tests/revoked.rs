@@ -37,7 +37,13 @@ fn an_attempt_that_is_revoked_ends_its_job_unless_it_succeeds() {
             let worker = bench.join();
             let jobs = bench.claim(worker, 3);
             assert_eq!(revoke(&bench, &ids[1]), Revoked::Asked);
-            let wish = Wish { row: jobs[1].row, token: jobs[1].token, signal: TERM, grace_us: 1_000 };
+            let wish = Wish {
+                row: jobs[1].row,
+                token: jobs[1].token,
+                signal: TERM,
+                grace_us: 1_000,
+                then: Then::Cancelled,
+            };
             assert_eq!(bench.store.wishes().unwrap(), [wish]);
             assert_eq!(bench.state(&ids[1]), "running");
             let mut end = finish_of(&jobs[1], outcome.clone());

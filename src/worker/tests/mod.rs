@@ -7,6 +7,7 @@ use crate::clock::{Clock, Env, SystemClock};
 use crate::job::{ClaimedJob, Failure, NewJob, Outcome, Payload, State};
 use crate::sqlite::Durability;
 
+mod clock;
 mod overlooked;
 mod peers;
 mod threads;
@@ -86,6 +87,7 @@ fn command() -> Vec<String> {
 fn options(concurrency: u32) -> Options {
     Options {
         name: "test".into(),
+        facts: Arc::default(),
         command: command(),
         concurrency,
         least: None,
@@ -107,6 +109,10 @@ fn options(concurrency: u32) -> Options {
 }
 
 fn store(directory: &Path) -> Arc<Store> {
+    store_in(directory, Env::system())
+}
+
+fn store_in(directory: &Path, env: Env) -> Arc<Store> {
     let options = crate::store::Options {
         embed: false,
         durability: Durability::Normal,
@@ -116,7 +122,7 @@ fn store(directory: &Path) -> Arc<Store> {
         history_count: 100_000,
         failed_age_us: 86_400_000_000,
     };
-    Arc::new(Store::new(directory.join("jobs.db"), options, Env::system()))
+    Arc::new(Store::new(directory.join("jobs.db"), options, env))
 }
 
 fn job(task: &str, body: &str) -> NewJob {

@@ -9,6 +9,10 @@ fn a_worker_taken_for_dead_starts_anew() {
     let worker = Worker::start(Arc::clone(&store), Options { visibility_us: 300_000, ..options(1) }).unwrap();
     until(&worker, Kind::Ready);
     let id = store.workers().unwrap()[0].id;
+    worker.describe(b"what it is now".to_vec());
+    while store.facts().unwrap()[&id].said != b"what it is now" {
+        SystemClock::new().sleep(Duration::from_millis(1));
+    }
     let long = enqueue(&store, vec![job("sleep", "300")]);
     while store.view(&long[0]).unwrap().state != State::Running {
         SystemClock::new().sleep(Duration::from_millis(1));
@@ -20,6 +24,7 @@ fn a_worker_taken_for_dead_starts_anew() {
     let now = store.workers().unwrap();
     assert!(now.len() == 1 && now[0].id != id);
     assert!(liveness::alive(&store.directory().unwrap(), now[0].id));
+    assert_eq!(store.facts().unwrap()[&now[0].id].said, b"what it is now");
     worker.stop(false);
     rest(&worker);
 }
@@ -130,6 +135,7 @@ fn a_hung_worker_loses_its_jobs_when_its_lease_is_over_and_not_before() {
         pid: std::process::id(),
         slots: 1,
         visibility_us: 3_000_000,
+        facts: Vec::new(),
     };
     let id = store.join(hung).unwrap();
     let lock = liveness::Lock::take(&store.directory().unwrap(), id).unwrap();

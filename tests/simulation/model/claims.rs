@@ -1,5 +1,8 @@
 //! Jobs are taken, in order, and set aside in passing.
 
+use std::collections::BTreeMap;
+
+use pyqueue_core::id;
 use pyqueue_core::job::State;
 use pyqueue_core::store::Ask;
 
@@ -22,15 +25,17 @@ impl Model {
                 .collect(),
             None => (1..=self.queues.len() as i64).collect(),
         };
-        numbers.retain(|number| !self.paused_queues.contains(&self.queues[*number as usize - 1]));
+        numbers.retain(|number| !self.paused_queue(&self.queues[*number as usize - 1]));
         if numbers.len() > 1 {
             let turn = self.token as usize % numbers.len();
             numbers.rotate_left(turn);
         }
         let mut taken = Vec::new();
+        let mut turns = self.turns_now();
         for number in numbers {
-            self.take_from(ask, number, &mut taken);
+            self.take_from(ask, number, &mut taken, &mut turns);
         }
+        self.end_runs();
         self.token += i64::from(!taken.is_empty());
         Some(taken)
     }
@@ -51,15 +56,13 @@ impl Model {
         }
     }
 
-    fn take_from(&mut self, ask: &Ask, number: i64, taken: &mut Vec<Taken>) {
+    fn take_from(&mut self, ask: &Ask, number: i64, taken: &mut Vec<Taken>, turns: &mut BTreeMap<i64, i64>) {
         let known = |task: &str| ask.tasks.as_ref().is_none_or(|tasks| tasks.contains(task));
         let mut line: Vec<(i64, i64)> = Vec::new();
         for (row, job) in &self.jobs {
-            let paused = self.paused_tasks.contains(&job.new.task);
             let open = match job.place {
                 Place::Ready => true,
-                Place::Parked { unknown: false } => !paused,
-                Place::Parked { unknown: true } => !paused && known(&job.new.task),
+                Place::Behind(gate) => self.is_open(gate, known),
                 _ => false,
             };
             if open && job.band >> 8 == number {
@@ -72,19 +75,45 @@ impl Model {
                 break;
             }
             let job = &self.jobs[&row];
-            let task = job.new.task.clone();
+            if matches!(job.place, Place::Behind(gate) if self.has_no_turn(gate, turns)) {
+                continue;
+            }
             if job.expired(self.now) {
                 self.end(row, State::Expired);
-            } else if self.paused_tasks.contains(&task) {
-                self.place(row, Place::Parked { unknown: false });
-            } else if !known(&task) {
-                self.place(row, Place::Parked { unknown: true });
+            } else if let Some(gate) = self.in_the_way(job) {
+                self.begin_run(row, gate);
+                self.place(row, Place::Behind(gate));
+            } else if !known(&job.new.task) {
+                let gate = self.lack(&job.new.task.clone());
+                self.begin_run(row, gate);
+                self.place(row, Place::Behind(gate));
             } else {
-                let token = self.token + 1;
-                taken.push((row, token, job.attempts + 1));
-                let deadline = ask.visibility_us.map(|time| self.boot + time);
-                self.place(row, Place::Leased { token, owner: ask.owner, deadline });
+                let gates = self.rated(job, turns);
+                match gates.iter().find(|gate| self.has_no_turn(**gate, turns)) {
+                    Some(gate) => self.place(row, Place::Behind(*gate)),
+                    None => {
+                        self.pass(&gates, turns);
+                        taken.push(self.take(ask, row));
+                    }
+                }
             }
+        }
+    }
+
+    fn take(&mut self, ask: &Ask, row: i64) -> Taken {
+        let token = self.token + 1;
+        let deadline = ask.visibility_us.map(|time| self.boot + time);
+        self.place(row, Place::Leased { token, owner: ask.owner, deadline });
+        self.send_to_the_front(row);
+        (row, token, self.jobs[&row].attempts + 1)
+    }
+
+    /// One that does not stand at its own place comes back at the front of its band.
+    pub fn send_to_the_front(&mut self, row: i64) {
+        if let Some(job) = self.jobs.get_mut(&row)
+            && job.at != row
+        {
+            job.at = id::floor(job.band);
         }
     }
 

@@ -1,10 +1,10 @@
 //! Attempts and jobs end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use pyqueue_core::id::{self, RowId};
 use pyqueue_core::job::{Budget, Finish, Finished, NewJob, Outcome, State};
-use pyqueue_core::store::Revoked;
+use pyqueue_core::store::{Revoked, Scope};
 
 use super::{Model, Place};
 
@@ -28,6 +28,7 @@ impl Model {
         // In the order of the rows, as they take places of a budget.
         let mut order: Vec<usize> = (0..ends.len()).collect();
         order.sort_by_key(|at| ends[*at].row);
+        let yielding = self.yielding();
         let mut answers = vec![Finished::LeaseLost; ends.len()];
         for at in order {
             answers[at] = self.one(&ends[at]);
@@ -37,7 +38,9 @@ impl Model {
             let cancelled = self.written.contains(&(end.row.0, end.token, 3));
             if *answer == Finished::Done
                 && !cancelled
-                && matches!(end.outcome, Outcome::Success(_) | Outcome::Failure(_))
+                && (matches!(end.outcome, Outcome::Success(_))
+                    || matches!(end.outcome, Outcome::Failure(_))
+                        && !yielding.contains(&(end.row.0, end.token)))
             {
                 for job in &end.then {
                     let _ = self.enqueue(job);
@@ -72,8 +75,10 @@ impl Model {
             let again = written(code) || code == 5 && written(0) || ![0, 6].contains(&code) && written(3);
             return if again { Finished::Again } else { Finished::LeaseLost };
         }
-        if self.revoked.remove(&row).is_some() && code != 0 {
-            return self.end_revoked(row, end.token);
+        if let Some((_, back)) = self.revoked.remove(&row)
+            && code != 0
+        {
+            return self.end_revoked(row, end.token, back);
         }
         let Some(job) = self.jobs.get_mut(&row) else { return Finished::LeaseLost };
         match &end.outcome {
@@ -141,15 +146,19 @@ impl Model {
         (before - self.now).max(0)
     }
 
-    fn end_revoked(&mut self, row: i64, token: i64) -> Finished {
+    fn end_revoked(&mut self, row: i64, token: i64, back: bool) -> Finished {
+        if back {
+            self.place(row, Place::Ready);
+            return Finished::Done;
+        }
         self.end(row, State::Cancelled);
         self.written.insert((row, token, 3));
         Finished::Done
     }
 
     fn lose(&mut self, row: i64, token: i64, charged: bool) -> Finished {
-        if self.revoked.remove(&row).is_some() {
-            return self.end_revoked(row, token);
+        if let Some((_, back)) = self.revoked.remove(&row) {
+            return self.end_revoked(row, token, back);
         }
         self.written.insert((row, token, 5));
         let Some(job) = self.jobs.get_mut(&row) else { return Finished::LeaseLost };
@@ -180,11 +189,14 @@ impl Model {
     /// A worker is gone. Without its page each of its jobs may have been running.
     pub fn reap(&mut self, worker: i64, page: Option<&HashMap<RowId, bool>>) {
         self.workers.remove(&worker);
+        self.obeys.remove(&worker);
         for (row, token) in self.leased(|owner, _| owner == worker) {
             match page.map_or(Some(true), |page| page.get(&RowId(row)).copied()) {
                 Some(charged) => drop(self.lose(row, token, charged)),
-                None if self.revoked.remove(&row).is_some() => drop(self.end_revoked(row, token)),
-                None => self.place(row, Place::Ready),
+                None => match self.revoked.remove(&row) {
+                    Some((_, back)) => drop(self.end_revoked(row, token, back)),
+                    None => self.place(row, Place::Ready),
+                },
             }
         }
         self.settle();
@@ -216,8 +228,26 @@ impl Model {
         }
         let Some(row) = self.row(id) else { return Revoked::Late };
         let Place::Leased { token, .. } = self.jobs[&row].place else { return Revoked::Late };
-        self.revoked.insert(row, token);
+        self.revoked.insert(row, (token, false));
         Revoked::Asked
+    }
+
+    /// Attempts that are to give way: row and token.
+    pub fn yielding(&self) -> BTreeSet<(i64, i64)> {
+        let back = self.revoked.iter().filter(|(_, (_, back))| *back);
+        back.map(|(row, (token, _))| (*row, *token)).collect()
+    }
+
+    /// What runs of it is to end and comes back, unless it is to be cancelled; how many.
+    pub fn give_way(&mut self, scope: &Scope) -> i64 {
+        let running = self.leased(|_, _| true);
+        let meant = |row: &i64| self.is_about(scope, &self.jobs[row]);
+        let rows: Vec<(i64, i64)> = running.into_iter().filter(|(row, _)| meant(row)).collect();
+        for (row, token) in &rows {
+            let back = self.revoked.get(row).is_none_or(|(_, back)| *back);
+            self.revoked.insert(*row, (*token, back));
+        }
+        rows.len() as i64
     }
 
     /// Cancels all of a queue that are not running.

@@ -64,6 +64,7 @@ impl Model {
             attempts: 0,
             retries: 0,
             losses: 0,
+            made: self.now,
             id,
             forgotten: false,
         };
@@ -84,7 +85,7 @@ impl Model {
     }
 
     /// Who has a key. An unfinished job that nobody started in time is let go.
-    fn holder(&mut self, key: (i64, String)) -> Option<i64> {
+    pub fn holder(&mut self, key: (i64, String)) -> Option<i64> {
         let (row, until) = *self.keys.get(&key)?;
         let job = &self.jobs[&row];
         if job.live() {

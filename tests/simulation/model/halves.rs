@@ -42,6 +42,7 @@ impl Model {
         if commit {
             let later = self.jobs[&row].new.run_at_us.filter(|at| *at > self.now);
             self.place(row, later.map_or(Place::Ready, Place::Later));
+            self.send_to_the_front(row);
         } else {
             self.end(row, State::Cancelled);
         }

@@ -2,14 +2,19 @@
 //! content of the whole file; it knows nothing of pages, locks or transactions.
 
 mod claims;
+mod commands;
 mod ends;
 mod enqueues;
+mod gates;
 mod halves;
+mod many;
 mod producers;
 mod schedules;
 mod state;
 mod workflows;
 
+pub use commands::{Command, CommandRow, Reply, SAID};
+pub use gates::{Gate, GateRow, WINDOW, about, named};
 pub use halves::Half;
 pub use schedules::Standing;
 use workflows::Node;
@@ -17,7 +22,6 @@ use workflows::Node;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pyqueue_core::job::{Dedup, Errback, NewJob, State};
-use pyqueue_core::store::Scope;
 
 use crate::verbs::{Answer, Verb};
 
@@ -25,10 +29,8 @@ use crate::verbs::{Answer, Verb};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Place {
     Ready,
-    /// Set aside: because its task is paused, or unknown to a worker that met it.
-    Parked {
-        unknown: bool,
-    },
+    /// On the list of a gate.
+    Behind(i64),
     Later(i64),
     /// Its sender has not spoken.
     Prepared,
@@ -54,6 +56,8 @@ pub struct Job {
     pub attempts: u32,
     pub retries: u32,
     pub losses: u32,
+    /// When it was stored.
+    pub made: i64,
     /// The public id, once somebody has learnt it.
     pub id: Option<String>,
     pub forgotten: bool,
@@ -66,14 +70,24 @@ pub struct Model {
     pub tails: BTreeMap<i64, i64>,
     /// Names in the order of their numbers, from 1.
     pub queues: Vec<String>,
-    pub paused_tasks: BTreeSet<String>,
-    pub paused_queues: BTreeSet<String>,
+    pub gates: BTreeMap<i64, Gate>,
+    /// Those that kept somebody before this transaction.
+    waited: BTreeSet<i64>,
+    /// Jobs that the last claim may have set aside though it had no need to look at them: of a band, a task, behind a
+    /// gate. A look tells.
+    pub runs: BTreeSet<(i64, String, i64)>,
     /// Who has a key, and until when in any case.
     pub keys: BTreeMap<(i64, String), (i64, Option<i64>)>,
     pub aliases: BTreeMap<String, i64>,
     /// Workers that are not struck, in the order they came.
     pub workers: BTreeSet<i64>,
     pub last_worker: i64,
+    /// Those of them that obey commands.
+    pub obeys: BTreeSet<i64>,
+    /// In the order of their numbers, from 1.
+    pub commands: Vec<Command>,
+    /// What each addressee of a command has come to, and said: by command and worker.
+    pub replies: BTreeMap<(i64, i64), Reply>,
     pub token: i64,
     pub inbox: Vec<NewJob>,
     folding: bool,
@@ -90,7 +104,7 @@ pub struct Model {
     /// When the next retry of a task under a budget may begin to wait.
     pub turns: BTreeMap<String, i64>,
     /// Attempts that are to end: token by row.
-    pub revoked: BTreeMap<i64, i64>,
+    pub revoked: BTreeMap<i64, (i64, bool)>,
     /// A newer build keeps ours out.
     pub newer: bool,
     /// Row, token and outcome of each attempt that has ended.
@@ -120,7 +134,7 @@ impl Job {
             Place::Leased { .. } => State::Running,
             Place::Prepared => State::Prepared,
             Place::Held(_) => State::Held,
-            Place::Parked { .. } => State::Parked,
+            Place::Behind(_) => State::Parked,
             _ if self.retries > 0 => State::Retrying,
             Place::Later(_) => State::Delayed,
             Place::Ready => State::Waiting,
@@ -132,6 +146,13 @@ impl Model {
     /// What the store must answer, and what becomes of the file.
     pub fn apply(&mut self, verb: &Verb, now: i64, boot: i64) -> Answer {
         (self.now, self.boot) = (now, boot);
+        self.waited = self.keeping();
+        let answer = self.of_transaction(verb);
+        self.tidy();
+        answer
+    }
+
+    fn of_transaction(&mut self, verb: &Verb) -> Answer {
         let foreign = matches!(verb, Verb::Newer(_) | Verb::Inbox(_) | Verb::Receipts(..));
         if foreign || self.newer || self.receipts.is_empty() {
             let answer = self.applied(verb);
@@ -228,21 +249,30 @@ impl Model {
                 Answer::Nothing
             }
             Verb::Pause(scope) => {
-                match scope {
-                    Scope::Task(name) => self.paused_tasks.insert(name.clone()),
-                    Scope::Queue(name) => {
-                        self.queue(name);
-                        self.paused_queues.insert(name.clone())
-                    }
-                };
+                self.pause(scope);
                 Answer::Nothing
             }
+            Verb::GiveWay(scope) => {
+                self.pause(scope);
+                Answer::Number(self.give_way(scope))
+            }
             Verb::Resume(scope) => {
-                match scope {
-                    Scope::Task(name) => self.paused_tasks.remove(name),
-                    Scope::Queue(name) => self.paused_queues.remove(name),
-                };
+                self.let_out(scope, None);
                 Answer::Nothing
+            }
+            Verb::LetOut(scope, rate) => Answer::Flag(self.let_out(scope, Some(*rate))),
+            Verb::Meter(scope, rate) => {
+                self.meter(scope, *rate);
+                Answer::Nothing
+            }
+            Verb::Act(conditions, act) => Answer::Acted(self.act(conditions, act)),
+            Verb::Obey(worker) => Answer::Flag(self.obey(*worker)),
+            Verb::Give(command, workers, clock) => {
+                self.give(command, workers, clock).map_or(Answer::Nothing, Answer::Number)
+            }
+            Verb::Begin(command, worker, clock) => Answer::Flag(self.begin(*command, *worker, clock)),
+            Verb::Reply(command, worker, ok, clock) => {
+                Answer::Flag(self.reply(*command, *worker, *ok, clock))
             }
             Verb::Cancel(id) => Answer::Flag(self.cancel(id)),
             Verb::Revoke(id) => Answer::Number(self.revoke(id) as i64),

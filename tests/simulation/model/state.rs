@@ -2,6 +2,8 @@
 
 use pyqueue_core::job::State;
 
+use super::commands::Command;
+use super::gates::Gate;
 use super::{Model, Place};
 use crate::seen::Seen;
 
@@ -27,7 +29,10 @@ impl Model {
         for (row, there) in &seen.jobs {
             let job = &self.jobs[row];
             let counters = (job.attempts, job.retries, job.losses);
-            same(&format!("place of {row}"), &there.place, &job.place)?;
+            let of_run = matches!(there.place, Place::Behind(gate) if self.may_be_of_run(*row, gate));
+            if !of_run {
+                same(&format!("place of {row}"), &there.place, &job.place)?;
+            }
             same(&format!("attempts, retries, losses of {row}"), &there.counters, &counters)?;
             if job.place != Place::Ready || there.at != 0 {
                 let at = if job.leased() { 0 } else { job.at };
@@ -43,8 +48,10 @@ impl Model {
         same("callers' ids", &seen.aliases, &self.aliases)?;
         same("workers", &seen.workers, &self.workers)?;
         same("last token", &seen.token, &self.token)?;
-        same("paused tasks", &seen.paused_tasks, &self.paused_tasks)?;
-        same("paused queues", &seen.paused_queues, &self.paused_queues)?;
+        same("gates", &seen.gates, &self.gates.values().map(Gate::row).collect())?;
+        same("commands", &seen.commands, &self.commands.iter().map(Command::row).collect())?;
+        same("replies", &seen.replies, &self.replies)?;
+        same("workers that obey", &seen.obeys, &self.obeys)?;
         same("queues", &seen.queues, &self.queues)?;
         same("kept out by a newer build", &seen.newer, &self.newer)?;
         let inbox: Vec<String> = self.inbox.iter().filter_map(|job| job.alias.clone()).collect();
@@ -60,10 +67,12 @@ impl Model {
         same("producers", &seen.producers, &self.producers)
     }
 
-    /// Takes the public ids that nobody was told.
+    /// Takes the public ids that nobody was told, and which jobs were set aside with others.
     pub fn learn(&mut self, seen: &Seen) {
+        self.runs.clear();
         for (row, there) in &seen.jobs {
             if let Some(job) = self.jobs.get_mut(row) {
+                job.place = there.place.clone();
                 job.id.get_or_insert_with(|| there.id.clone());
             }
         }

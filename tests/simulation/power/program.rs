@@ -229,7 +229,13 @@ impl<'a> Hand<'a> {
         let owner = match self.worker {
             Some(worker) => worker,
             None => {
-                let worker = NewWorker { name: "w".into(), pid: 1, slots: 1, visibility_us: 1 << 50 };
+                let worker = NewWorker {
+                    name: "w".into(),
+                    pid: 1,
+                    slots: 1,
+                    visibility_us: 1 << 50,
+                    facts: Vec::new(),
+                };
                 let owner = self.store().join(worker)?;
                 *self.worker.insert(owner)
             }

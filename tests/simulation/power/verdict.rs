@@ -46,7 +46,7 @@ fn drain(store: &Store, mut token: i64) -> Result<std::result::Result<(), String
         }
         store.reap(worker.id, Evidence::Page(HashMap::new()), "the reboot")?;
     }
-    let worker = NewWorker { name: "w".into(), pid: 2, slots: 1, visibility_us: 1 << 50 };
+    let worker = NewWorker { name: "w".into(), pid: 2, slots: 1, visibility_us: 1 << 50, facts: Vec::new() };
     let owner = store.join(worker)?;
     let ask = Ask { owner, limit: 100, queues: None, tasks: None, visibility_us: None };
     loop {
