@@ -25,7 +25,7 @@ app = PyQueue("jobs.db", durability="normal")
 @app.task(name="work")
 def work(n):
     with open("ran", "a") as file: file.write(f"{n}\\n")
-    time.sleep(0.002)
+    time.sleep(0.01)
     return n
 
 @app.task(name="hold", bind=True)
@@ -44,7 +44,7 @@ def app(tmp_path: Path) -> PyQueue:
 
 
 class Load(threading.Thread):
-    """Makes a job every 5 ms until it is told to stop."""
+    """Makes a job of 10 ms every 5 ms until it is told to stop: mostly two are running."""
 
     def __init__(self, app: PyQueue) -> None:
         super().__init__(daemon=True)
