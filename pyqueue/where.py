@@ -13,6 +13,7 @@ TEXTS: Final = ("task", "queue", "key", "error")
 NUMBERS: Final = ("priority", "retries")
 _PART: Final = re.compile(r"""\s*([^\s=!<>]*)\s*(!=|>=|<=|=|>|<)(\s*)("[^"]*"|'[^']*'|[^\s"']\S*)""")
 _OPERATOR: Final = re.compile(r"[=<>!]")
+_RUN_TOGETHER: Final = re.compile(rf"[,;&|]\s*({'|'.join((*TEXTS, *NUMBERS, 'state', 'age'))})\s*[=<>!]")
 _LIKE: Final = re.compile(r"[*?[]")
 
 Scope = dict[str, str | tuple[str | None, str | None, str | None]]
@@ -93,6 +94,15 @@ def where(text: str) -> Where:
             # A variable of the shell that is empty: what follows is the next condition.
             raise InvalidFilter(
                 f"{field}{operator} has no value before {value!r:.80}; quote a value with = < > or !"
+            )
+        elif _OPERATOR.match(value):
+            raise InvalidFilter(
+                f"{operator}{value[0]} is no comparison: there are = != < > <= >=; quote a value that begins with one"
+            )
+        elif together := _RUN_TOGETHER.search(value):
+            raise InvalidFilter(
+                f"conditions are parted by spaces: {field}{operator}{value[: together.start()]} "
+                f"{value[together.start() + 1 :]}, or quote the value"
             )
         conditions.append(_checked(Condition(field, operator, value)))
         at = part.end()

@@ -67,10 +67,14 @@ def run(arguments: Namespace) -> int:
         if not agreed(f"Pause {words(which)}? No job of {plain(store.path)} could start any more."):
             note("nothing was paused")
             return EXIT_FAILED
+    queue = about.get("queue")
+    unknown = isinstance(queue, str) and all(each.name != queue for each in store.queues())
     running = means_of(arguments) if arguments.running else None
     asked = Gates(store).pause(**about, author=whoami(), reason=arguments.reason, running=running)
     if arguments.json:
         print_json(store.path, {**said(about), "paused": True, "asked": asked})
     else:
         print(f"{words(which)} is paused" + (f", {asked:,} running are asked to give way" if asked else ""))
+    if unknown:
+        note(f"no job and no worker has used {words(which)} so far; it holds for those that will")
     return EXIT_DONE
