@@ -7,6 +7,7 @@ written only while somebody follows, or ``enable_events`` was said.
 from __future__ import annotations
 
 import time
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from pyqueue._core import Events
@@ -41,14 +42,18 @@ LONGEST: Final = 1024
 _CALL: Final = ("args", "kwargs", "eta", "expires", "root_id", "parent_id")
 _LEASE_US: Final = 120_000_000
 _RENEWED: Final = 30.0
-_SLEEP_US: Final = 1_000_000
+_SLEEP: Final = 1.0
 """A process may die between its commit and its ring."""
 
 
 def happening(
-    store: Store, after: str | None, types: Iterable[str] | None, follow: bool
+    store: Store,
+    after: str | None,
+    types: Iterable[str] | None,
+    follow: bool,
+    timeout: float | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The events behind the cursor ``after``; with ``follow`` those to come too, without an end.
+    """The events behind the cursor ``after``; with ``follow`` those to come too, until none comes for ``timeout`` seconds.
 
     Without a cursor: all that are kept, or with ``follow`` those that come from this call on. Raises InvalidJob for a
     cursor of another file and for types that don't exist, once it is asked for the first.
@@ -58,24 +63,30 @@ def happening(
     renew = _renewal(store, reader, kinds) if follow else _nothing
     renew()
     at = reader.cursor(follow and after is None) if after in (None, START) else str(after)
-    return _told(reader, at, kinds, renew, follow)
+    return _told(reader, at, kinds, renew, (inf if timeout is None else timeout) if follow else None)
 
 
 def _told(
-    reader: Events, at: str, kinds: list[str] | None, renew: Callable[[], None], follow: bool
+    reader: Events, at: str, kinds: list[str] | None, renew: Callable[[], None], patience: float | None
 ) -> Iterator[dict[str, Any]]:
+    last = time.monotonic()
     while True:
         rung = reader.rung()
         found, at, more = reader.look(at, kinds)
         for each in found:
             renew()
             yield as_dict(each)
+        if found:
+            last = time.monotonic()
         if not more:
-            if not follow:
+            if patience is None:
                 return
             renew()
             if not found:
-                reader.wait(rung, _SLEEP_US)
+                left = last + patience - time.monotonic()
+                if left <= 0:
+                    return
+                reader.wait(rung, round(min(left, _SLEEP) * 1e6))
 
 
 def _nothing() -> None:

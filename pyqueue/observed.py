@@ -18,18 +18,23 @@ class Observed(Configured):
     """``events`` and ``stats``."""
 
     def events(
-        self, after: str | None = None, types: Iterable[str] | None = None, follow: bool = False
+        self,
+        after: str | None = None,
+        types: Iterable[str] | None = None,
+        follow: bool = False,
+        timeout: float | None = None,
     ) -> Iterator[dict[str, Any]]:
         """What has happened behind the cursor ``after``, in the order of commits, under Celery's names.
 
-        With ``follow`` also what happens from now on, without an end, as it happens. Without a cursor: all that is kept,
+        With ``follow`` also what happens from now on, as it happens: without an end, or until nothing has happened for
+        ``timeout`` seconds. Without a cursor: all that is kept,
         or with ``follow`` what is to come; ``"start"``: all that is kept, in any case. Each event has its ``cursor``, with
         which another process goes on. ``task-sent``, ``task-received`` and those of workers are written only while
         somebody follows them. Where some are not told, ``events-missed`` says so, whatever the ``types``.
         """
         from pyqueue.events import happening  # noqa: PLC0415  for those who look
 
-        return happening(cast("PyQueue", self).store, after, types, follow)
+        return happening(cast("PyQueue", self).store, after, types, follow, timeout)
 
     def stats(
         self,

@@ -199,6 +199,14 @@ def test_what_is_kept_is_told_without_anybody_who_followed(tmp_path: Path, app: 
     assert failed["traceback"].startswith("Traceback")
 
 
+def test_who_follows_with_a_timeout_comes_back(app: PyQueue) -> None:
+    assert list(app.events(follow=True, timeout=0)) == []
+    app.control.enable_events()
+    sent = [app.send_task("app.work", (n,)).id for n in range(3)]
+    told = [each.get("uuid") for each in app.events("start", ["task-sent"], follow=True, timeout=0.01)]
+    assert [each for each in told if each is not None] == sent
+
+
 def test_a_cursor_of_another_file_is_refused(tmp_path: Path, app: PyQueue) -> None:
     other = PyQueue(tmp_path / "other.db")
     with pytest.raises(InvalidJob, match="cursor"):
