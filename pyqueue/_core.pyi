@@ -467,7 +467,10 @@ class QueueStatus:
         """Since the file was made."""
     @property
     def failed(self) -> int:
-        """Failed, dead, cancelled and expired since the file was made."""
+        """Failed and dead since the file was made."""
+    @property
+    def revoked(self) -> int:
+        """Cancelled, purged and expired since the file was made."""
     @property
     def retried(self) -> int:
         """Attempts that ended in a retry, since the file was made."""

@@ -28,6 +28,7 @@ COUNTS: Final = (
     "running",
     "succeeded",
     "failed",
+    "revoked",
     "retried",
     "lost",
 )
@@ -101,11 +102,11 @@ def _object(
 def _queues(queues: list[QueueStatus], now_us: int) -> str:
     if not queues:
         return "no jobs yet"
-    # Half messages are rare, and without their column a line fits into 80.
+    # These are rare, and without their columns a line fits into 80.
     shown = [
         key
         for key in COUNTS
-        if key not in ("prepared", "held") or any(getattr(queue, key) for queue in queues)
+        if key not in ("prepared", "held", "revoked") or any(getattr(queue, key) for queue in queues)
     ]
     rows = [
         _row(

@@ -144,7 +144,7 @@ class _Watch:
         """Returns when all jobs have ended. Raises QueueError if nothing moves any more."""
         before, moved = -1, time.monotonic()
         while True:
-            done = sum(queue.succeeded + queue.failed for queue in app.store.queues())
+            done = sum(queue.succeeded + queue.failed + queue.revoked for queue in app.store.queues())
             self._progress.update(done)
             if done >= self._total:
                 break

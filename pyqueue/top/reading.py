@@ -21,7 +21,7 @@ WINDOW: Final = 5.0
 """Seconds over which rates are taken."""
 _LOOKS: Final = 40
 """Looks at what has happened for one frame: beyond them a new start is cheaper."""
-_ENDED: Final = ("succeeded", "failed")
+_ENDED: Final = ("succeeded", "failed", "revoked")
 _UNENDED: Final = ("waiting", "delayed", "parked", "prepared", "held", "running")
 
 Counts = dict[str, tuple[int, int]]

@@ -24,7 +24,7 @@ pub const NODE: i64 = -6;
 pub const KEPT: i64 = -7;
 
 /// A row of `pyqueue_head`.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Head {
     /// The last place the claims have passed.
     pub pos: i64,
@@ -35,6 +35,8 @@ pub struct Head {
     pub held: i64,
     pub succeeded: i64,
     pub failed: i64,
+    /// Cancelled and expired.
+    pub revoked: i64,
     pub retried: i64,
     pub lost: i64,
 }
@@ -94,16 +96,17 @@ impl<'t> Heads<'t> {
     /// Writes every head that has changed.
     pub fn flush(&mut self) -> Result<()> {
         for entry in &mut self.entries {
-            let (head, read) = (&entry.head, &entry.read);
-            if differs(head, read) {
+            let head = &entry.head;
+            if *head != entry.read {
                 self.conn
                     .prepare_cached(
-                        "INSERT INTO pyqueue_head VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) ON CONFLICT(band) DO UPDATE \
-                         SET pos=?2, spoken=?3, again=?4, parked=?5, later=?6, held=?7, succeeded=?8, failed=?9, retried=?10, lost=?11",
+                        "INSERT INTO pyqueue_head VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12) ON CONFLICT(band) DO UPDATE \
+                         SET pos=?2, spoken=?3, again=?4, parked=?5, later=?6, held=?7, succeeded=?8, failed=?9, revoked=?10, \
+                         retried=?11, lost=?12",
                     )?
                     .execute(params![
                         entry.band, head.pos, head.spoken, head.again, head.parked, head.later, head.held, head.succeeded,
-                        head.failed, head.retried, head.lost
+                        head.failed, head.revoked, head.retried, head.lost
                     ])?;
                 entry.read = entry.head;
             }
@@ -112,16 +115,11 @@ impl<'t> Heads<'t> {
     }
 }
 
-fn differs(a: &Head, b: &Head) -> bool {
-    (a.pos, a.spoken, a.again, a.parked, a.later, a.held, a.succeeded, a.failed, a.retried, a.lost)
-        != (b.pos, b.spoken, b.again, b.parked, b.later, b.held, b.succeeded, b.failed, b.retried, b.lost)
-}
-
 /// The head of a band as the file has it.
 pub fn read(conn: &Connection, band: i64) -> Result<Head> {
     let row = conn
         .prepare_cached(
-            "SELECT pos, spoken, again, parked, later, held, succeeded, failed, retried, lost FROM pyqueue_head WHERE band=?",
+            "SELECT pos, spoken, again, parked, later, held, succeeded, failed, revoked, retried, lost FROM pyqueue_head WHERE band=?",
         )?
         .query_row([band], |row| {
             Ok(Head {
@@ -133,8 +131,9 @@ pub fn read(conn: &Connection, band: i64) -> Result<Head> {
                 held: row.get(5)?,
                 succeeded: row.get(6)?,
                 failed: row.get(7)?,
-                retried: row.get(8)?,
-                lost: row.get(9)?,
+                revoked: row.get(8)?,
+                retried: row.get(9)?,
+                lost: row.get(10)?,
             })
         })
         .optional()?;
@@ -149,6 +148,7 @@ pub fn read(conn: &Connection, band: i64) -> Result<Head> {
         head.held,
         head.succeeded,
         head.failed,
+        head.revoked,
         head.retried,
         head.lost,
     ];

@@ -28,8 +28,10 @@ pub struct QueueView {
     pub running: i64,
     /// Jobs that succeeded since the file was made.
     pub succeeded: i64,
-    /// Jobs that failed, died, were cancelled or expired since the file was made.
+    /// Jobs that failed or died since the file was made.
     pub failed: i64,
+    /// Jobs that were cancelled or expired since the file was made.
+    pub revoked: i64,
     /// Attempts that ended in a retry since the file was made.
     pub retried: i64,
     /// Attempts that ended with their process since the file was made.
@@ -61,6 +63,7 @@ fn count(conn: &Connection, num: i64, mut view: QueueView) -> Result<QueueView> 
         view.held += head.held;
         view.succeeded += head.succeeded;
         view.failed += head.failed;
+        view.revoked += head.revoked;
         view.retried += head.retried;
         view.lost += head.lost;
         view.oldest_us = [view.oldest_us, oldest(conn, band, &head)?].into_iter().flatten().min();

@@ -42,7 +42,11 @@ pub fn leave(change: &mut Change, job: &JobRow, exit: Exit) -> Result<()> {
         errback::release(change, job)?;
     }
     remove(change, job)?;
-    change.heads.get(job.band())?.failed += 1;
+    let head = change.heads.get(job.band())?;
+    match state {
+        State::Cancelled | State::Expired => head.revoked += 1,
+        _ => head.failed += 1,
+    }
     Ok(())
 }
 

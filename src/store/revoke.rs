@@ -152,6 +152,6 @@ fn cancel(change: &mut Change, job: &JobRow, run: Run, outcome: &Outcome) -> Res
         ..Failure::default()
     };
     history::append(change, job, history::CANCELLED, Some(State::Cancelled), run, Some(&failure))?;
-    change.heads.get(job.band())?.failed += 1;
+    change.heads.get(job.band())?.revoked += 1;
     leave::remove(change, job)
 }

@@ -110,6 +110,15 @@ def test_a_purge_by_a_filter_asks_too_and_leaves_what_runs(
     assert (code, len(places(app))) == (1, 3)
     done = cli("purge", "--where", "task=report.*", "--force")
     assert (done.returncode, done.stdout) == (0, "2 cancelled\n")
+    told = json.loads(cli("status", "--json").stdout)["totals"]
+    assert (told["failed"], told["revoked"]) == (0, 2)
+    assert "revoked" in cli("status").stdout
+
+
+def test_a_pause_of_a_queue_that_nobody_has_used_says_so(cli: Cli, app: PyQueue) -> None:
+    for new, said in (("mail", ""), ("mial", "no worker has used queue mial")):
+        done = cli("pause", "--queue", new)
+        assert (done.returncode, said in done.stderr, bool(done.stderr)) == (0, True, bool(said))
 
 
 def test_ended_jobs_are_retried_by_a_filter(cli: Cli, app: PyQueue) -> None:

@@ -60,7 +60,7 @@ def audit(db: Path) -> Iterator[Event]:
 
 def ended(db: Path) -> int | None:
     """How many jobs have ended, by the file's own counters; None while there is no file to ask."""
-    return _asked(db, "SELECT ifnull(sum(succeeded + failed), 0) FROM pyqueue_head WHERE band > 0")
+    return _asked(db, "SELECT ifnull(sum(succeeded + failed + revoked), 0) FROM pyqueue_head WHERE band > 0")
 
 
 def left(db: Path) -> int | None:

@@ -97,6 +97,7 @@ def summary(store: Store) -> object:
             each.running,
             each.succeeded,
             each.failed,
+            each.revoked,
             each.retried,
         )
         for each in store.queues()

@@ -21,7 +21,7 @@ COLUMNS = {
     "arguments",
     "pyqueue_runs_v1": "number id task queue priority attempt outcome state enqueued started finished waited ran cpu memory error "
     "message worker workflow result arguments",
-    "pyqueue_queues_v1": "queue paused waiting delayed parked prepared held running succeeded failed retried lost",
+    "pyqueue_queues_v1": "queue paused waiting delayed parked prepared held running succeeded failed revoked retried lost",
     "pyqueue_workers_v1": "worker name pid slots running joined",
     "pyqueue_schedules_v1": "name source paused next due last job fired skipped",
     "pyqueue_workflows_v1": "workflow name state jobs made ended",
@@ -134,7 +134,7 @@ def test_queues_are_those_of_the_core(known: Known) -> None:
     assert seen == [
         (queue.name, queue.paused, *(getattr(queue, name) for name in COUNTS)) for queue in queues
     ]
-    for name in ("waiting", "delayed", "parked", "running", "succeeded", "failed", "retried"):
+    for name in ("waiting", "delayed", "parked", "running", "succeeded", "failed", "revoked", "retried"):
         assert sum(getattr(queue, name) for queue in queues) > 0, name
 
 

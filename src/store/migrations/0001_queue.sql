@@ -19,6 +19,7 @@ CREATE TABLE pyqueue_head(
   held INTEGER NOT NULL DEFAULT 0 CHECK(held >= 0),
   succeeded INTEGER NOT NULL DEFAULT 0 CHECK(succeeded >= 0),
   failed INTEGER NOT NULL DEFAULT 0 CHECK(failed >= 0),
+  revoked INTEGER NOT NULL DEFAULT 0 CHECK(revoked >= 0),    -- cancelled and expired
   retried INTEGER NOT NULL DEFAULT 0 CHECK(retried >= 0),
   lost INTEGER NOT NULL DEFAULT 0 CHECK(lost >= 0)
 ) STRICT;

@@ -78,7 +78,7 @@ CREATE VIEW pyqueue_queues_v1 AS
     counted AS (
       SELECT b.band>>8 AS num, ifnull(h.pos, b.band<<43) AS pos, ifnull(h.spoken, 0) AS spoken, ifnull(h.again, 0) AS again,
         ifnull(h.parked, 0) AS parked, ifnull(h.later, 0) AS later, ifnull(h.held, 0) AS held, ifnull(h.succeeded, 0) AS succeeded,
-        ifnull(h.failed, 0) AS failed, ifnull(h.retried, 0) AS retried, ifnull(h.lost, 0) AS lost,
+        ifnull(h.failed, 0) AS failed, ifnull(h.revoked, 0) AS revoked, ifnull(h.retried, 0) AS retried, ifnull(h.lost, 0) AS lost,
         (SELECT max(id) FROM pyqueue_job WHERE id>b.band<<43 AND id<=(b.band<<43|8796093022207)) AS tail
       FROM (SELECT band FROM filled WHERE band>255 UNION SELECT band FROM pyqueue_head WHERE band>255) b
         LEFT JOIN pyqueue_head h ON h.band=b.band
@@ -96,6 +96,7 @@ CREATE VIEW pyqueue_queues_v1 AS
       (SELECT count(*) FROM pyqueue_job WHERE id BETWEEN first AND last AND ifnull(home, id>>43)>>8=q.num) END), 0) FROM pyqueue_lease) AS running,
     ifnull(sum(c.succeeded), 0) AS succeeded,
     ifnull(sum(c.failed), 0) AS failed,
+    ifnull(sum(c.revoked), 0) AS revoked,
     ifnull(sum(c.retried), 0) AS retried,
     ifnull(sum(c.lost), 0) AS lost
   FROM pyqueue_queue q LEFT JOIN counted c ON c.num=q.num GROUP BY q.num;
