@@ -1255,7 +1255,9 @@ class Worker:
     def tasks(self) -> list[str] | None:
         """The tasks that every child can run, as they have said; None before."""
     def describe(self, facts: bytes) -> None:
-        """Changes what the worker says of itself in the file; written soon, by the supervisor's thread."""
+        """Changes what the worker says of itself in the file. It is there then, unless the file can't be written or the
+        supervisor has stood still for 5 s: then it follows.
+        """
     def dump(self) -> None:
         """Asks each child for the stacks of its threads; they come as events."""
     def destroy(self) -> None:

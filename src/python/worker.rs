@@ -183,8 +183,8 @@ impl Worker {
     }
 
     /// Changes what the worker says of itself in the file.
-    fn describe(&self, facts: Vec<u8>) {
-        self.inner.describe(facts);
+    fn describe(&self, py: Python<'_>, facts: Vec<u8>) {
+        py.detach(|| self.inner.describe(facts));
     }
 
     /// Asks each child for the stacks of its threads; they come as events.

@@ -46,6 +46,8 @@ pub enum Adjust {
         /// After this an exception is raised in it.
         soft_us: Option<i64>,
     },
+    /// Write what it says of itself.
+    Describe,
 }
 
 /// Somebody who waits for it.
@@ -65,7 +67,7 @@ impl Supervisor {
     /// Does what was asked, and answers.
     pub fn adjust(&mut self, now: i64) {
         for Asked { what, answer } in self.outside.asked() {
-            let done = if self.stage == Stage::Running {
+            let done = if self.stage == Stage::Running || matches!(what, Adjust::Describe) {
                 self.change(what, now)
             } else {
                 no("the worker is stopping")
@@ -83,6 +85,10 @@ impl Supervisor {
             Adjust::Serve(queue) => Ok(self.serve(queue)),
             Adjust::Leave(queue) => self.unserve(&queue, now),
             Adjust::Limit { task, hard_us, soft_us } => self.set_limits(task, hard_us, soft_us),
+            Adjust::Describe => {
+                self.describe(true);
+                Ok(String::new())
+            }
         }
     }
 

@@ -227,9 +227,13 @@ impl Worker {
         Some(tasks)
     }
 
-    /// Says something else of itself from now on; written by the supervisor's thread.
+    /// Says something else of itself from now on. It is in the file then, unless that can't be written or the supervisor
+    /// stands still: then later.
     pub fn describe(&self, facts: Vec<u8>) {
         self.outside.describe(facts.into());
+        if let Ok(written) = self.outside.ask(Adjust::Describe) {
+            let _ = written.recv_timeout(ANSWER);
+        }
     }
 
     /// Asks each child where it is; the answers are events.

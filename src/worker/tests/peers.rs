@@ -10,9 +10,7 @@ fn a_worker_taken_for_dead_starts_anew() {
     until(&worker, Kind::Ready);
     let id = store.workers().unwrap()[0].id;
     worker.describe(b"what it is now".to_vec());
-    while store.facts().unwrap()[&id].said != b"what it is now" {
-        SystemClock::new().sleep(Duration::from_millis(1));
-    }
+    assert_eq!(store.facts().unwrap()[&id].said, b"what it is now");
     let long = enqueue(&store, vec![job("sleep", "300")]);
     while store.view(&long[0]).unwrap().state != State::Running {
         SystemClock::new().sleep(Duration::from_millis(1));
