@@ -22,8 +22,19 @@ def command(name: str, count: int, folder: Path, *more: str) -> list[str]:
     return [sys.executable, str(SCENARIOS), name, str(count), str(folder), *more]
 
 
+COUNTED: dict[tuple[object, ...], float] = {}
+"""What was counted before."""
+
+
 def each(count: object, name: str, folder: Path, *more: str) -> float:
     """What one more job costs: the start falls out."""
+    what = (count, name, *more)
+    if what not in COUNTED:
+        COUNTED[what] = _each(count, name, folder, *more)
+    return COUNTED[what]
+
+
+def _each(count: object, name: str, folder: Path, *more: str) -> float:
     counts = []
     for number in (FEW, MANY):
         place = folder / str(number)

@@ -30,7 +30,7 @@ def run(faulty: Path, *arguments: str, mutant: str = "") -> subprocess.Completed
 
 @pytest.mark.timeout(600)
 def test_whatever_fails_a_call_is_made_whole_or_not_at_all(faulty: Path) -> None:
-    done = run(faulty, "--first", "12", "--every", "30")
+    done = run(faulty, "--first", "12", "--every", "40")
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.search(r"(\d+) runs, (\d+) faults met, 0 wrong", done.stdout)

@@ -24,8 +24,8 @@ def soaked(folder: Path, seconds: float, reload_every: float) -> Seen:
 
 
 @pytest.mark.timeout(240)
-def test_a_quarter_of_a_minute(tmp_path: Path) -> None:
-    soaked(tmp_path, 14.0, 3.5)
+def test_ten_seconds(tmp_path: Path) -> None:
+    soaked(tmp_path, 10.0, 3.0)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@
 //! * `PYQUEUE_SEED=n cargo test --release --test simulation` runs one seed and prints what happened in it.
 //! * `PYQUEUE_OFTEN=1` with it compares the file in every transaction, which shows a difference sooner; but whoever looks
 //!   may have to wait, so that it can be another run.
-//! * `PYQUEUE_SEEDS=200000 PYQUEUE_FROM=1` runs more than the usual 2,000.
+//! * `PYQUEUE_SEEDS=200000 PYQUEUE_FROM=1` runs more than the usual 1,500.
 //!
 //! * `vfs`: the disk; `world`, `weather`, `process`, `dice`: whose turn it is, time, deaths, chance
 //! * `verbs`, `client`, `program`, `sending`, `ticking`, `making`, `composing`, `reading`, `watching`, `forking`, `gating`,

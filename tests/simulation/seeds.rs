@@ -10,7 +10,7 @@ use crate::seed::{self, Report};
 /// So many failures are not made more.
 const ENOUGH: u64 = 5;
 /// In so many everything happens that is counted, also what is seldom.
-const TELLING: u64 = 2_000;
+const TELLING: u64 = 1_500;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
@@ -29,7 +29,7 @@ fn every_promise_holds_in_every_seed() {
         assert_eq!(report.failure, None);
         return;
     }
-    let (from, count) = (number("PYQUEUE_FROM").unwrap_or(1), number("PYQUEUE_SEEDS").unwrap_or(2_000));
+    let (from, count) = (number("PYQUEUE_FROM").unwrap_or(1), number("PYQUEUE_SEEDS").unwrap_or(TELLING));
     let (next, failed) = (AtomicU64::new(from), AtomicU64::new(0));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let reports: Vec<Report> = std::thread::scope(|scope| {
