@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import sqlite3
 import sys
 import threading
@@ -97,6 +98,15 @@ class Judge:
         self.reading.seek(self.reading.tell() - len(line))
         return self.seen
 
+    def room(self) -> list[str]:
+        """Who has the disk, and what waits: for whoever looks for the cause of a failure."""
+        free = os.statvfs(self.disk)
+        sizes = [f"{path.name}: {path.stat().st_size:,}" for path in self.disk.rglob("*") if path.is_file()]
+        with closing(sqlite3.connect(self.disk / "jobs.db")) as connection:
+            spare = connection.execute("PRAGMA freelist_count").fetchone()[0]
+        waiting = {queue.name: (queue.waiting, queue.running) for queue in self.app.store.queues()}
+        return [*sizes, f"free: {free.f_bavail * free.f_frsize:,}", f"spare pages: {spare:,}", f"{waiting}"]
+
     def squeeze(self) -> None:
         """Takes the last room for a small job, if that is not kept."""
         for at in itertools.count():
@@ -177,7 +187,12 @@ def main(folder: Path, cycles: int, reserve: bool) -> int:
         worker.wait_said(" ready: ")
         judge.producer.start()
         for number in range(cycles):
-            judge.cycle(number, worker)
+            try:
+                judge.cycle(number, worker)
+            except AssertionError:
+                log = worker.log.read_text().splitlines()[-20:]
+                print(f"in cycle {number}:", *judge.room(), *log, sep="\n", file=sys.stderr)
+                raise
         if reserve:
             judge.end()
         log = worker.log.read_text()
